@@ -1,0 +1,182 @@
+//! What a backend is: arrays of its own and the kernels of the non-uniform FFT, each with its contract.
+//!
+//! A backend knows arrays and kernels and no mathematics: tables of polynomial coefficients, tile boundaries and correction
+//! factors come from [`crate::nufft`]. Only a plan knows the order of the stages; [`Grid`] and [`Spectrum`] keep that order
+//! in the types. To add a backend: implement [`Backend`] in a module of its own and give [`crate::Device`] a variant.
+//!
+//! The letters: d axes (1 to 3, the last one contiguous), N modes and n fine-grid cells on an axis, M points, w kernel width.
+
+use std::fmt;
+
+use num_complex::Complex;
+
+use crate::error::Result;
+use crate::nufft::{Bins, KernelTable, ModeAxis, Sign, Tiling};
+use crate::real::Real;
+
+/// A fine grid holding spread strengths (type 1), or the function that is to be interpolated (type 2).
+#[derive(Debug)]
+pub struct Grid<F>(pub F);
+
+/// The same memory after (type 1) or before (type 2) the uniform transform.
+#[derive(Debug)]
+pub struct Spectrum<F>(pub F);
+
+/// All that the kernels of one plan need and that does not depend on the points.
+#[derive(Debug)]
+pub struct Design<'a, T: Real> {
+    /// Cells of the fine grid on each axis.
+    pub grid: &'a [usize],
+    /// The spreading kernel.
+    pub kernel: &'a KernelTable<T>,
+    /// Where each mode lies in the spectrum and what it is multiplied by, on each axis.
+    pub modes: &'a [ModeAxis<T>],
+    /// How points are binned, as [`Backend::tiling`] chose.
+    pub tiling: &'a Tiling,
+}
+
+impl<T: Real> Design<'_, T> {
+    /// Modes of one transform: the product of the axes' mode counts.
+    #[must_use]
+    pub fn mode_count(&self) -> usize {
+        self.modes.iter().map(|axis| axis.factor.len()).product()
+    }
+}
+
+/// Arrays and kernels on one kind of device.
+///
+/// Laws, held by the tests on every backend: `fft_back` is the adjoint of `fft` with the opposite sign, `interp` of `spread`,
+/// `deconvolve_back` of `deconvolve`; results are the same bits from run to run, and on the CPU for any number of threads.
+pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
+    /// Complex numbers a kernel reads; may borrow the caller's.
+    type Input<'a, T: Real>;
+    /// Complex numbers a kernel writes; may borrow the caller's.
+    type Output<'a, T: Real>;
+    /// The fine grid of one transform.
+    type Fine<T: Real>: fmt::Debug + Send + Sync;
+    /// Points sorted by tile.
+    type Points<T: Real>: fmt::Debug + Send + Sync;
+    /// What is prepared once for a plan: tables, transforms, pipelines.
+    type Prepared<T: Real>: fmt::Debug + Send + Sync;
+
+    /// The device's name, for people.
+    fn name(&self) -> String;
+
+    /// How points must be binned for this backend's spreading on a grid of these extents with this kernel.
+    ///
+    /// # Errors
+    /// If the kernel or the grid is more than the device can hold.
+    fn tiling<T: Real>(&self, grid: &[usize], width: usize) -> Result<Tiling>;
+
+    /// Prepares the kernels of one plan. `design` is copied where it is needed later.
+    ///
+    /// # Errors
+    /// If the device lacks the precision or the memory.
+    fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Self::Prepared<T>>;
+
+    /// Bytes [`Backend::blank`] will allocate for this design.
+    fn fine_bytes<T: Real>(&self, design: &Design<'_, T>) -> usize;
+
+    /// Allocates a fine grid.
+    ///
+    /// # Errors
+    /// If the device has not the memory.
+    fn blank<T: Real>(&self, prepared: &Self::Prepared<T>) -> Result<Self::Fine<T>>;
+
+    /// Takes binned points to the device.
+    ///
+    /// # Errors
+    /// If the device has not the memory.
+    fn place<T: Real>(&self, prepared: &Self::Prepared<T>, bins: Bins<T>) -> Result<Self::Points<T>>;
+
+    /// Makes the caller's numbers readable by kernels: borrowed where memory is shared, uploaded where it is not.
+    ///
+    /// # Errors
+    /// If the device has not the memory.
+    fn load<'a, T: Real>(&self, host: &'a [Complex<T>]) -> Result<Self::Input<'a, T>>;
+
+    /// Makes the caller's array writable by kernels. Nothing reaches it before [`Backend::store`] where memory is not shared.
+    ///
+    /// # Errors
+    /// If the device has not the memory.
+    fn open<'a, T: Real>(&self, host: &'a mut [Complex<T>]) -> Result<Self::Output<'a, T>>;
+
+    /// Brings what was written to the caller.
+    ///
+    /// # Errors
+    /// If the device was lost.
+    fn store<T: Real>(&self, output: Self::Output<'_, T>) -> Result<()>;
+
+    /// Type 1, first stage: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)`, u the point in grid units, l wrapped; `c` are the
+    /// M strengths from `item * M` on. What `fine` held before is overwritten.
+    ///
+    /// # Errors
+    /// If the device was lost.
+    fn spread<T: Real>(
+        &self,
+        prepared: &Self::Prepared<T>,
+        points: &Self::Points<T>,
+        strengths: &Self::Input<'_, T>,
+        item: usize,
+        fine: Self::Fine<T>,
+    ) -> Result<Grid<Self::Fine<T>>>;
+
+    /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies.
+    ///
+    /// # Errors
+    /// If the device was lost.
+    fn fft<T: Real>(
+        &self,
+        prepared: &Self::Prepared<T>,
+        grid: Grid<Self::Fine<T>>,
+        sign: Sign,
+    ) -> Result<Spectrum<Self::Fine<T>>>;
+
+    /// Type 1, last stage: `f[k] = spectrum[bin(k)] · Π_a factor_a(k_a)` into the modes from `item * Π N` on.
+    ///
+    /// # Errors
+    /// If the device was lost.
+    fn deconvolve<T: Real>(
+        &self,
+        prepared: &Self::Prepared<T>,
+        spectrum: &Spectrum<Self::Fine<T>>,
+        modes: &mut Self::Output<'_, T>,
+        item: usize,
+    ) -> Result<()>;
+
+    /// Type 2, first stage: `spectrum[bin(k)] = f[k] · Π_a factor_a(k_a)`, zero elsewhere.
+    ///
+    /// # Errors
+    /// If the device was lost.
+    fn deconvolve_back<T: Real>(
+        &self,
+        prepared: &Self::Prepared<T>,
+        modes: &Self::Input<'_, T>,
+        item: usize,
+        fine: Self::Fine<T>,
+    ) -> Result<Spectrum<Self::Fine<T>>>;
+
+    /// Type 2, second stage: `grid[l] = Σ_k spectrum[k] exp(±2πi k·l/n)`.
+    ///
+    /// # Errors
+    /// If the device was lost.
+    fn fft_back<T: Real>(
+        &self,
+        prepared: &Self::Prepared<T>,
+        spectrum: Spectrum<Self::Fine<T>>,
+        sign: Sign,
+    ) -> Result<Grid<Self::Fine<T>>>;
+
+    /// Type 2, last stage: `c[j] = Σ_l grid[l] Π_a φ((l_a - u_ja)·2/w)` into the values from `item * M` on.
+    ///
+    /// # Errors
+    /// If the device was lost.
+    fn interp<T: Real>(
+        &self,
+        prepared: &Self::Prepared<T>,
+        points: &Self::Points<T>,
+        grid: &Grid<Self::Fine<T>>,
+        values: &mut Self::Output<'_, T>,
+        item: usize,
+    ) -> Result<()>;
+}

@@ -1,0 +1,24 @@
+//! The non-uniform FFT of types 1 and 2: definitions, plans, and the direct sums they are held to.
+
+mod bins;
+pub mod direct;
+mod kernel;
+mod plan;
+mod points;
+mod prolate;
+mod recipe;
+mod stages;
+mod table;
+mod timings;
+mod turns;
+mod vanderplas;
+
+pub use bins::{AxisTiles, Bins, Tiling};
+pub use kernel::{KernelShape, Shape};
+pub use plan::{NufftBuilder, NufftPlan};
+pub use points::{Fold, Points};
+pub use recipe::{ModeOrder, Recipe, Sign};
+pub use stages::Stages;
+pub use table::{KernelTable, ModeAxis};
+pub use timings::{Stage, Timings};
+pub use vanderplas::vanderplas;

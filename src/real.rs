@@ -1,0 +1,72 @@
+//! The two element types every kernel is written for, f32 and f64.
+
+use std::fmt;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+#[cfg(feature = "gpu")]
+mod bound {
+    /// What a GPU buffer asks of an element.
+    pub trait Plain: bytemuck::Pod {}
+    impl<T: bytemuck::Pod> Plain for T {}
+}
+#[cfg(not(feature = "gpu"))]
+mod bound {
+    /// Nothing more is asked where there is no GPU.
+    pub trait Plain {}
+    impl<T> Plain for T {}
+}
+
+/// A real number type the kernels compute in: `f32` or `f64`. Sealed.
+pub trait Real:
+    sealed::Sealed + rustfft::FftNum + bound::Plain + Default + fmt::Display + fmt::LowerExp + Into<f64>
+{
+    /// The unit roundoff, 2⁻²⁴ or 2⁻⁵³.
+    const ROUNDOFF: f64;
+    /// The smallest tolerance a transform in this type promises.
+    const SMALLEST_TOLERANCE: f64;
+    /// Its name as NumPy and WGSL write it, `f32` or `f64`.
+    const NAME: &'static str;
+    /// The nearest value.
+    fn from_f64(x: f64) -> Self;
+    /// `self * a + b`, rounded once; slow where the processor has no such instruction.
+    fn fused(self, a: Self, b: Self) -> Self;
+}
+
+impl Real for f32 {
+    const ROUNDOFF: f64 = 1.0 / (1u64 << 24) as f64;
+    const SMALLEST_TOLERANCE: f64 = 1e-6;
+    const NAME: &'static str = "f32";
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked")]
+    fn from_f64(x: f64) -> Self {
+        x as f32
+    }
+    #[inline(always)]
+    fn fused(self, a: Self, b: Self) -> Self {
+        self.mul_add(a, b)
+    }
+}
+
+impl Real for f64 {
+    const ROUNDOFF: f64 = 1.0 / (1u64 << 53) as f64;
+    const SMALLEST_TOLERANCE: f64 = 1e-14;
+    const NAME: &'static str = "f64";
+    #[inline(always)]
+    fn from_f64(x: f64) -> Self {
+        x
+    }
+    #[inline(always)]
+    fn fused(self, a: Self, b: Self) -> Self {
+        self.mul_add(a, b)
+    }
+}
+
+/// A coordinate type. Whatever the precision of the data, geometry is computed in more than f64.
+pub trait Coordinate: sealed::Sealed + Copy + Send + Sync + Into<f64> + 'static {}
+impl Coordinate for f32 {}
+impl Coordinate for f64 {}
