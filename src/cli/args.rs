@@ -163,9 +163,17 @@ pub(crate) struct Bench {
     /// Measures this device alone: auto, cpu, gpu or gpu:N [default: every hardware device].
     #[arg(long, value_name = "auto|cpu|gpu[:N]")]
     pub(crate) device: Option<Choice>,
+    /// Spends about this many seconds on each case [default: 2, or 0.2 with --quick].
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) seconds: Option<f64>,
     /// Writes results.json, results.csv and the plots to this folder.
     #[arg(long, value_name = "FOLDER", default_value = "wavemill-bench")]
     pub(crate) out: PathBuf,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let allowed = |seconds: &f64| (0.0..=3600.0).contains(seconds);
+    text.parse().ok().filter(allowed).ok_or_else(|| "give a number of seconds from 0 to 3600".into())
 }
 
 /// How times are written.

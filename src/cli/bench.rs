@@ -44,7 +44,7 @@ pub(crate) fn run(args: &args::Bench) -> Result<()> {
     fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}; give another --out", args.out.display()))?;
     let devices = devices(args)?;
-    let budget = if args.quick { Duration::from_millis(200) } else { Duration::from_secs(2) };
+    let budget = Duration::from_secs_f64(args.seconds.unwrap_or(if args.quick { 0.2 } else { 2.0 }));
     let cases = cases::all(args.quick);
     let count = cases.iter().map(|case| case.accuracies().len() * devices.len()).sum::<usize>();
     // Drawn on stderr, and only where that is a terminal.

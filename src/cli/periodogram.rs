@@ -51,7 +51,13 @@ impl Comb {
             bail!("{last:.1e} frequencies are too many; give a smaller --max-frequency or --oversample");
         }
         let (first, last) = (usize::from(args.oversample), last as usize);
-        Ok(Self { period, elements: args.oversample.into(), first, last, frequencies: (first..=last).map(|k| k as f64 / period).collect() })
+        Ok(Self {
+            period,
+            elements: args.oversample.into(),
+            first,
+            last,
+            frequencies: (first..=last).map(|k| k as f64 / period).collect(),
+        })
     }
 }
 

@@ -236,8 +236,8 @@ impl Spectrum<'_> {
             root.draw(&Text::new(self.title.clone(), (20, 22), words(20, BLACK, HPos::Left)))?;
             let (_, body) = root.split_vertically(40);
             let ends = self.frequencies[0]..self.frequencies[self.frequencies.len() - 1];
-            // Dips to nothing say little: the axis ends a decade below the background.
-            let least = self.background.iter().copied().filter(|level| *level > 0.0).fold(f64::MAX, f64::min) / 10.0;
+            // Dips to nothing say little: the axis ends below the background.
+            let least = self.background.iter().copied().filter(|level| *level > 0.0).fold(f64::MAX, f64::min) / 5.0;
             let up = Decades::around(self.amplitudes.iter().copied().map(|value| value.max(least)));
             let floor = up.0.start;
             let chart = chart(&body, ["", &self.across, &self.up], Decades(ends), up)?;
