@@ -8,22 +8,9 @@ mod sealed {
     impl Sealed for f64 {}
 }
 
-#[cfg(feature = "gpu")]
-mod bound {
-    /// What a GPU buffer asks of an element.
-    pub trait Plain: bytemuck::Pod {}
-    impl<T: bytemuck::Pod> Plain for T {}
-}
-#[cfg(not(feature = "gpu"))]
-mod bound {
-    /// Nothing more is asked where there is no GPU.
-    pub trait Plain {}
-    impl<T> Plain for T {}
-}
-
 /// A real number type the kernels compute in: `f32` or `f64`. Sealed.
 pub trait Real:
-    sealed::Sealed + rustfft::FftNum + bound::Plain + Default + fmt::Display + fmt::LowerExp + Into<f64>
+    sealed::Sealed + rustfft::FftNum + bytemuck::Pod + Default + fmt::Display + fmt::LowerExp + Into<f64>
 {
     /// The unit roundoff, 2⁻²⁴ or 2⁻⁵³.
     const ROUNDOFF: f64;
@@ -32,7 +19,7 @@ pub trait Real:
     /// Its name as NumPy and WGSL write it, `f32` or `f64`.
     const NAME: &'static str;
     /// The nearest value.
-    fn from_f64(x: f64) -> Self;
+    fn nearest(x: f64) -> Self;
     /// `self * a + b`, rounded once; slow where the processor has no such instruction.
     fn fused(self, a: Self, b: Self) -> Self;
 }
@@ -43,7 +30,7 @@ impl Real for f32 {
     const NAME: &'static str = "f32";
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked")]
-    fn from_f64(x: f64) -> Self {
+    fn nearest(x: f64) -> Self {
         x as f32
     }
     #[inline(always)]
@@ -57,7 +44,7 @@ impl Real for f64 {
     const SMALLEST_TOLERANCE: f64 = 1e-14;
     const NAME: &'static str = "f64";
     #[inline(always)]
-    fn from_f64(x: f64) -> Self {
+    fn nearest(x: f64) -> Self {
         x
     }
     #[inline(always)]
