@@ -97,6 +97,19 @@ impl fmt::Display for Precision {
     }
 }
 
+/// The shape of the spreading kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kernel {
+    /// The prolate spheroidal wave function, with the least aliasing.
+    Prolate,
+    /// Kaiser and Bessel's.
+    KaiserBessel,
+    /// The exponential of a semicircle.
+    ExpSemicircle,
+    /// The truncated Gaussian of the 2015 article.
+    Gaussian,
+}
+
 /// Options of `nufft`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Nufft {
@@ -134,6 +147,9 @@ pub(crate) struct Nufft {
     /// Sets the ratio of the fine grid to the modes [default: chosen by a cost model].
     #[arg(long, value_name = "RATIO")]
     pub(crate) upsampling: Option<f64>,
+    /// Sets the spreading kernel: prolate, kaiser-bessel, exp-semicircle, or gaussian as in the 2015 article.
+    #[arg(long, value_name = "SHAPE", default_value = "prolate", hide_possible_values = true)]
+    pub(crate) kernel: Kernel,
     /// Sets the device: auto, cpu, gpu (the first hardware GPU) or gpu:N as `wavemill devices` numbers them.
     #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "auto")]
     pub(crate) device: Choice,

@@ -75,7 +75,7 @@ fn measure_as<T: Real>(
     budget: Duration,
 ) -> wavemill::Result<Row> {
     let case = &problem.case;
-    let number_of = |value: f64| <T as Real>::from_f64(value);
+    let number_of = |value: f64| T::nearest(value);
     let values = problem.values.mapv(|value| Complex::new(number_of(value.re), number_of(value.im)));
     let [mut plans, mut sets, mut executions, mut totals] = [const { Vec::<f64>::new() }; 4];
     let begin = Instant::now();

@@ -52,7 +52,7 @@ pub(crate) fn read_points(path: &Path) -> Result<Array1<f64>> {
 
 /// Reads the values to transform, in C order, and refuses any that would make the whole result NaN.
 pub(crate) fn read_values<T: Real>(path: &Path) -> Result<ArrayD<Complex<T>>> {
-    let complex = |re: f64, im: f64| Complex::new(<T as Real>::from_f64(re), <T as Real>::from_f64(im));
+    let complex = |re: f64, im: f64| Complex::new(T::nearest(re), T::nearest(im));
     let array = if let Some(array) = read_as::<Complex<f64>>(path)? {
         array.mapv(|value| complex(value.re, value.im))
     } else if let Some(array) = read_as::<Complex<f32>>(path)? {
@@ -67,7 +67,13 @@ pub(crate) fn read_values<T: Real>(path: &Path) -> Result<ArrayD<Complex<T>>> {
         |value: &Complex<T>| Into::<f64>::into(value.re).is_finite() && Into::<f64>::into(value.im).is_finite();
     if let Some((index, value)) = array.indexed_iter().find(|(_, value)| !finite(value)) {
         let index = ndarray::Dimension::slice(&index);
-        bail!("{}: the value at {index:?} is {value} in {}; remove or mask such values", path.display(), T::NAME);
+        bail!(
+            "{}: the value at {index:?} is {} + {}i in {}; remove or mask such values",
+            path.display(),
+            value.re,
+            value.im,
+            T::NAME
+        );
     }
     Ok(array)
 }

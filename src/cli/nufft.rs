@@ -10,10 +10,10 @@ use ndarray::{Array1, ArrayD, ArrayView1};
 use ndarray_npy::WritableElement;
 use num_complex::Complex;
 use serde_json::{Map, Value, json};
-use wavemill::nufft::{ModeOrder, NufftPlan, Recipe, Sign, Stage};
+use wavemill::nufft::{ModeOrder, NufftPlan, Recipe, Shape, Sign, Stage};
 use wavemill::{Device, Real};
 
-use crate::args::{self, Order, Precision};
+use crate::args::{self, Kernel, Order, Precision};
 use crate::{device, npy, output};
 
 /// Runs the command.
@@ -69,7 +69,13 @@ fn plan<T: Real>(args: &args::Nufft, batch: Option<usize>, device: &Device) -> R
     let mut builder = NufftPlan::<T>::builder(args.modes.clone())
         .tolerance(args.tolerance)
         .sign(if args.sign == args::Sign::Plus { Sign::Plus } else { Sign::Minus })
-        .order(if args.order == Order::Centered { ModeOrder::Centred } else { ModeOrder::Fft });
+        .order(if args.order == Order::Centered { ModeOrder::Centred } else { ModeOrder::Fft })
+        .kernel(match args.kernel {
+            Kernel::Prolate => Shape::Prolate,
+            Kernel::KaiserBessel => Shape::KaiserBessel,
+            Kernel::ExpSemicircle => Shape::ExpSemicircle,
+            Kernel::Gaussian => Shape::Gaussian,
+        });
     if let Some(batch) = batch {
         builder = builder.batch(batch);
     }
@@ -179,6 +185,7 @@ pub(crate) fn recipe_json(recipe: &Recipe) -> Value {
         "batch": recipe.batch,
         "sign": if recipe.sign == Sign::Plus { "+" } else { "-" },
         "order": if recipe.order == ModeOrder::Centred { "centered" } else { "fft" },
+        "tolerance_asked": recipe.asked,
         "tolerance": recipe.tolerance,
         "predicted_error": recipe.predicted_error,
         "kernel": recipe.kernel.to_string(),
