@@ -1,6 +1,13 @@
 //! The two element types every kernel is written for, f32 and f64.
 
 use std::fmt;
+use std::sync::Arc;
+
+use rustfft::Fft;
+
+use crate::cpu::{fft, interp, spread};
+use crate::nufft::Sign;
+use crate::simd;
 
 mod sealed {
     pub trait Sealed {}
@@ -8,9 +15,24 @@ mod sealed {
     impl Sealed for f64 {}
 }
 
+/// The large inner loops, compiled once a type in this crate: a generic function is compiled again in every crate that
+/// uses it, and these have some dozens of variants.
+#[expect(private_interfaces, reason = "a supertrait of a public trait that nobody outside can name")]
+pub trait Compiled: Sized {
+    fn spread(loops: spread::Spread<'_, Self>)
+    where
+        Self: Real;
+    fn interp(loops: interp::Interp<'_, Self>)
+    where
+        Self: Real;
+    fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>>
+    where
+        Self: Real;
+}
+
 /// A real number type the kernels compute in: `f32` or `f64`. Sealed.
 pub trait Real:
-    sealed::Sealed + rustfft::FftNum + bytemuck::Pod + Default + fmt::Display + fmt::LowerExp + Into<f64>
+    sealed::Sealed + Compiled + rustfft::FftNum + bytemuck::Pod + Default + fmt::Display + fmt::LowerExp + Into<f64>
 {
     /// The unit roundoff, 2⁻²⁴ or 2⁻⁵³.
     const ROUNDOFF: f64;
@@ -57,3 +79,29 @@ impl Real for f64 {
 pub trait Coordinate: sealed::Sealed + Copy + Send + Sync + Into<f64> + 'static {}
 impl Coordinate for f32 {}
 impl Coordinate for f64 {}
+
+#[expect(private_interfaces, reason = "see the trait")]
+impl Compiled for f32 {
+    fn spread(loops: spread::Spread<'_, Self>) {
+        simd::run_rows(loops.kernel.padded, loops);
+    }
+    fn interp(loops: interp::Interp<'_, Self>) {
+        simd::run_rows(loops.kernel.padded, loops);
+    }
+    fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
+        fft::plan(cells, sign)
+    }
+}
+
+#[expect(private_interfaces, reason = "see the trait")]
+impl Compiled for f64 {
+    fn spread(loops: spread::Spread<'_, Self>) {
+        simd::run_rows(loops.kernel.padded, loops);
+    }
+    fn interp(loops: interp::Interp<'_, Self>) {
+        simd::run_rows(loops.kernel.padded, loops);
+    }
+    fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
+        fft::plan(cells, sign)
+    }
+}

@@ -40,6 +40,15 @@ impl<T: Real> fmt::Debug for Transform<T> {
     }
 }
 
+/// rustfft's plan of one line.
+pub(crate) fn plan<T: Real>(cells: usize, sign: Sign) -> Arc<dyn Fft<T>> {
+    let mut planner = FftPlanner::new();
+    match sign {
+        Sign::Plus => planner.plan_fft_inverse(cells),
+        Sign::Minus => planner.plan_fft_forward(cells),
+    }
+}
+
 impl<T: Real> Transform<T> {
     /// For a grid of these extents whose axes are `strides` elements apart, the last one contiguous, with `kept` modes an axis.
     pub(crate) fn new(grid: &[usize], strides: &[usize], kept: &[usize]) -> Self {
@@ -58,12 +67,7 @@ impl<T: Real> Transform<T> {
 
     fn plans(&self, sign: Sign) -> &[Arc<dyn Fft<T>>] {
         self.plans[sign as usize].get_or_init(|| {
-            let mut planner = FftPlanner::new();
-            let plan = |axis: &Axis| match sign {
-                Sign::Plus => planner.plan_fft_inverse(axis.cells),
-                Sign::Minus => planner.plan_fft_forward(axis.cells),
-            };
-            self.axes.iter().map(plan).collect()
+            self.axes.iter().map(|axis| T::plan_fft(axis.cells, sign)).collect()
         })
     }
 

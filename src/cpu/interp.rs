@@ -7,7 +7,7 @@ use crate::nufft::multiply_add;
 use crate::nufft::{Bins, KernelTable};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
-use crate::simd::{self, OverRows};
+use crate::simd::OverRows;
 
 /// Points a task takes.
 const TASK: usize = 4096;
@@ -23,7 +23,7 @@ pub(crate) fn interp<T: Real>(
     let values = Disjoint::new(values);
     parallel::each(bins.len.div_ceil(TASK), bins.len * kernel.width, |task| {
         let points = task * TASK..bins.len.min((task + 1) * TASK);
-        simd::run_rows(kernel.padded, Interp { layout, kernel, bins, grid, values, points });
+        T::interp(Interp { layout, kernel, bins, grid, values, points });
     });
 }
 
@@ -47,9 +47,10 @@ pub(crate) fn fill_halo<T: Real>(layout: &Layout, width: usize, grid: &mut [Comp
     }
 }
 
-struct Interp<'a, T: Real> {
+/// The inner loops: the values of some points.
+pub(crate) struct Interp<'a, T: Real> {
     layout: &'a Layout,
-    kernel: &'a KernelTable<T>,
+    pub(crate) kernel: &'a KernelTable<T>,
     bins: &'a Bins<T>,
     grid: &'a [Complex<T>],
     values: Disjoint<'a, Complex<T>>,

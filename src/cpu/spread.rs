@@ -15,7 +15,7 @@ use crate::nufft::{Bins, KernelTable};
 use crate::nufft::multiply_add;
 use crate::parallel;
 use crate::real::Real;
-use crate::simd::{self, OverRows};
+use crate::simd::OverRows;
 
 /// Points in a tile beyond which it is cut into jobs of at most as many. Adding a private tile of 22³ cells back costs as
 /// much as spreading about 30 points of width 7.
@@ -49,7 +49,7 @@ pub(crate) fn spread<T: Real>(
             let points = bins.starts[run.start] as usize..bins.starts[run.end] as usize;
             if !points.is_empty() {
                 let target = Target { origin, strides: layout.strides, cells: &mut *cells };
-                simd::run_rows(kernel.padded, Spread { layout, kernel, bins, strengths, points, target });
+                T::spread(Spread { layout, kernel, bins, strengths, points, target });
             }
             tile = run.end + 1;
         }
@@ -108,7 +108,7 @@ impl<T: Real> Private<T> {
         let mut cells = vec![Complex::default(); extents.iter().product()];
         let target = Target { origin, strides: [extents[1] * extents[2], extents[2], 1], cells: &mut cells };
         let points = job.points.clone();
-        simd::run_rows(kernel.padded, Spread { layout, kernel, bins, strengths, points, target });
+        T::spread(Spread { layout, kernel, bins, strengths, points, target });
         Self { origin, extents, cells }
     }
 
@@ -144,9 +144,10 @@ struct Target<'a, T> {
     cells: &'a mut [Complex<T>],
 }
 
-struct Spread<'a, T: Real> {
+/// The inner loops: some points into some cells.
+pub(crate) struct Spread<'a, T: Real> {
     layout: &'a Layout,
-    kernel: &'a KernelTable<T>,
+    pub(crate) kernel: &'a KernelTable<T>,
     bins: &'a Bins<T>,
     strengths: &'a [Complex<T>],
     points: Range<usize>,

@@ -125,7 +125,7 @@ impl<T: Real> NufftBuilder<T> {
         let batched: Vec<usize> = self.modes.iter().copied().chain([batch]).collect();
         shape::product("the modes", &batched)?;
         let kernel = self.shape.build(choice.width, choice.upsampling.min(LARGEST_UPSAMPLING));
-        let accuracy = (0.05 * choice.predicted_error).max(0.25 * T::ROUNDOFF);
+        let accuracy = (0.05 * choice.predicted_error).max(2.0 * T::ROUNDOFF);
         let table = KernelTable::<T>::fit(&*kernel, choice.width, accuracy);
         let axes: Vec<ModeAxis<T>> = device.install(self.modes.iter().sum(), || {
             let sizes = self.modes.iter().zip(&choice.grid);
