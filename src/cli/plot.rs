@@ -9,7 +9,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use crate::args::Precision;
 use crate::cases::{Group, PUBLISHED, PUBLISHED_POINTS};
 use crate::measure::Row;
-use crate::report::{Report, duration};
+use crate::report::Report;
 
 /// Okabe and Ito's colours, which the colour-blind tell apart.
 const COLOURS: [RGBColor; 6] = [
@@ -186,7 +186,7 @@ pub(crate) fn ladder(report: &Report) -> Result<String> {
             above = text.1;
             root.draw(&TriangleMarker::new(at, 5, BLACK.filled()))?;
             root.draw(&PathElement::new(vec![(at.0 + 7, at.1), (text.0 - 4, text.1)], GREY.stroke_width(1)))?;
-            root.draw(&Text::new(format!("{name} {}, 2015", duration(time)), text, words(13, BLACK, HPos::Left)))?;
+            root.draw(&Text::new(format!("{name} {time} s (2015)"), text, words(13, BLACK, HPos::Left)))?;
         }
         Ok(())
     })

@@ -54,7 +54,7 @@ impl Report {
     fn table(&self) -> Result<String> {
         let mut text = String::new();
         for (number, name) in self.devices.iter().enumerate() {
-            writeln!(text, "\n{name}, {} threads", rayon::current_num_threads())?;
+            writeln!(text, "\n{name}")?;
             for (group, title) in [
                 (Group::Ladder, "The 2015 ladder: M points to M modes, x = 100 rand, c = sin x"),
                 (Group::Table, "Uniform random points"),
@@ -181,7 +181,7 @@ impl Report {
 }
 
 /// A time with three or more digits, in the unit that suits it.
-pub(crate) fn duration(seconds: f64) -> String {
+fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 1e-3 => format!("{:.2} µs", s * 1e6),
         s if s < 1.0 => format!("{:.3} ms", s * 1e3),
