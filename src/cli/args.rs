@@ -127,7 +127,7 @@ pub(crate) struct Nufft {
     #[arg(long, value_name = "FILE")]
     pub(crate) values: PathBuf,
     /// Bounds the relative l2 error of the result.
-    #[arg(long = "tol", value_name = "TOL", default_value_t = 1e-6)]
+    #[arg(long = "tol", value_name = "TOL", default_value = "1e-6")]
     pub(crate) tolerance: f64,
     /// Takes the smallest tolerance within reach where --tol is smaller, instead of ending with an error.
     #[arg(long)]

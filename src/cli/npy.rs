@@ -1,11 +1,13 @@
 //! NumPy files: reading real and complex arrays of any layout, and writing complex ones.
 
+use std::fmt::Display;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Seek};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use ndarray::{Array1, ArrayD, Ix1};
+use ndarray_npy::npy::header::Header;
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
 use num_complex::Complex;
 use wavemill::Real;
@@ -15,31 +17,42 @@ use crate::output;
 /// Reads the file as an array of `A`, or says `None` if it holds another type.
 fn read_as<A: ReadableElement>(path: &Path) -> Result<Option<ArrayD<A>>> {
     let file = File::open(path).with_context(|| format!("cannot open {}; check the path", path.display()))?;
-    match ArrayD::<A>::read_npy(BufReader::new(file)) {
+    let bytes = file.metadata().with_context(|| format!("cannot read {}", path.display()))?.len();
+    let unreadable =
+        |why: &dyn Display| anyhow!("{} is not a readable .npy file ({why}); write it with numpy.save", path.display());
+    let mut file = BufReader::new(file);
+    // A header that lies about the shape must not make the reader allocate what it says.
+    let header = Header::from_reader(&mut file).map_err(|error| unreadable(&error))?;
+    let elements = header.shape.iter().try_fold(1u64, |all, &extent| all.checked_mul(extent as u64));
+    if elements.is_none_or(|elements| elements > bytes) {
+        return Err(unreadable(&format!("its header says {:?} elements, it has {bytes} bytes", header.shape)));
+    }
+    file.rewind().map_err(|error| unreadable(&error))?;
+    match ArrayD::<A>::read_npy(file) {
         Ok(array) => Ok(Some(array)),
         Err(ReadNpyError::WrongDescriptor(_)) => Ok(None),
-        Err(error) => {
-            Err(anyhow!("{} is not a readable .npy file ({error}); write it with numpy.save", path.display()))
-        }
+        Err(error) => Err(unreadable(&error)),
     }
 }
 
 /// Reads a real array of floats or integers, or says `None` if it is complex or something else.
 fn read_real(path: &Path) -> Result<Option<ArrayD<f64>>> {
-    if let Some(array) = read_as::<f64>(path)? {
-        return Ok(Some(array));
+    macro_rules! try_types {
+        ($($element:ty),*) => {
+            $(if let Some(array) = read_as::<$element>(path)? {
+                return Ok(Some(array.mapv(|value| value as f64)));
+            })*
+        };
     }
-    if let Some(array) = read_as::<f32>(path)? {
-        return Ok(Some(array.mapv(f64::from)));
+    #[expect(clippy::cast_precision_loss, clippy::cast_lossless, reason = "the nearest float is what NumPy would take")]
+    {
+        try_types!(f64, f32, i64, i32, i16, i8, u64, u32, u16, u8);
     }
-    if let Some(array) = read_as::<i64>(path)? {
-        #[expect(clippy::cast_precision_loss, reason = "the nearest float is what NumPy would take")]
-        return Ok(Some(array.mapv(|value| value as f64)));
-    }
-    Ok(read_as::<i32>(path)?.map(|array| array.mapv(f64::from)))
+    Ok(None)
 }
 
-const TYPES: &str = "float32, float64, int32 or int64";
+/// What a real file may hold.
+const TYPES: &str = "float32, float64 or integers";
 
 /// Reads one axis of coordinates.
 pub(crate) fn read_points(path: &Path) -> Result<Array1<f64>> {
