@@ -179,8 +179,10 @@ fn bad_input_ends_in_one_line_and_no_file() {
     let run = |points: &str, values: &str, more: &[&str]| {
         let (points, values) = (folder.path(points), folder.path(values));
         let mut args = vec!["nufft", "--type", "1", "--points", &points, "--values", &values];
-        args.extend(["--device", "cpu", "--out", &out, "--timings", &timings]);
-        args.extend(if more.contains(&"--modes") { &[] } else { ["--modes", "8"].as_slice() });
+        args.extend(["--out", &out, "--timings", &timings]);
+        for default in [["--modes", "8"], ["--device", "cpu"]] {
+            args.extend(if more.contains(&default[0]) { &[] } else { default.as_slice() });
+        }
         args.extend(more);
         let line = fail(&args);
         assert_eq!(folder.names(), before, "{line}");
