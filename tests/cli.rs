@@ -117,7 +117,7 @@ fn type_1_of_a_batch_is_the_direct_sums() {
         assert!(error(result.index_axis(Axis(0), item), &want) < 1e-9);
     }
     let document: Value = serde_json::from_str(&fs::read_to_string(&timings).unwrap()).unwrap();
-    let seconds = document["seconds"].as_object().unwrap();
+    let seconds = document["timings"].as_object().unwrap();
     let names = ["plan", "set_points", "spread", "fft", "deconvolve", "interpolate", "transfers", "execute", "total"];
     assert_eq!(seconds.keys().map(String::as_str).collect::<Vec<_>>(), names);
     for name in ["plan", "set_points", "spread", "fft", "deconvolve", "execute", "total"] {
@@ -297,7 +297,7 @@ fn times_are_numbers_or_dates_of_any_common_form() {
 #[test]
 fn devices_names_the_processor_and_the_choice() {
     let printed = succeed(&["devices"]);
-    assert!(printed.starts_with("cpu "), "{printed}");
+    assert!(printed.lines().any(|line| line.starts_with("cpu ")), "{printed}");
     assert_eq!(printed.matches("picks it").count(), 1, "{printed}");
 }
 
@@ -320,7 +320,7 @@ fn bench_measures_and_writes_everything() {
 #[test]
 fn a_gpu_agrees_with_the_processor() {
     let required = std::env::var("WAVEMILL_REQUIRE_GPU").is_ok_and(|value| value == "1");
-    if !required && !succeed(&["devices"]).contains("\ngpu:0 ") {
+    if !required && !succeed(&["devices"]).lines().any(|line| line.starts_with("gpu:0 ")) {
         eprintln!("no GPU was found: nothing is tested");
         return;
     }

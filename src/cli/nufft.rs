@@ -214,7 +214,8 @@ fn write_timings<T: Real>(
         "threads": rayon::current_num_threads(),
         "repeat": args.repeat,
         "warmup": args.warmup,
-        "seconds": medians,
+        "unit": "seconds",
+        "timings": medians,
         "samples": samples,
         "recipe": recipe_json(recipe),
     });
