@@ -64,6 +64,8 @@ pub(crate) fn choose(choice: Choice) -> Result<Device> {
 pub(crate) fn print_all() -> Result<()> {
     let candidates = Device::all();
     let mut text = String::new();
+    let names = candidates.iter().flat_map(|candidate| &candidate.facts).map(|(name, _)| name.len());
+    let width = names.max().unwrap_or(0).max("--device auto".len()) + 2;
     for (selector, candidate) in selectors(&candidates).iter().zip(&candidates) {
         let kind = match candidate.kind {
             Kind::Cpu => "processor",
@@ -71,7 +73,7 @@ pub(crate) fn print_all() -> Result<()> {
             Kind::SoftwareGpu => "software GPU",
         };
         writeln!(text, "{selector:<6} {} ({kind})", candidate.name)?;
-        let mut line = |name: &str, value: &str| writeln!(text, "       {name:<22} {value}");
+        let mut line = |name: &str, value: &str| writeln!(text, "       {name:<width$}{value}");
         for (name, value) in &candidate.facts {
             line(name, value)?;
         }
