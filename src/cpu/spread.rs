@@ -20,6 +20,8 @@ use crate::simd::OverRows;
 /// Points in a tile beyond which it is cut into jobs of at most as many. Adding a private tile of 22³ cells back costs as
 /// much as spreading about 30 points of width 7.
 const CROWD: usize = 4096;
+/// Strengths fetched together: one at a time, the wait for memory was 70 % of the two-dimensional case.
+const GATHER: usize = 128;
 /// Jobs computed before their tiles are added to the grid; bounds the memory of the private tiles.
 const WAVE: usize = 32;
 
@@ -171,8 +173,13 @@ impl<T: Real> Spread<'_, T> {
         let Self { kernel, bins, strengths, points, target, .. } = self;
         let cells: &mut [[T; 2]] = bytemuck::cast_slice_mut(target.cells);
         let width = kernel.width;
-        for i in points {
-            let strength = strengths[bins.order[i] as usize];
+        let mut gathered = [Complex::<T>::default(); GATHER];
+        for (k, i) in points.clone().enumerate() {
+            if k % GATHER == 0 {
+                let order = &bins.order[i..points.end.min(i + GATHER)];
+                gathered.iter_mut().zip(order).for_each(|(to, &from)| *to = strengths[from as usize]);
+            }
+            let strength = gathered[k % GATHER];
             let mut offset = 0;
             let mut weights = [[T::zero(); P]; D];
             for axis in 0..D {
