@@ -33,6 +33,8 @@ pub struct Design<'a, T: Real> {
     pub modes: &'a [ModeAxis<T>],
     /// How points are binned, as [`Backend::tiling`] chose.
     pub tiling: &'a Tiling,
+    /// The sign the plan starts with; the other one is prepared when first used.
+    pub sign: Sign,
 }
 
 impl<T: Real> Design<'_, T> {
@@ -61,6 +63,11 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
 
     /// The device's name, for people.
     fn name(&self) -> String;
+
+    /// Runs host work on the threads this backend was given; `items` pieces of it, too few to share out below some thousands.
+    fn install<R: Send>(&self, _items: usize, work: impl FnOnce() -> R + Send) -> R {
+        work()
+    }
 
     /// How points must be binned for this backend's spreading on a grid of these extents with this kernel.
     ///

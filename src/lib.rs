@@ -1,1 +1,38 @@
-pub fn x(){}
+//! Non-uniform fast Fourier transforms on any GPU and on the CPU, behind one trait.
+//!
+//! Type 1 computes `f[k] = Σ_j c[j] exp(±i k·x[j])` from samples at arbitrary points x, type 2 evaluates
+//! `c[j] = Σ_k f[k] exp(±i k·x[j])` at arbitrary points; in one to three dimensions, in f32 and f64, to a tolerance that is kept
+//! for a million modes on an axis. Start at [`NufftPlan`]; [`nufft::vanderplas`] is the convention of a well-known article in
+//! one call, [`nufft::direct`] the definitions evaluated as they stand.
+//!
+//! # Layout
+//! [`nufft`] is the mathematics and knows no device: points are folded and sorted into bins, kernels become tables of
+//! polynomials, a plan runs the stages in order. [`Backend`] is what a device must be able to do; [`Cpu`] does it with rayon and
+//! `Gpu` with WGSL shaders on wgpu. The shader `shaders/spread.wgsl`, its CPU twin `src/cpu/spread.rs` and its host half
+//! `src/gpu/spread.rs` have one name, and so have the other kernels. [`Device`] says what was found and which to use.
+//!
+//! # Features
+//! `gpu` (default): the GPU backend; without it the dependencies hold no wgpu. `cli`: the program `wavemill`.
+
+mod backend;
+mod cpu;
+mod device;
+mod error;
+#[cfg(feature = "gpu")]
+mod gpu;
+pub mod nufft;
+mod parallel;
+mod real;
+mod shape;
+mod simd;
+
+pub use backend::{Backend, Design, Grid, Spectrum};
+pub use cpu::Cpu;
+pub use device::{Candidate, Device, Kind};
+pub use error::{Error, Result};
+#[cfg(feature = "gpu")]
+pub use gpu::Gpu;
+pub use nufft::{ModeOrder, NufftBuilder, NufftPlan, Recipe, Shape, Sign, Stage, Timings};
+pub use real::{Coordinate, Real};
+#[cfg(feature = "gpu")]
+pub use wgpu;

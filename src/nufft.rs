@@ -19,6 +19,7 @@ pub use plan::{NufftBuilder, NufftPlan};
 pub use points::{Fold, Points};
 pub use recipe::{ModeOrder, Recipe, Sign};
 pub use stages::Stages;
+pub(crate) use table::multiply_add;
 pub use table::{KernelTable, ModeAxis};
 pub use timings::{Stage, Timings};
 pub use vanderplas::vanderplas;

@@ -12,6 +12,11 @@ pub(crate) fn workers(items: usize) -> usize {
     (items / WORTH_A_THREAD).clamp(1, rayon::current_num_threads())
 }
 
+/// Whether that much work is shared at all.
+pub(crate) fn worth_sharing(items: usize) -> bool {
+    items >= 2 * WORTH_A_THREAD
+}
+
 /// Calls `work(index, chunk)` for each chunk, in parallel if the slice is large; `weight` is the work an element costs in
 /// units of a simple pass.
 pub(crate) fn chunks<T: Send>(slice: &mut [T], chunk: usize, weight: usize, work: impl Fn(usize, &mut [T]) + Send + Sync) {

@@ -1,6 +1,13 @@
 //! The two element types every kernel is written for, f32 and f64.
 
 use std::fmt;
+use std::sync::Arc;
+
+use rustfft::Fft;
+
+use crate::cpu::{fft, interp, spread};
+use crate::nufft::Sign;
+use crate::simd;
 
 mod sealed {
     pub trait Sealed {}
@@ -8,22 +15,24 @@ mod sealed {
     impl Sealed for f64 {}
 }
 
-#[cfg(feature = "gpu")]
-mod bound {
-    /// What a GPU buffer asks of an element.
-    pub trait Plain: bytemuck::Pod {}
-    impl<T: bytemuck::Pod> Plain for T {}
-}
-#[cfg(not(feature = "gpu"))]
-mod bound {
-    /// Nothing more is asked where there is no GPU.
-    pub trait Plain {}
-    impl<T> Plain for T {}
+/// The large inner loops, compiled once a type in this crate: a generic function is compiled again in every crate that
+/// uses it, and these have some dozens of variants.
+#[expect(private_interfaces, reason = "a supertrait of a public trait that nobody outside can name")]
+pub trait Compiled: Sized {
+    fn spread(loops: spread::Spread<'_, Self>)
+    where
+        Self: Real;
+    fn interp(loops: interp::Interp<'_, Self>)
+    where
+        Self: Real;
+    fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>>
+    where
+        Self: Real;
 }
 
 /// A real number type the kernels compute in: `f32` or `f64`. Sealed.
 pub trait Real:
-    sealed::Sealed + rustfft::FftNum + bound::Plain + Default + fmt::Display + fmt::LowerExp + Into<f64>
+    sealed::Sealed + Compiled + rustfft::FftNum + bytemuck::Pod + Default + fmt::Display + fmt::LowerExp + Into<f64>
 {
     /// The unit roundoff, 2⁻²⁴ or 2⁻⁵³.
     const ROUNDOFF: f64;
@@ -32,7 +41,7 @@ pub trait Real:
     /// Its name as NumPy and WGSL write it, `f32` or `f64`.
     const NAME: &'static str;
     /// The nearest value.
-    fn from_f64(x: f64) -> Self;
+    fn nearest(x: f64) -> Self;
     /// `self * a + b`, rounded once; slow where the processor has no such instruction.
     fn fused(self, a: Self, b: Self) -> Self;
 }
@@ -43,7 +52,7 @@ impl Real for f32 {
     const NAME: &'static str = "f32";
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked")]
-    fn from_f64(x: f64) -> Self {
+    fn nearest(x: f64) -> Self {
         x as f32
     }
     #[inline(always)]
@@ -57,7 +66,7 @@ impl Real for f64 {
     const SMALLEST_TOLERANCE: f64 = 1e-14;
     const NAME: &'static str = "f64";
     #[inline(always)]
-    fn from_f64(x: f64) -> Self {
+    fn nearest(x: f64) -> Self {
         x
     }
     #[inline(always)]
@@ -70,3 +79,29 @@ impl Real for f64 {
 pub trait Coordinate: sealed::Sealed + Copy + Send + Sync + Into<f64> + 'static {}
 impl Coordinate for f32 {}
 impl Coordinate for f64 {}
+
+#[expect(private_interfaces, reason = "see the trait")]
+impl Compiled for f32 {
+    fn spread(loops: spread::Spread<'_, Self>) {
+        simd::run_rows(loops.kernel.padded, loops);
+    }
+    fn interp(loops: interp::Interp<'_, Self>) {
+        simd::run_rows(loops.kernel.padded, loops);
+    }
+    fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
+        fft::plan(cells, sign)
+    }
+}
+
+#[expect(private_interfaces, reason = "see the trait")]
+impl Compiled for f64 {
+    fn spread(loops: spread::Spread<'_, Self>) {
+        simd::run_rows(loops.kernel.padded, loops);
+    }
+    fn interp(loops: interp::Interp<'_, Self>) {
+        simd::run_rows(loops.kernel.padded, loops);
+    }
+    fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
+        fft::plan(cells, sign)
+    }
+}

@@ -90,6 +90,12 @@ pub struct Bins<T> {
 }
 
 impl<T: Real> Bins<T> {
+    /// The points of a tile, in tile order.
+    #[must_use]
+    pub fn points(&self, tile: usize) -> std::ops::Range<usize> {
+        self.starts[tile] as usize..self.starts[tile + 1] as usize
+    }
+
     /// Folds and sorts points. Two passes of double-double arithmetic over the coordinates: one for the tile, one, in tile
     /// order, for cell and fraction.
     ///

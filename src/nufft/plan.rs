@@ -1,0 +1,418 @@
+//! Plans: a builder chooses, a plan executes.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Instant;
+
+use ndarray::{ArrayD, ArrayRef, ArrayView1, Dimension, IxDyn};
+use num_complex::Complex;
+
+use crate::backend::{Backend, Design};
+use crate::cpu::Cpu;
+use crate::device::{Device, Engine};
+use crate::error::{Error, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu::Gpu;
+use crate::nufft::bins::{Bins, Tiling};
+use crate::nufft::kernel::Shape;
+use crate::nufft::points::{Fold, Points, Unit};
+use crate::nufft::recipe::{self, LARGEST_UPSAMPLING, ModeOrder, Recipe, Sign};
+use crate::nufft::stages::{Execute, Kind, Stages};
+use crate::nufft::table::{KernelTable, ModeAxis};
+use crate::nufft::timings::{Stage, Timings};
+use crate::real::{Coordinate, Real};
+use crate::shape;
+
+/// Chooses what a [`NufftPlan`] will do. Defaults: tolerance 1e-6, sign +, centred modes, one transform, period 2π.
+#[derive(Debug, Clone)]
+pub struct NufftBuilder<T: Real> {
+    modes: Vec<usize>,
+    batch: Option<usize>,
+    tolerance: f64,
+    accept: bool,
+    sign: Sign,
+    order: ModeOrder,
+    shape: Shape,
+    upsampling: Option<f64>,
+    unit: Unit,
+    precision: std::marker::PhantomData<T>,
+}
+
+impl<T: Real> NufftBuilder<T> {
+    /// The relative l2 error to keep, `0 < tolerance < 1`; see [`NufftPlan`] for the law.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Takes the smallest reachable tolerance where the one asked for is out of reach, instead of an error. The recipe says
+    /// which.
+    #[must_use]
+    pub fn accept_reachable(mut self) -> Self {
+        self.accept = true;
+        self
+    }
+
+    /// Executes `batch` transforms over the same points at once; arrays then have a leading axis of that length.
+    #[must_use]
+    pub fn batch(mut self, batch: usize) -> Self {
+        self.batch = Some(batch);
+        self
+    }
+
+    /// The sign of the exponent; [`NufftPlan::set_sign`] changes it later at no cost.
+    #[must_use]
+    pub fn sign(mut self, sign: Sign) -> Self {
+        self.sign = sign;
+        self
+    }
+
+    /// The order of modes along each axis.
+    #[must_use]
+    pub fn order(mut self, order: ModeOrder) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// The spreading kernel's shape.
+    #[must_use]
+    pub fn kernel(mut self, shape: Shape) -> Self {
+        self.shape = shape;
+        self
+    }
+
+    /// The ratio of fine-grid cells to modes, 1.2 to 4. Less needs less memory and a wider kernel.
+    #[must_use]
+    pub fn upsampling(mut self, upsampling: f64) -> Self {
+        self.upsampling = Some(upsampling);
+        self
+    }
+
+    /// The coordinates' period, in their own unit, instead of 2π: the exponent is `±2πi k·x/period`.
+    #[must_use]
+    pub fn period(mut self, period: f64) -> Self {
+        self.unit = Unit::Period(period);
+        self
+    }
+
+    /// The exponent is `±i k·x·step`: the period is 2π/step exactly, not rounded to an f64.
+    #[must_use]
+    pub fn step(mut self, step: f64) -> Self {
+        self.unit = Unit::Radians { step };
+        self
+    }
+
+    /// Chooses kernel, width and grid, and prepares the device.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a parameter outside its range, [`Error::Tolerance`] for a tolerance out of reach,
+    /// [`Error::TooLarge`] where sizes overflow or the device has not the memory, [`Error::Device`] where it lacks the precision.
+    pub fn build(self, device: &Device) -> Result<NufftPlan<T>> {
+        let start = Instant::now();
+        match self.unit {
+            Unit::Radians { step } if step.is_finite() && step != 0.0 => {}
+            Unit::Period(period) if period.is_finite() && period > 0.0 => {}
+            Unit::Radians { step } => return Err(Error::parameter("step", "a finite number other than 0", step)),
+            Unit::Period(period) => return Err(Error::parameter("period", "a finite number above 0", period)),
+        }
+        let batch = self.batch.unwrap_or(1);
+        if batch == 0 {
+            return Err(Error::parameter("batch", "at least 1", batch));
+        }
+        let choice = recipe::choose::<T>(&self.modes, self.tolerance, self.accept, self.shape, self.upsampling)?;
+        shape::product("the fine grid", &choice.grid)?;
+        let batched: Vec<usize> = self.modes.iter().copied().chain([batch]).collect();
+        shape::product("the modes", &batched)?;
+        let kernel = self.shape.build(choice.width, choice.upsampling.min(LARGEST_UPSAMPLING));
+        let accuracy = (0.05 * choice.predicted_error).max(2.0 * T::ROUNDOFF);
+        let table = KernelTable::<T>::fit(&*kernel, choice.width, accuracy);
+        let axes: Vec<ModeAxis<T>> = device.install(self.modes.iter().sum(), || {
+            let sizes = self.modes.iter().zip(&choice.grid);
+            sizes.map(|(&modes, &cells)| ModeAxis::new(&*kernel, choice.width, modes, cells, self.order)).collect()
+        });
+        let tiling = match device.engine() {
+            Engine::Cpu(cpu) => cpu.tiling::<T>(&choice.grid, choice.width)?,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => gpu.tiling::<T>(&choice.grid, choice.width)?,
+        };
+        let design = Design { grid: &choice.grid, kernel: &table, modes: &axes, tiling: &tiling, sign: self.sign };
+        let (fine_bytes, stages) = match device.engine() {
+            Engine::Cpu(cpu) => (cpu.fine_bytes(&design), OnBackend::Cpu(Stages::new(cpu.clone(), &design)?)),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => (gpu.fine_bytes(&design), OnBackend::Gpu(Stages::new(gpu.clone(), &design)?)),
+        };
+        let factor_bytes = axes.iter().map(|axis| axis.bin.len() * (4 + size_of::<T>())).sum::<usize>();
+        let folds = choice.grid.iter().map(|&cells| Fold::new(self.unit, cells, choice.width)).collect();
+        let recipe = Recipe {
+            modes: self.modes,
+            grid: choice.grid,
+            batch,
+            tolerance: choice.tolerance,
+            asked: self.tolerance,
+            kernel: self.shape,
+            width: choice.width,
+            upsampling: choice.upsampling,
+            degree: table.degree,
+            predicted_error: choice.predicted_error,
+            bytes: fine_bytes + factor_bytes,
+            sign: self.sign,
+            order: self.order,
+            precision: T::NAME,
+            device: device.name(),
+        };
+        let mut timings = Timings::default();
+        timings.add(Stage::Plan, start.elapsed());
+        Ok(NufftPlan {
+            recipe,
+            batched: self.batch.is_some(),
+            points: None,
+            device: device.clone(),
+            folds,
+            tiling,
+            stages,
+            timings,
+        })
+    }
+}
+
+/// The stages on whichever backend the plan was built for.
+enum OnBackend<T: Real> {
+    Cpu(Stages<T, Cpu>),
+    #[cfg(feature = "gpu")]
+    Gpu(Stages<T, Gpu>),
+}
+
+impl<T: Real> OnBackend<T> {
+    fn stages(&mut self) -> &mut dyn Execute<T> {
+        match self {
+            Self::Cpu(stages) => stages,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(stages) => stages,
+        }
+    }
+}
+
+/// A non-uniform FFT of types 1 and 2 for given modes, tolerance and points.
+///
+/// Type 1, non-uniform to uniform: `f[k] = Σ_j c[j] exp(±i k·x[j])`. Type 2, uniform to non-uniform:
+/// `c[j] = Σ_k f[k] exp(±i k·x[j])`. With opposite signs they are each other's adjoint. There is no factor 1/N.
+///
+/// # Shapes
+/// d = 1, 2 or 3 axes with N₁..N_d modes, `k = -(N/2) .. N-N/2-1` on each; M points. Coordinates: d arrays of length M, the
+/// i-th belonging to the i-th axis. Strengths and values: `[M]`. Modes: `[N₁, .., N_d]`. With [`NufftBuilder::batch`] both gain a
+/// leading axis.
+///
+/// # Units and range
+/// Coordinates are radians (or have the builder's period), of any finite size: they are reduced modulo the period in extended
+/// precision, whatever the precision of the data. NaN and infinity are errors.
+///
+/// # Accuracy
+/// The relative l2 error against direct sums is at most `max(floor, 4·tolerance)`, floor 3e-14 in f64 and 1e-6 in f32, for up
+/// to 2²⁰ modes on an axis; `tests/error_law.rs` enforces it. On the CPU results are the same bits for any number of threads, on
+/// a GPU the same from run to run.
+///
+/// # Performance
+/// `O(w^d M + n^d log n)` operations, w the width and n the fine grid. The plan keeps its grid: executing again allocates
+/// nothing but the result, and [`NufftPlan::type1_into`] not even that.
+///
+/// # References
+/// Dutt and Rokhlin (1993); Greengard and Lee (2004); Barnett, Magland and af Klinteberg (2019).
+///
+/// ```
+/// use ndarray::array;
+/// use num_complex::Complex;
+/// use wavemill::{Cpu, Device, NufftPlan};
+///
+/// let device = Device::from(Cpu::new());
+/// let mut plan = NufftPlan::<f64>::builder([5]).tolerance(1e-12).build(&device)?;
+/// plan.set_points(&[array![0.0, std::f64::consts::PI].view()])?;
+/// let modes = plan.type1(&array![Complex::new(1.0, 0.0), Complex::new(1.0, 0.0)])?;
+/// // exp(i k 0) + exp(i k π) is 2 for even k and 0 for odd k.
+/// for (mode, expected) in modes.iter().zip([2.0, 0.0, 2.0, 0.0, 2.0]) {
+///     assert!((mode - expected).norm() < 1e-11);
+/// }
+/// # Ok::<(), wavemill::Error>(())
+/// ```
+pub struct NufftPlan<T: Real> {
+    recipe: Recipe,
+    batched: bool,
+    points: Option<usize>,
+    device: Device,
+    folds: Vec<Fold>,
+    tiling: Tiling,
+    stages: OnBackend<T>,
+    timings: Timings,
+}
+
+impl<T: Real> fmt::Debug for NufftPlan<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NufftPlan").field("recipe", &self.recipe).field("points", &self.points).finish_non_exhaustive()
+    }
+}
+
+impl<T: Real> NufftPlan<T> {
+    /// Starts a plan for these modes, one extent an axis.
+    pub fn builder(modes: impl Into<Vec<usize>>) -> NufftBuilder<T> {
+        NufftBuilder {
+            modes: modes.into(),
+            batch: None,
+            tolerance: 1e-6,
+            accept: false,
+            sign: Sign::Plus,
+            order: ModeOrder::Centred,
+            shape: Shape::default(),
+            upsampling: None,
+            unit: Unit::Radians { step: 1.0 },
+            precision: std::marker::PhantomData,
+        }
+    }
+
+    /// What the plan chose.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The recipe in words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        self.recipe.to_string()
+    }
+
+    /// The times of the build, the latest `set_points` and the latest execution.
+    pub fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    /// Changes the sign of the exponent. Only the uniform transform's direction differs, and the plan has both: type 2 with
+    /// the opposite sign is the exact adjoint of type 1.
+    pub fn set_sign(&mut self, sign: Sign) {
+        self.recipe.sign = sign;
+    }
+
+    /// Sets the points: one view an axis, all of one length, in f64 or f32 whatever the precision of the data. On an error
+    /// the earlier points stay.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a wrong number of views or lengths that differ, [`Error::NotFinite`] naming the first NaN or
+    /// infinity.
+    pub fn set_points<'a, C: Coordinate>(&mut self, coordinates: impl AsRef<[ArrayView1<'a, C>]>) -> Result<()> {
+        let start = Instant::now();
+        let points = Points::new(coordinates.as_ref(), self.recipe.modes.len())?;
+        let bins = self.device.install(points.len(), || Bins::sort(&points, &self.folds, self.tiling.clone()))?;
+        self.stages.stages().place(bins)?;
+        self.points = Some(points.len());
+        self.timings.forget(&[Stage::Plan]);
+        self.timings.add(Stage::SetPoints, start.elapsed());
+        Ok(())
+    }
+
+    /// Type 1: modes from strengths.
+    ///
+    /// # Errors
+    /// As [`NufftPlan::type1_into`].
+    pub fn type1<D: Dimension>(&mut self, strengths: &ArrayRef<Complex<T>, D>) -> Result<ArrayD<Complex<T>>> {
+        let mut modes = ArrayD::zeros(self.modes_shape());
+        self.type1_into(strengths, &mut modes)?;
+        Ok(modes)
+    }
+
+    /// Type 1 into an array of the caller's.
+    ///
+    /// # Errors
+    /// [`Error::Order`] before `set_points`, [`Error::Shape`] where an array does not fit, [`Error::DeviceLost`]. Nothing is written
+    /// then.
+    pub fn type1_into<D: Dimension, E: Dimension>(
+        &mut self,
+        strengths: &ArrayRef<Complex<T>, D>,
+        modes: &mut ArrayRef<Complex<T>, E>,
+    ) -> Result<()> {
+        let points = self.points.ok_or(Error::Order { call: "type1", first: "set_points" })?;
+        check("strengths", &self.values_shape(points), strengths.shape())?;
+        check("modes", &self.modes_shape(), modes.shape())?;
+        self.execute(Kind::Type1, strengths, modes)
+    }
+
+    /// Type 2: values at the points from modes.
+    ///
+    /// # Errors
+    /// As [`NufftPlan::type2_into`].
+    pub fn type2<D: Dimension>(&mut self, modes: &ArrayRef<Complex<T>, D>) -> Result<ArrayD<Complex<T>>> {
+        let points = self.points.ok_or(Error::Order { call: "type2", first: "set_points" })?;
+        let mut values = ArrayD::zeros(self.values_shape(points));
+        self.type2_into(modes, &mut values)?;
+        Ok(values)
+    }
+
+    /// Type 2 into an array of the caller's.
+    ///
+    /// # Errors
+    /// [`Error::Order`] before `set_points`, [`Error::Shape`] where an array does not fit, [`Error::DeviceLost`]. Nothing is written
+    /// then.
+    pub fn type2_into<D: Dimension, E: Dimension>(
+        &mut self,
+        modes: &ArrayRef<Complex<T>, D>,
+        values: &mut ArrayRef<Complex<T>, E>,
+    ) -> Result<()> {
+        let points = self.points.ok_or(Error::Order { call: "type2", first: "set_points" })?;
+        check("modes", &self.modes_shape(), modes.shape())?;
+        check("values", &self.values_shape(points), values.shape())?;
+        self.execute(Kind::Type2, modes, values)
+    }
+
+    /// The stages on the GPU, for arrays that already are on the device.
+    #[cfg(feature = "gpu")]
+    pub fn on_gpu(&mut self) -> Option<&mut Stages<T, Gpu>> {
+        match &mut self.stages {
+            OnBackend::Gpu(stages) => Some(stages),
+            OnBackend::Cpu(_) => None,
+        }
+    }
+
+    fn execute<D: Dimension, E: Dimension>(
+        &mut self,
+        kind: Kind,
+        input: &ArrayRef<Complex<T>, D>,
+        output: &mut ArrayRef<Complex<T>, E>,
+    ) -> Result<()> {
+        let start = Instant::now();
+        self.timings.forget(&[Stage::Plan, Stage::SetPoints]);
+        let Self { recipe, stages, timings, .. } = self;
+        // Arrays that are not in C order go through a copy that is.
+        let source = input.as_slice().map_or_else(|| input.iter().copied().collect::<Vec<_>>().into(), Cow::from);
+        let mut run = |target: &mut [Complex<T>]| {
+            stages.stages().execute(kind, &source, target, recipe.batch, recipe.sign, timings)
+        };
+        match output.as_slice_mut() {
+            Some(target) => run(target)?,
+            None => {
+                let mut apart = vec![Complex::default(); output.len()];
+                run(&mut apart)?;
+                output.iter_mut().zip(apart).for_each(|(to, from)| *to = from);
+            }
+        }
+        self.timings.add(Stage::Execute, start.elapsed());
+        Ok(())
+    }
+
+    fn modes_shape(&self) -> IxDyn {
+        self.with_batch(&self.recipe.modes)
+    }
+
+    fn values_shape(&self, points: usize) -> IxDyn {
+        self.with_batch(&[points])
+    }
+
+    fn with_batch(&self, extents: &[usize]) -> IxDyn {
+        let batch = self.batched.then_some(self.recipe.batch);
+        IxDyn(&batch.into_iter().chain(extents.iter().copied()).collect::<Vec<_>>())
+    }
+}
+
+fn check(what: &'static str, expected: &IxDyn, got: &[usize]) -> Result<()> {
+    if expected.as_array_view().as_slice() == Some(got) {
+        return Ok(());
+    }
+    let expected: Vec<usize> = expected.as_array_view().to_vec();
+    Err(Error::shape(what, format!("the shape {expected:?}"), format!("{got:?}")))
+}

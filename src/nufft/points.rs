@@ -1,0 +1,333 @@
+//! Coordinates: checked, and folded in double-double arithmetic into a cell of the fine grid and a fraction.
+
+use std::borrow::Cow;
+
+use ndarray::ArrayView1;
+
+use crate::error::{Error, Result};
+use crate::nufft::bins::AxisTiles;
+use crate::nufft::turns;
+use crate::real::{Coordinate, Real};
+use crate::simd;
+
+/// One coordinate slice an axis, all of one length; strided views are copied.
+#[derive(Debug)]
+pub struct Points<'a, C: Coordinate> {
+    pub(crate) axes: Vec<Cow<'a, [C]>>,
+}
+
+impl<'a, C: Coordinate> Points<'a, C> {
+    /// Takes one view an axis.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there are not `dimensions` views or their lengths differ.
+    pub fn new(views: &[ArrayView1<'a, C>], dimensions: usize) -> Result<Self> {
+        if views.len() != dimensions {
+            return Err(Error::shape("points", format!("{dimensions} coordinate arrays, one an axis"), views.len()));
+        }
+        let len = views[0].len();
+        if let Some(other) = views.iter().find(|view| view.len() != len) {
+            return Err(Error::shape("points", format!("{len} coordinates on each axis"), other.len()));
+        }
+        let axes = views.iter().map(|view| view.to_slice().map_or_else(|| view.to_vec().into(), Cow::from)).collect();
+        Ok(Self { axes })
+    }
+
+    /// Number of points.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.axes[0].len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The first coordinate that is not finite among `count` from `first` on, or usize::MAX.
+    pub(crate) fn first_bad(&self, axis: usize, first: usize, count: usize) -> usize {
+        let found = self.axes[axis][first..][..count].iter().position(|&x| !x.into().is_finite());
+        found.map_or(usize::MAX, |index| first + index)
+    }
+
+    /// The error for a point that has a coordinate which is not finite.
+    pub(crate) fn not_finite(&self, index: usize) -> Error {
+        let value = |axis: usize| -> f64 { self.axes[axis][index].into() };
+        let axis = (0..self.axes.len()).find(|&axis| !value(axis).is_finite()).unwrap_or(0);
+        Error::NotFinite { index, axis, value: value(axis) }
+    }
+}
+
+/// What one unit of a coordinate is in turns of the transform's period.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Unit {
+    /// `step` radians: the period is 2π/step.
+    Radians { step: f64 },
+    /// One period is this many units.
+    Period(f64),
+}
+
+impl Unit {
+    /// Turns a unit, as a sum of two f64.
+    fn turns(self) -> (f64, f64) {
+        match self {
+            Self::Radians { step } => {
+                let (high, low) = turns::INVERSE_TAU_PAIR;
+                let product = step * high;
+                let rest = step.mul_add(high, -product) + step * low;
+                (product + rest, rest - ((product + rest) - product))
+            }
+            Self::Period(period) => {
+                let high = 1.0 / period;
+                (high, (-high).mul_add(period, 1.0) / period)
+            }
+        }
+    }
+
+    /// The fraction of a turn of any finite coordinate, in 2⁻¹²⁸ turns.
+    fn exact(self, x: f64) -> u128 {
+        match self {
+            Self::Radians { step } => {
+                let product = x * step;
+                turns::of_radians(product).wrapping_add(turns::of_radians(x.mul_add(step, -product)))
+            }
+            Self::Period(period) => {
+                let rest = x % period;
+                let high = rest / period;
+                let low = (-high).mul_add(period, rest) / period;
+                from_signed(high).wrapping_add(from_signed(low))
+            }
+        }
+    }
+}
+
+/// A number in [-1, 1] in units of 2⁻¹²⁸, modulo 1.
+fn from_signed(x: f64) -> u128 {
+    let high = (x * 2f64.powi(64)).floor();
+    let low = (x * 2f64.powi(64) - high) * 2f64.powi(64);
+    (high as i128 as u128).wrapping_shl(64).wrapping_add(low as u128)
+}
+
+/// Folds coordinates of one axis into stencil cells and fractions.
+///
+/// A coordinate becomes turns `t = x · (high + low)` with an error near 2⁻¹⁰⁶ |t|, t loses its nearest integer exactly, and
+/// `t · n` is split into the stencil's first cell `ceil(t n - w/2)` and the distance to it, so that only the fraction is ever
+/// rounded to the data's precision and the error does not grow with the number of modes.
+#[derive(Debug, Clone)]
+pub struct Fold {
+    unit: Unit,
+    high: f64,
+    low: f64,
+    cells: f64,
+    half: f64,
+    reach: f64,
+}
+
+/// Turns up to which double-double arithmetic is exact enough: 2⁻¹⁰⁴ · 2²⁹ turns times 2³¹ cells is below 2⁻⁴³ of a cell, and
+/// below 2⁻⁵³ for the 2²¹ cells of a million modes.
+const FAST_TURNS: f64 = (1u64 << 29) as f64;
+/// Coordinates folded between two checks for ones that are not finite or too large.
+const BLOCK: usize = 256;
+
+impl Fold {
+    pub(crate) fn new(unit: Unit, cells: usize, width: usize) -> Self {
+        let (high, low) = unit.turns();
+        let half = if width % 2 == 1 { 0.5 } else { 0.0 };
+        Self { unit, high, low, cells: cells as f64, half, reach: (width / 2) as f64 }
+    }
+
+    /// Appends this axis to the tile keys of the points from `first` on; false if a coordinate is not finite.
+    pub(crate) fn tiles<C: Coordinate>(&self, coordinates: &[C], first: usize, tiles: &AxisTiles, keys: &mut [u32]) -> bool {
+        let coordinates = &coordinates[first..][..keys.len()];
+        let count = tiles.count as u32;
+        let mut cells = [0u32; BLOCK];
+        let mut fractions = [0f64; BLOCK];
+        let mut finite = true;
+        for (coordinates, keys) in coordinates.chunks(BLOCK).zip(keys.chunks_mut(BLOCK)) {
+            let mut wide = [0f64; BLOCK];
+            for (wide, &x) in wide.iter_mut().zip(coordinates) {
+                *wide = x.into();
+            }
+            finite &= self.block(&wide, &mut cells, &mut fractions);
+            for (key, &cell) in keys.iter_mut().zip(&cells) {
+                *key = *key * count + tiles.tile(cell) as u32;
+            }
+        }
+        finite
+    }
+
+    /// Cells and fractions of the coordinates named by `order`, all of them finite.
+    pub(crate) fn locate<C: Coordinate, T: Real>(
+        &self,
+        coordinates: &[C],
+        order: &[u32],
+        cells: &mut [u32],
+        fractions: &mut [T],
+    ) {
+        let mut block_cells = [0u32; BLOCK];
+        let mut block_fractions = [0f64; BLOCK];
+        for ((order, cells), fractions) in
+            order.chunks(BLOCK).zip(cells.chunks_mut(BLOCK)).zip(fractions.chunks_mut(BLOCK))
+        {
+            let mut wide = [0f64; BLOCK];
+            for (wide, &index) in wide.iter_mut().zip(order) {
+                *wide = coordinates[index as usize].into();
+            }
+            self.block(&wide, &mut block_cells, &mut block_fractions);
+            cells.copy_from_slice(&block_cells[..cells.len()]);
+            for (fraction, &wide) in fractions.iter_mut().zip(&block_fractions) {
+                *fraction = T::nearest(wide);
+            }
+        }
+    }
+
+    /// Folds one block; false if a coordinate is not finite (its cell is then 0).
+    fn block(&self, x: &[f64; BLOCK], cells: &mut [u32; BLOCK], fractions: &mut [f64; BLOCK]) -> bool {
+        let ordinary = simd::run(Ordinary { fold: self, x, cells: &mut *cells, fractions: &mut *fractions });
+        ordinary || self.any(x, cells, fractions)
+    }
+
+    /// The quick way; false if some coordinate is too large for it or not finite.
+    #[inline(always)]
+    fn ordinary<const FMA: bool>(&self, x: &[f64; BLOCK], cells: &mut [u32; BLOCK], fractions: &mut [f64; BLOCK]) -> bool {
+        let mut largest = 0.0;
+        let mut poison = 0.0;
+        for ((&x, cell), fraction) in x.iter().zip(cells).zip(fractions) {
+            let turns = x * self.high;
+            let rest = product_rest::<FMA>(x, self.high, turns) + x * self.low;
+            let away = turns.abs();
+            largest = if away > largest { away } else { largest };
+            poison += turns * 0.0;
+            let turns = turns - turns.round_ties_even();
+            let (turns, rest) = two_sum(turns, rest);
+            let place = turns * self.cells;
+            let rest = product_rest::<FMA>(turns, self.cells, place) + rest * self.cells;
+            let below = place.floor();
+            let within = (place - below) + rest - self.half;
+            let up = within.ceil();
+            *fraction = (up - within).clamp(0.0, 1.0);
+            *cell = low_bits(wrap(below - self.reach + up, self.cells));
+        }
+        poison == 0.0 && largest < FAST_TURNS
+    }
+
+    /// The way for coordinates of any size, in 128-bit turns.
+    #[cold]
+    fn any(&self, x: &[f64; BLOCK], cells: &mut [u32; BLOCK], fractions: &mut [f64; BLOCK]) -> bool {
+        let mut finite = true;
+        for ((&x, cell), fraction) in x.iter().zip(cells).zip(fractions) {
+            if !x.is_finite() {
+                finite = false;
+                *cell = 0;
+                continue;
+            }
+            let (below, within) = turns::split(self.unit.exact(x), self.cells as u32);
+            let within = within - self.half;
+            let up = within.ceil();
+            *fraction = up - within;
+            *cell = low_bits(wrap(f64::from(below) - self.reach + up, self.cells));
+        }
+        finite
+    }
+}
+
+struct Ordinary<'a> {
+    fold: &'a Fold,
+    x: &'a [f64; BLOCK],
+    cells: &'a mut [u32; BLOCK],
+    fractions: &'a mut [f64; BLOCK],
+}
+
+impl simd::Vectorised for Ordinary<'_> {
+    type Output = bool;
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> bool {
+        self.fold.ordinary::<FMA>(self.x, self.cells, self.fractions)
+    }
+}
+
+/// The rounding error of `product`, the rounded `a · b`.
+#[inline(always)]
+fn product_rest<const FMA: bool>(a: f64, b: f64, product: f64) -> f64 {
+    if FMA {
+        return a.mul_add(b, -product);
+    }
+    // Dekker's product: halves of 26 bits multiply exactly.
+    let split = |x: f64| {
+        let scaled = x * 134_217_729.0;
+        let high = scaled - (scaled - x);
+        (high, x - high)
+    };
+    let ((a, a_low), (b, b_low)) = (split(a), split(b));
+    ((a * b - product) + a * b_low + a_low * b) + a_low * b_low
+}
+
+/// The rounded sum and its rounding error (Knuth).
+#[inline(always)]
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let part = sum - a;
+    (sum, (a - (sum - part)) + (b - part))
+}
+
+/// Brings a cell at most one period away into the grid.
+#[inline(always)]
+fn wrap(cell: f64, cells: f64) -> f64 {
+    let cell = if cell < 0.0 { cell + cells } else { cell };
+    if cell >= cells { cell - cells } else { cell }
+}
+
+/// A whole number in [0, 2³²) as an integer: its bits after adding 2⁵², which vectorises where a cast does not.
+#[inline(always)]
+fn low_bits(x: f64) -> u32 {
+    (x + 4_503_599_627_370_496.0).to_bits() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Position of the stencil's left edge plus the fraction must be the folded coordinate, to the last bit of a cell.
+    fn check(unit: Unit, x: f64, cells: usize, width: usize) {
+        let fold = Fold::new(unit, cells, width);
+        let (mut cell, mut fraction) = ([0u32; 1], [0f64; 1]);
+        fold.locate(&[x], &[0], &mut cell, &mut fraction);
+        assert!((0.0..=1.0).contains(&fraction[0]) && (cell[0] as usize) < cells);
+        let (below, within) = turns::split(unit.exact(x), cells as u32);
+        let left = f64::from(below) - f64::from(cell[0]) - width as f64 / 2.0;
+        let left = left - (left / cells as f64).round() * cells as f64;
+        let off = left + within + fraction[0];
+        // Tiny grids may be off by a whole one.
+        let off = off - (off / cells as f64).round() * cells as f64;
+        assert!(off.abs() < 1.2e-15 * width as f64, "x = {x:e}, n = {cells}, w = {width}: off by {off:e}");
+        let mut plain = ([0u32; BLOCK], [0f64; BLOCK]);
+        let mut block = [0.0; BLOCK];
+        block[0] = x;
+        if fold.ordinary::<false>(&block, &mut plain.0, &mut plain.1) {
+            assert_eq!((plain.0[0], plain.1[0]), (cell[0], fraction[0]), "with and without fused arithmetic, x = {x:e}");
+        }
+    }
+
+    #[test]
+    fn folds_to_the_last_bit() {
+        let pi = std::f64::consts::PI;
+        let mut values = vec![0.0, -0.0, pi, -pi, 1e-300, 5e-324, 1e300, -1e300, 1e15, 0.1, 6.0, -6.0, 3e9, 2e10];
+        for x in [pi, -pi, 2.0 * pi, pi / 2.0, 100.0 * pi] {
+            values.extend([x.next_up(), x.next_down(), x]);
+        }
+        let mut seed = 0.37;
+        for _ in 0..500 {
+            seed = (seed * 997.13f64 + 0.123).fract();
+            values.push((seed - 0.5) * 2e3);
+        }
+        for &x in &values {
+            for (cells, width) in [(4, 2), (30, 7), (1 << 21, 16), (2_000_000, 5)] {
+                check(Unit::Radians { step: 1.0 }, x, cells, width);
+                check(Unit::Radians { step: 2.5 }, x, cells, width);
+                check(Unit::Period(1.0), x, cells, width);
+                check(Unit::Period(0.3), x, cells, width);
+            }
+        }
+    }
+}

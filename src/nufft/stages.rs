@@ -1,0 +1,138 @@
+//! The order of the stages, on any backend: `Points -> Bins -> Grid -> Spectrum -> Modes`, and back for type 2.
+
+use num_complex::Complex;
+
+use crate::backend::{Backend, Design};
+use crate::error::{Error, Result};
+use crate::nufft::bins::Bins;
+use crate::nufft::recipe::Sign;
+use crate::nufft::timings::{Stage, Timings};
+use crate::real::Real;
+
+/// A plan's stages on one backend. What it reads and writes are the backend's own arrays, so that a program which keeps its
+/// data on the device transfers nothing.
+#[derive(Debug)]
+pub struct Stages<T: Real, B: Backend> {
+    backend: B,
+    prepared: B::Prepared<T>,
+    points: Option<B::Points<T>>,
+    /// Kept from one execution to the next: fresh pages cost more than the transform.
+    fine: Option<B::Fine<T>>,
+}
+
+impl<T: Real, B: Backend> Stages<T, B> {
+    pub(crate) fn new(backend: B, design: &Design<'_, T>) -> Result<Self> {
+        let prepared = backend.prepare(design)?;
+        Ok(Self { backend, prepared, points: None, fine: None })
+    }
+
+    /// The backend the stages run on.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    fn fine(&mut self) -> Result<B::Fine<T>> {
+        match self.fine.take() {
+            Some(fine) => Ok(fine),
+            None => self.backend.blank(&self.prepared),
+        }
+    }
+
+    /// Type 1 of `batch` sets of strengths, on arrays of the backend.
+    ///
+    /// # Errors
+    /// [`Error::Order`] if no points were set; [`Error::DeviceLost`].
+    pub fn type1(
+        &mut self,
+        strengths: &B::Input<'_, T>,
+        modes: &mut B::Output<'_, T>,
+        batch: usize,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        for item in 0..batch {
+            let blank = self.fine()?;
+            let Self { backend, prepared, points, .. } = self;
+            let points = points.as_ref().ok_or(Error::Order { call: "type1", first: "set_points" })?;
+            let grid = timings.time(Stage::Spread, || backend.spread(prepared, points, strengths, item, blank))?;
+            let spectrum = timings.time(Stage::Fft, || backend.fft(prepared, grid, sign))?;
+            timings.time(Stage::Deconvolve, || backend.deconvolve(prepared, &spectrum, modes, item))?;
+            self.fine = Some(spectrum.0);
+        }
+        Ok(())
+    }
+
+    /// Type 2 of `batch` sets of modes, on arrays of the backend.
+    ///
+    /// # Errors
+    /// [`Error::Order`] if no points were set; [`Error::DeviceLost`].
+    pub fn type2(
+        &mut self,
+        modes: &B::Input<'_, T>,
+        values: &mut B::Output<'_, T>,
+        batch: usize,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        for item in 0..batch {
+            let blank = self.fine()?;
+            let Self { backend, prepared, points, .. } = self;
+            let points = points.as_ref().ok_or(Error::Order { call: "type2", first: "set_points" })?;
+            let spectrum =
+                timings.time(Stage::Deconvolve, || backend.deconvolve_back(prepared, modes, item, blank))?;
+            let grid = timings.time(Stage::Fft, || backend.fft_back(prepared, spectrum, sign))?;
+            timings.time(Stage::Interpolate, || backend.interp(prepared, points, &grid, values, item))?;
+            self.fine = Some(grid.0);
+        }
+        Ok(())
+    }
+}
+
+/// Which way a transform goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Type1,
+    Type2,
+}
+
+/// Stages on some backend, between arrays of the host.
+pub(crate) trait Execute<T: Real> {
+    /// Takes sorted points to the backend.
+    fn place(&mut self, bins: Bins<T>) -> Result<()>;
+    /// One execution; the target is written only if it succeeds where memory is not shared, and never before the checks.
+    fn execute(
+        &mut self,
+        kind: Kind,
+        source: &[Complex<T>],
+        target: &mut [Complex<T>],
+        batch: usize,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()>;
+}
+
+impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
+    fn place(&mut self, bins: Bins<T>) -> Result<()> {
+        self.points = Some(self.backend.place(&self.prepared, bins)?);
+        Ok(())
+    }
+
+    fn execute(
+        &mut self,
+        kind: Kind,
+        source: &[Complex<T>],
+        target: &mut [Complex<T>],
+        batch: usize,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        let backend = self.backend.clone();
+        let (input, mut output) =
+            timings.time(Stage::Transfers, || Ok::<_, Error>((backend.load(source)?, backend.open(target)?)))?;
+        match kind {
+            Kind::Type1 => self.type1(&input, &mut output, batch, sign, timings)?,
+            Kind::Type2 => self.type2(&input, &mut output, batch, sign, timings)?,
+        }
+        timings.time(Stage::Transfers, || backend.store(output))
+    }
+}

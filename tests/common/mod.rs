@@ -1,0 +1,111 @@
+//! What the integration tests share: random input, error measures, and the devices to test on.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use ndarray::{Array1, ArrayD, ArrayView1, IxDyn};
+use num_complex::Complex;
+use wavemill::{Cpu, Device, Real};
+
+/// A small deterministic generator (splitmix64).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+
+    /// Uniform in [0, 1).
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Uniform in [low, high).
+    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    pub(crate) fn complex<T: Real>(&mut self) -> Complex<T> {
+        Complex::new(T::nearest(self.between(-1.0, 1.0)), T::nearest(self.between(-1.0, 1.0)))
+    }
+
+    pub(crate) fn points(&mut self, count: usize, dimensions: usize, reach: f64) -> Vec<Array1<f64>> {
+        (0..dimensions).map(|_| Array1::from_iter((0..count).map(|_| self.between(-reach, reach)))).collect()
+    }
+
+    pub(crate) fn strengths<T: Real>(&mut self, count: usize) -> Array1<Complex<T>> {
+        Array1::from_iter((0..count).map(|_| self.complex()))
+    }
+
+    pub(crate) fn modes<T: Real>(&mut self, extents: &[usize]) -> ArrayD<Complex<T>> {
+        ArrayD::from_shape_simple_fn(IxDyn(extents), || self.complex())
+    }
+}
+
+pub(crate) fn views<C>(points: &[Array1<C>]) -> Vec<ArrayView1<'_, C>> {
+    points.iter().map(|axis| axis.view()).collect()
+}
+
+/// The relative l2 error, NaN if either side has one.
+pub(crate) fn relative_error<'a, T: Real>(
+    values: impl IntoIterator<Item = &'a Complex<T>>,
+    exact: impl IntoIterator<Item = &'a Complex<f64>>,
+) -> f64 {
+    let (mut off, mut norm) = (0.0, 0.0);
+    for (value, exact) in values.into_iter().zip(exact) {
+        off += (Complex::new(value.re.into(), value.im.into()) - exact).norm_sqr();
+        norm += exact.norm_sqr();
+    }
+    if off == 0.0 { 0.0 } else { (off / norm).sqrt() }
+}
+
+/// What the error law allows.
+pub(crate) fn allowed<T: Real>(tolerance: f64) -> f64 {
+    let floor = if T::NAME == "f32" { 1e-6 } else { 3e-14 };
+    f64::max(floor, 4.0 * tolerance)
+}
+
+pub(crate) fn cpu() -> Device {
+    Device::from(Cpu::new())
+}
+
+/// The GPU to test on, any adapter, software ones included. None, said aloud, where there is no adapter; but with
+/// `WAVEMILL_REQUIRE_GPU=1` that is a failure. One device for a test program, used by one test at a time.
+#[cfg(feature = "gpu")]
+pub(crate) fn gpu() -> Option<(Device, std::sync::MutexGuard<'static, ()>)> {
+    use std::sync::{Mutex, OnceLock, PoisonError};
+    static FOUND: OnceLock<Option<wavemill::Gpu>> = OnceLock::new();
+    static TURN: Mutex<()> = Mutex::new(());
+    let guard = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let gpu = FOUND.get_or_init(|| {
+        let mut found = wavemill::Gpu::enumerate();
+        // Hardware first.
+        found.sort_by_key(|gpu| gpu.as_ref().map_or(2, |gpu| usize::from(gpu.is_software())));
+        match found.into_iter().next() {
+            Some(Ok(gpu)) => Some(gpu),
+            other => {
+                let why = other.map_or_else(|| "no adapter".into(), |error| error.unwrap_err().to_string());
+                let required = std::env::var_os("WAVEMILL_REQUIRE_GPU").is_some_and(|value| value == "1");
+                assert!(!required, "WAVEMILL_REQUIRE_GPU=1, but no GPU can be used: {why}");
+                println!("no GPU can be used here ({why}): this test checked the CPU only");
+                None
+            }
+        }
+    });
+    gpu.clone().map(|gpu| (Device::from(gpu), guard))
+}
+
+/// Runs a check on the CPU, and on a GPU if there is one.
+pub(crate) fn on_every_device(check: impl Fn(&Device)) {
+    check(&cpu());
+    #[cfg(feature = "gpu")]
+    if let Some((device, _turn)) = gpu() {
+        check(&device);
+    }
+}
