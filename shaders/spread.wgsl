@@ -132,12 +132,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                     if (AXES == 2u) {
                         tile[x + u32(y) * job.extent.z] += charge;
                     } else {
+                        // Of the lane's cells of the stencil only those in the box, which may be a slice of the tile.
                         let corner = corners[slot * AXES];
-                        for (var along = owned(c, corner, SPLIT); along < WIDTH; along += SPLIT) {
-                            let z = (corner >> 4u) + i32(along);
-                            if (z >= 0 && z < depth) {
-                                tile[x + u32(z * height + y) * job.extent.z] += charge * values[weights + along];
-                            }
+                        let start = corner >> 4u;
+                        let before = u32(max(-start, 0));
+                        let end = u32(clamp(depth - start, 0, i32(WIDTH)));
+                        var along = owned(c, corner, SPLIT);
+                        along += (max(before, along) - along + SPLIT - 1u) / SPLIT * SPLIT;
+                        for (; along < end; along += SPLIT) {
+                            let z = u32(start + i32(along));
+                            tile[x + (z * job.extent.y + u32(y)) * job.extent.z] += charge * values[weights + along];
                         }
                     }
                 }

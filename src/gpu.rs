@@ -231,7 +231,7 @@ impl Backend for Gpu {
         Points::new(&self.0, &prepared.spread, bins)
     }
 
-    fn load<'a, T: Real>(&self, host: &'a [Complex<T>]) -> Result<Input<T>> {
+    fn load<T: Real>(&self, host: &[Complex<T>]) -> Result<Input<T>> {
         let buffer = self.0.storage("input", size_of_val(host) as u64)?;
         self.0.write("input", &buffer, host)?;
         Ok(Input { buffer, kind: PhantomData })
@@ -287,7 +287,12 @@ impl Backend for Gpu {
         Ok(Spectrum(fine))
     }
 
-    fn fft_back<T: Real>(&self, prepared: &Prepared<T>, spectrum: Spectrum<Fine<T>>, sign: Sign) -> Result<Grid<Fine<T>>> {
+    fn fft_back<T: Real>(
+        &self,
+        prepared: &Prepared<T>,
+        spectrum: Spectrum<Fine<T>>,
+        sign: Sign,
+    ) -> Result<Grid<Fine<T>>> {
         let Spectrum(mut fine) = spectrum;
         prepared.fft.backward(&self.0, &mut fine, sign)?;
         Ok(Grid(fine))

@@ -23,8 +23,8 @@ fn every_specialisation_is_valid() {
         }
     }
     for (name, text) in &sources {
-        let module = naga::front::wgsl::parse_str(text)
-            .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(text)));
+        let module =
+            naga::front::wgsl::parse_str(text).unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(text)));
         let mut capabilities = Capabilities::empty();
         capabilities.set(Capabilities::FLOAT64, name.ends_with("f64"));
         Validator::new(ValidationFlags::all(), capabilities)

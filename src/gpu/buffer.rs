@@ -52,7 +52,10 @@ impl Context {
             wgpu::Error::OutOfMemory { .. } => Error::TooLarge {
                 what,
                 needed: format!("{size} bytes"),
-                limit: format!("{} has not that much memory free; use smaller batches or a smaller problem", self.name()),
+                limit: format!(
+                    "{} has not that much memory free; use smaller batches or a smaller problem",
+                    self.name()
+                ),
             },
             error => self.error(format!("{what}, {size} bytes: {error}")),
         })?;
@@ -112,7 +115,12 @@ impl Context {
     }
 
     /// Copies complex numbers from the beginning of a buffer.
-    pub(super) fn download<T: Real>(&self, what: &'static str, buffer: &wgpu::Buffer, numbers: &mut [Complex<T>]) -> Result<()> {
+    pub(super) fn download<T: Real>(
+        &self,
+        what: &'static str,
+        buffer: &wgpu::Buffer,
+        numbers: &mut [Complex<T>],
+    ) -> Result<()> {
         let whole = numbers.len() as u64 * complex_bytes::<T>();
         if whole == 0 {
             return Ok(());
@@ -134,7 +142,8 @@ impl Context {
                 });
             })?;
             self.wait(submitted)?;
-            let mapped = receiver.try_recv().map_err(|_| self.error(format!("{what}: the driver did not map memory")))?;
+            let mapped =
+                receiver.try_recv().map_err(|_| self.error(format!("{what}: the driver did not map memory")))?;
             mapped.map_err(|error| self.error(format!("{what}: {error}")))?;
             {
                 let view = staging.get_mapped_range(0..size).map_err(|error| self.error(format!("{what}: {error}")))?;
@@ -158,7 +167,11 @@ impl Context {
         let one = complex_bytes::<T>();
         let (begin, end) = (item as u64 * count as u64 * one, (item as u64 + 1) * count as u64 * one);
         if end > buffer.size() {
-            return Err(Error::shape(what, format!("{} numbers", end / one), format!("{} on the device", buffer.size() / one)));
+            return Err(Error::shape(
+                what,
+                format!("{} numbers", end / one),
+                format!("{} on the device", buffer.size() / one),
+            ));
         }
         let align = u64::from(self.limits.min_storage_buffer_offset_alignment).max(one);
         let offset = begin / align * align;

@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const END_OF_PATIENCE: Duration = Duration::from_secs(900);
 
 /// What is good to have where the adapter offers it.
-const WANTED: wgpu::Features = wgpu::Features::SHADER_F64.union(wgpu::Features::TIMESTAMP_QUERY).union(wgpu::Features::SUBGROUP);
+const WANTED: wgpu::Features =
+    wgpu::Features::SHADER_F64.union(wgpu::Features::TIMESTAMP_QUERY).union(wgpu::Features::SUBGROUP);
 
 /// A mutex that a panic elsewhere does not close: what it guards are caches and messages, whole at any time.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -42,7 +42,9 @@ impl<T: Real> Prepared<T> {
         let grid = design.grid;
         let strides: Vec<usize> = (0..grid.len()).map(|axis| grid[axis + 1..].iter().product()).collect();
         let kept: Vec<usize> = design.modes.iter().map(|axis| axis.factor.len()).collect();
-        Self { transform: Transform::new(grid, &strides, &kept) }
+        let transform = Transform::new(grid, &strides, &kept);
+        transform.ready(design.sign);
+        Self { transform }
     }
 
     /// From grid to spectrum.

@@ -97,7 +97,8 @@ pub(super) fn run<T: Real>(
     ];
     let group = context.bind(what, kernel, resources)?;
     context.run(what, |encoder| {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(what), timestamp_writes: None });
+        let mut pass =
+            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(what), timestamp_writes: None });
         let (x, y) = folded(points.len.div_ceil(LANES));
         pass.set_pipeline(&kernel.pipeline);
         pass.set_bind_group(0, &group, &[]);

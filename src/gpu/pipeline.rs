@@ -98,8 +98,10 @@ impl Context {
         } else {
             wgpu::ShaderRuntimeChecks::unchecked()
         };
-        let descriptor =
-            wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(source.text.as_str().into()) };
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(label),
+            source: wgpu::ShaderSource::Wgsl(source.text.as_str().into()),
+        };
         // SAFETY: the text is this crate's own: every loop is bounded by a constant or a count from the host, and every index
         // is below an array's length for the jobs, cells and bins the host makes; with debug assertions both are checked.
         let module = unsafe { self.device.create_shader_module_trusted(descriptor, checks) };
@@ -119,9 +121,17 @@ impl Context {
     }
 
     /// Resources for a kernel's slots, in their order.
-    pub(super) fn bind(&self, what: &str, kernel: &Kernel, resources: Vec<wgpu::BindingResource<'_>>) -> Result<wgpu::BindGroup> {
-        let entries: Vec<_> =
-            resources.into_iter().zip(0..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource }).collect();
+    pub(super) fn bind(
+        &self,
+        what: &str,
+        kernel: &Kernel,
+        resources: Vec<wgpu::BindingResource<'_>>,
+    ) -> Result<wgpu::BindGroup> {
+        let entries: Vec<_> = resources
+            .into_iter()
+            .zip(0..)
+            .map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource })
+            .collect();
         let descriptor = wgpu::BindGroupDescriptor { label: Some(what), layout: &kernel.layout, entries: &entries };
         self.checked(what, || self.device.create_bind_group(&descriptor))
     }

@@ -13,8 +13,11 @@ use crate::real::Real;
 
 /// The widest kernel: a lane owns a stencil cell on each of two axes, and 256 lanes are what every device has.
 pub(super) const WIDEST: usize = 16;
-/// Points one workgroup takes in one dispatch: a crowded tile has several rounds, so that no dispatch runs into a watchdog.
+/// Points one workgroup takes in one dispatch at most: a crowded tile has several rounds, so that no dispatch runs into a
+/// watchdog.
 const ROUND: usize = 4096;
+/// Loop iterations of one lane in one dispatch, about: Mesa's llvmpipe ends a shader's loops after 65,535 in all.
+const ITERATIONS: usize = 1 << 15;
 /// Lanes a workgroup should have at least: a wide subgroup.
 const LANES: usize = 64;
 
@@ -42,7 +45,7 @@ impl Shape {
         let invocations =
             limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x).min(256) as usize;
         let plane = width.pow(axes.min(2) as u32);
-        if width < 2 || width > WIDEST || plane > invocations {
+        if !(2..=WIDEST).contains(&width) || plane > invocations {
             return None;
         }
         let split = match axes {
@@ -68,14 +71,32 @@ impl Shape {
         (padded + 1).saturating_sub(self.width).max(self.width)
     }
 
-    /// An even number of tiles on an axis, none smaller than a halo, so that tiles of one parity stay apart.
+    /// Points one team takes in one dispatch.
+    fn round(&self) -> usize {
+        let additions = if self.axes == 3 { self.width.div_ceil(self.split) } else { 1 };
+        let evaluations = (self.axes * self.width).div_ceil(self.team);
+        ROUND.min(ITERATIONS / (2 + additions + evaluations))
+    }
+
+    /// An even number of tiles on an axis: the fewest that fit a box, and none smaller than a halo, so that tiles of one
+    /// parity stay apart.
     fn tiles(&self, cells: usize) -> AxisTiles {
-        let halo = self.width - 1;
-        let most = self.side();
-        let mut count = cells.div_ceil(most).next_multiple_of(2);
-        loop {
+        let (halo, most) = (self.width - 1, self.side());
+        let even = |count| {
             let tiles = AxisTiles::even(cells, count);
-            if count == 2 || smallest(&tiles) >= halo {
+            let sizes = (0..count).map(|tile| tiles.start(tile + 1) - tiles.start(tile));
+            let (smallest, largest) = sizes.fold((cells, 0), |(low, high), size| (low.min(size), high.max(size)));
+            (tiles, smallest, largest)
+        };
+        // Sizes differ by a cell or two, so the first guess may be just too large.
+        let mut count = cells.div_ceil(most).next_multiple_of(2);
+        while 2 * halo * count < cells && even(count).2 > most {
+            count += 2;
+        }
+        // Where tiles would be smaller than halos they are made larger than a box, and cut into several.
+        loop {
+            let (tiles, smallest, _) = even(count);
+            if count == 2 || smallest >= halo {
                 return tiles;
             }
             count -= 2;
@@ -85,10 +106,6 @@ impl Shape {
     pub(super) fn tiling(&self, grid: &[usize]) -> Tiling {
         Tiling { axes: grid.iter().map(|&cells| self.tiles(cells)).collect() }
     }
-}
-
-fn smallest(tiles: &AxisTiles) -> usize {
-    (0..tiles.count).map(|tile| tiles.start(tile + 1) - tiles.start(tile)).min().unwrap_or(0)
 }
 
 /// The shape for a device, or why there is none.
@@ -104,7 +121,9 @@ pub(super) fn shape<T: Real>(context: &Context, axes: usize, width: usize) -> Re
 
 pub(super) fn source<T: Real>(shape: &Shape, padded: usize, degree: usize) -> Source {
     let Shape { axes, width, split, team, teams, batch, cells } = *shape;
-    let name = format!("spread {axes}d w{width} degree {degree} of {padded} boxes {cells}x{teams} batch {batch} split {split}");
+    let name = format!(
+        "spread {axes}d w{width} degree {degree} of {padded} boxes {cells}x{teams} batch {batch} split {split}"
+    );
     let values = [
         ("AXES", axes.to_string()),
         ("WIDTH", width.to_string()),
@@ -179,12 +198,12 @@ impl Jobs {
                 continue;
             }
             let (colour, boxes) = boxes(&bins.tiling, tile, shape)?;
-            for (round, begin) in (first..end).step_by(ROUND).enumerate() {
+            for (round, begin) in (first..end).step_by(shape.round()).enumerate() {
                 let dispatch = round * colours + colour;
                 if dispatches.len() <= dispatch {
                     dispatches.resize_with(dispatch + 1, Vec::new);
                 }
-                let count = (end - begin).min(ROUND) as u32;
+                let count = (end - begin).min(shape.round()) as u32;
                 dispatches[dispatch].extend(boxes.iter().map(|part| Job { first: begin as u32, count, ..*part }));
             }
         }
@@ -282,7 +301,8 @@ pub(super) fn run<T: Real>(
     let group = context.bind(what, kernel, resources)?;
     context.run(what, |encoder| {
         encoder.clear_buffer(grid, 0, None);
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(what), timestamp_writes: None });
+        let mut pass =
+            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(what), timestamp_writes: None });
         pass.set_pipeline(&kernel.pipeline);
         for (index, &count) in jobs.counts.iter().enumerate() {
             let (x, y) = folded(count.div_ceil(prepared.spread.shape.teams));
