@@ -1,1 +1,51 @@
-fn main() {}
+//! The `wavemill` program: it parses its arguments, runs one command, and turns any error into one line and an exit code.
+
+mod args;
+mod bench;
+mod cases;
+mod device;
+mod fit;
+mod measure;
+mod npy;
+mod nufft;
+mod output;
+mod periodogram;
+mod plot;
+mod report;
+mod series;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line, so that a script can log it whole.
+            let message = format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
+            eprintln!("wavemill: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    if let Some(threads) = args.threads {
+        // Every backend does its host work in the current rayon pool.
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .build_global()
+            .with_context(|| format!("cannot start {threads} threads; give a smaller --threads"))?;
+    }
+    match &args.command {
+        Command::Devices => device::print_all(),
+        Command::Nufft(args) => nufft::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Periodogram(args) => periodogram::run(args),
+    }
+}

@@ -39,6 +39,9 @@ pub(crate) fn spread<T: Real>(
 
     let crowded = |tile: usize| bins.points(tile).len() > CROWD;
     let spread_slab = |slab: usize, cells: &mut [Complex<T>]| {
+        if slab >= tiles.count {
+            return; // Only halo cells are left.
+        }
         let mut origin = [0; 3];
         origin[layout.slowest()] = tiles.start(slab);
         let (first, last) = (slab * tiles_a_slab, (slab + 1) * tiles_a_slab);
@@ -57,11 +60,7 @@ pub(crate) fn spread<T: Real>(
     let work = bins.len.saturating_mul(kernel.width.pow(layout.dimensions as u32 - 1)) / grid.len().max(1) + 1;
     parallel::chunks(grid, 2 * slab, work, |pair, cells| spread_slab(2 * pair, cells));
     if tiles.count > 1 {
-        parallel::chunks(&mut grid[slab..], 2 * slab, work, |pair, cells| {
-            if 2 * pair + 1 < tiles.count {
-                spread_slab(2 * pair + 1, cells);
-            }
-        });
+        parallel::chunks(&mut grid[slab..], 2 * slab, work, |pair, cells| spread_slab(2 * pair + 1, cells));
     }
 
     let jobs: Vec<Job> = (0..bins.tiling.count()).filter(|&tile| crowded(tile)).flat_map(|tile| Job::cut(tile, bins)).collect();

@@ -116,6 +116,9 @@ pub(crate) struct Choice {
 /// makes any kernel exact enough.
 pub(crate) const LARGEST_UPSAMPLING: f64 = 4.0;
 
+/// Modes up to which an axis counts as short.
+const SHORT: usize = 24;
+
 /// Chooses width and grid.
 pub(crate) fn choose<T: Real>(
     modes: &[usize],
@@ -154,7 +157,9 @@ pub(crate) fn choose<T: Real>(
     let grid = modes
         .iter()
         .map(|&count| {
-            let cells = (count as f64 * sigma).ceil();
+            // On a short axis the outermost modes, whose error is the largest, weigh most: two modes more cost little there.
+            let wanted = if count <= SHORT { count + 2 } else { count };
+            let cells = (wanted as f64 * sigma).ceil();
             if cells > f64::from(u32::MAX / 4) {
                 return Err(Error::TooLarge {
                     what: "the fine grid",

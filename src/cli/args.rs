@@ -1,0 +1,240 @@
+//! The command line: every command, option, unit and default.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Non-uniform FFTs on any GPU and on the CPU.
+#[derive(Debug, Parser)]
+#[command(name = "wavemill", version, about, propagate_version = true)]
+pub(crate) struct Args {
+    /// Uses T threads for all work on the processor [default: one for each core].
+    #[arg(long, value_name = "T", global = true)]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Lists every device found, its limits, its self-test, and which one `--device auto` picks and why.
+    Devices,
+    /// Transforms NumPy files: non-uniform to uniform (type 1) or uniform to non-uniform (type 2).
+    Nufft(Nufft),
+    /// Measures times and errors on every device found and writes a folder with tables and plots.
+    Bench(Bench),
+    /// Finds the periods in unevenly sampled data from a CSV file and draws their spectrum.
+    Periodogram(Periodogram),
+}
+
+/// The device to compute on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// The library's choice.
+    Auto,
+    /// The processor.
+    Cpu,
+    /// The first GPU that works, or the one of this number; software GPUs are used only by number.
+    Gpu(Option<usize>),
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "auto" => Ok(Self::Auto),
+            None if text == "cpu" => Ok(Self::Cpu),
+            None if text == "gpu" => Ok(Self::Gpu(None)),
+            Some(("gpu", number)) => number
+                .parse()
+                .map(|number| Self::Gpu(Some(number)))
+                .map_err(|_| format!("gpu:{number} names no number")),
+            _ => Err("a device is auto, cpu, gpu or gpu:N; `wavemill devices` lists them".into()),
+        }
+    }
+}
+
+/// The sign of the exponent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sign {
+    /// exp(+i k·x).
+    #[value(name = "+", alias = "plus")]
+    Plus,
+    /// exp(-i k·x).
+    #[value(name = "-", alias = "minus")]
+    Minus,
+}
+
+/// The order of the modes along each axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Order {
+    /// From -(N/2) to N-N/2-1.
+    #[value(alias = "centred")]
+    Centered,
+    /// From 0 to N-N/2-1 and then from -(N/2) to -1, as FFTs order them.
+    Fft,
+}
+
+/// The element type of the transform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Precision {
+    /// Single precision: 8 bytes a complex number.
+    F32,
+    /// Double precision: 16 bytes a complex number.
+    F64,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::F32 { "f32" } else { "f64" })
+    }
+}
+
+/// The shape of the spreading kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kernel {
+    /// The prolate spheroidal wave function, with the least aliasing.
+    Prolate,
+    /// Kaiser and Bessel's.
+    KaiserBessel,
+    /// The exponential of a semicircle.
+    ExpSemicircle,
+    /// The truncated Gaussian of the 2015 article.
+    Gaussian,
+}
+
+/// Options of `nufft`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Nufft {
+    /// Is 1 for f[k] = Σ_j c[j] exp(±i k·x[j]), or 2 for c[j] = Σ_k f[k] exp(±i k·x[j]).
+    #[arg(long = "type", value_name = "1|2", value_parser = RangedU64ValueParser::<u8>::new().range(1..=2))]
+    pub(crate) kind: u8,
+    /// Gives the number of modes on each axis, separated by commas; one to three axes.
+    #[arg(long, value_name = "N1[,N2[,N3]]", value_delimiter = ',', num_args = 1, required = true)]
+    pub(crate) modes: Vec<usize>,
+    /// Names a real .npy file of coordinates for each axis, each of shape [M], in the units of --period.
+    #[arg(long, value_name = "X[,Y[,Z]]", value_delimiter = ',', num_args = 1, required = true)]
+    pub(crate) points: Vec<PathBuf>,
+    /// Names the .npy file to transform, real or complex: strengths of shape [M] or [B, M] for type 1, modes of shape
+    /// [N1, ..] or [B, N1, ..] for type 2.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) values: PathBuf,
+    /// Bounds the relative l2 error of the result.
+    #[arg(long = "tol", value_name = "TOL", default_value = "1e-6")]
+    pub(crate) tolerance: f64,
+    /// Takes the smallest tolerance within reach where --tol is smaller, instead of ending with an error.
+    #[arg(long)]
+    pub(crate) accept_reachable: bool,
+    /// Sets the sign of the exponent, + or -.
+    #[arg(long, value_name = "+|-", allow_hyphen_values = true, default_value = "+", hide_possible_values = true)]
+    pub(crate) sign: Sign,
+    /// Sets the order of the modes: centered, from -(N/2) up, or fft, from 0 up and then the negative ones.
+    #[arg(long, value_name = "centered|fft", default_value = "centered", hide_possible_values = true)]
+    pub(crate) order: Order,
+    /// Sets the precision of the transform and of the file written; coordinates keep that of their file.
+    #[arg(long, value_name = "f32|f64", default_value = "f64", hide_possible_values = true)]
+    pub(crate) precision: Precision,
+    /// Sets the period of every coordinate axis [default: 2π].
+    #[arg(long, value_name = "P")]
+    pub(crate) period: Option<f64>,
+    /// Sets the ratio of the fine grid to the modes [default: chosen by a cost model].
+    #[arg(long, value_name = "RATIO")]
+    pub(crate) upsampling: Option<f64>,
+    /// Sets the spreading kernel: prolate, kaiser-bessel, exp-semicircle, or gaussian as in the 2015 article.
+    #[arg(long, value_name = "SHAPE", default_value = "prolate", hide_possible_values = true)]
+    pub(crate) kernel: Kernel,
+    /// Sets the device: auto, cpu, gpu (the first hardware GPU) or gpu:N as `wavemill devices` numbers them.
+    #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "auto")]
+    pub(crate) device: Choice,
+    /// Measures R times: each time a fresh plan, points and execution, and then an execution with the plan kept.
+    #[arg(long, value_name = "R", default_value = "1", requires = "timings")]
+    pub(crate) repeat: NonZeroUsize,
+    /// Runs W measurements more beforehand that are not counted.
+    #[arg(long, value_name = "W", default_value_t = 0, requires = "timings")]
+    pub(crate) warmup: usize,
+    /// Writes the result to this .npy file.
+    #[arg(long, value_name = "FILE", required_unless_present = "timings")]
+    pub(crate) out: Option<PathBuf>,
+    /// Writes the median time of each stage in seconds, and all that the plan chose, to this JSON file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timings: Option<PathBuf>,
+}
+
+/// Options of `bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bench {
+    /// Measures smaller cases, within a minute on two cores.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Measures software GPUs too, which are slow and serve testing.
+    #[arg(long)]
+    pub(crate) software: bool,
+    /// Measures this device alone: auto, cpu, gpu or gpu:N [default: every hardware device].
+    #[arg(long, value_name = "auto|cpu|gpu[:N]")]
+    pub(crate) device: Option<Choice>,
+    /// Spends about this many seconds on each case [default: 2, or 0.2 with --quick].
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) seconds: Option<f64>,
+    /// Writes results.json, results.csv and the plots to this folder.
+    #[arg(long, value_name = "FOLDER", default_value = "wavemill-bench")]
+    pub(crate) out: PathBuf,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let allowed = |seconds: &f64| (0.0..=3600.0).contains(seconds);
+    text.parse().ok().filter(allowed).ok_or_else(|| "give a number of seconds from 0 to 3600".into())
+}
+
+/// How times are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TimeFormat {
+    /// Dates where every time is a date, numbers where every time is a number; 8 digits that form a date are a date.
+    Auto,
+    /// YYYYMMDD, YYYY-MM-DD, or a date and time as in RFC 3339 (UTC where no zone is given).
+    Date,
+    /// Numbers in a unit of your own.
+    Number,
+}
+
+/// Options of `periodogram`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Periodogram {
+    /// The CSV file, whose first line names the columns.
+    #[arg(value_name = "DATA.CSV")]
+    pub(crate) data: PathBuf,
+    /// Names the column of times [default: the first column].
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) time: Option<String>,
+    /// Names the column of values; empty ones and NaN are gaps [default: the second column].
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) value: Option<String>,
+    /// Says how times are written: auto, date (periods are then in years of 365.25 days) or number (periods are then in
+    /// the unit of the numbers).
+    #[arg(long, value_name = "auto|date|number", default_value = "auto", hide_possible_values = true)]
+    pub(crate) time_format: TimeFormat,
+    /// Removes a polynomial trend of this degree, 0 to 9, by least squares.
+    #[arg(long, value_name = "DEGREE", default_value_t = 2, value_parser = RangedU64ValueParser::<u8>::new().range(0..=9))]
+    pub(crate) detrend: u8,
+    /// Ends the spectrum at this frequency, in cycles per unit of time [default: half the mean sampling rate].
+    #[arg(long, value_name = "F")]
+    pub(crate) max_frequency: Option<f64>,
+    /// Computes this many frequencies per resolution element, 1/(total time).
+    #[arg(long, value_name = "K", default_value_t = 8, value_parser = RangedU64ValueParser::<u8>::new().range(2..=64))]
+    pub(crate) oversample: u8,
+    /// Lists at most this many periods.
+    #[arg(long, value_name = "P", default_value_t = 5, value_parser = RangedU64ValueParser::<u8>::new().range(1..=50))]
+    pub(crate) peaks: u8,
+    /// Sets the device: auto, cpu, gpu (the first hardware GPU) or gpu:N as `wavemill devices` numbers them.
+    #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "cpu")]
+    pub(crate) device: Choice,
+    /// Draws the spectrum, with the periods found, to this SVG file.
+    #[arg(long, value_name = "FILE.SVG")]
+    pub(crate) out: Option<PathBuf>,
+}

@@ -1,0 +1,82 @@
+//! The `bench` command: every case on every device, with progress, and then the report.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use wavemill::{Device, Kind};
+
+use crate::args;
+use crate::cases::{self, Problem};
+use crate::report::{Report, Skip};
+use crate::{device, measure, output};
+
+/// The devices to measure, with the names they have in the report.
+fn devices(args: &args::Bench) -> Result<Vec<(String, Device)>> {
+    if let Some(choice) = args.device {
+        let device = device::choose(choice)?;
+        return Ok(vec![(device.name(), device)]);
+    }
+    let candidates = Device::all();
+    let mut devices = Vec::new();
+    for (selector, candidate) in device::selectors(&candidates).into_iter().zip(candidates) {
+        match candidate.device {
+            Ok(_) if candidate.kind == Kind::SoftwareGpu && !args.software => {
+                output::print(&format!(
+                    "{selector} ({}) is a software GPU: --software measures it too\n",
+                    candidate.name
+                ))?;
+            }
+            Ok(device) => devices.push((device.name(), device)),
+            Err(error) => output::print(&format!("{selector} ({}) is left out: {error}\n", candidate.name))?,
+        }
+    }
+    if devices.is_empty() {
+        bail!("no device can be measured; `wavemill devices` says why");
+    }
+    Ok(devices)
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &args::Bench) -> Result<()> {
+    // Before the work, so that an unusable folder costs no time.
+    fs::create_dir_all(&args.out)
+        .with_context(|| format!("cannot make the folder {}; give another --out", args.out.display()))?;
+    let devices = devices(args)?;
+    let budget = Duration::from_secs_f64(args.seconds.unwrap_or(if args.quick { 0.2 } else { 2.0 }));
+    let cases = cases::all(args.quick);
+    let count = cases.iter().map(|case| case.accuracies().len() * devices.len()).sum::<usize>();
+    // Drawn on stderr, and only where that is a terminal.
+    let progress = ProgressBar::new(count as u64)
+        .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, about {eta} left")?);
+    let start = Instant::now();
+    let (mut rows, mut skipped) = (Vec::new(), Vec::new());
+    for case in cases {
+        progress.set_message(format!("{} {}", case.label(), case.extents()));
+        let problem = Problem::new(case)?;
+        for &accuracy in problem.case.accuracies() {
+            for (number, (name, device)) in devices.iter().enumerate() {
+                match measure::measure(&problem, (number, device), accuracy, budget) {
+                    Ok(row) => rows.push(row),
+                    Err(error) => skipped.push(Skip {
+                        device: name.clone(),
+                        case: format!(
+                            "{} {} {} {:e}",
+                            problem.case.label(),
+                            problem.case.extents(),
+                            accuracy.0,
+                            accuracy.1
+                        ),
+                        reason: error.to_string(),
+                    }),
+                }
+                progress.inc(1);
+            }
+        }
+    }
+    progress.finish_and_clear();
+    let names = devices.into_iter().map(|(name, _)| name).collect();
+    Report { quick: args.quick, devices: names, rows, skipped, seconds: start.elapsed().as_secs_f64() }
+        .publish(&args.out)
+}

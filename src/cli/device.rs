@@ -1,0 +1,95 @@
+//! Devices: choosing one by `--device`, and the list that `wavemill devices` prints.
+
+use std::fmt::Write;
+
+use anyhow::{Result, anyhow, bail};
+use wavemill::{Candidate, Cpu, Device, Kind};
+
+use crate::args::Choice;
+use crate::output;
+
+/// What to give `--device` for each candidate: GPUs are numbered in the order found.
+pub(crate) fn selectors(candidates: &[Candidate]) -> Vec<String> {
+    let mut gpus = 0;
+    let mut next = || {
+        gpus += 1;
+        format!("gpu:{}", gpus - 1)
+    };
+    candidates.iter().map(|candidate| if candidate.kind == Kind::Cpu { "cpu".to_owned() } else { next() }).collect()
+}
+
+/// The GPUs found, for an error message.
+fn found(candidates: &[Candidate]) -> String {
+    let each = |(selector, candidate): (String, &Candidate)| {
+        let state = match (&candidate.device, candidate.kind) {
+            (Err(error), _) => format!(" which cannot be used: {error}"),
+            (Ok(_), Kind::SoftwareGpu) => " in software".to_owned(),
+            (Ok(_), _) => String::new(),
+        };
+        format!("{selector} ({}{state})", candidate.name)
+    };
+    let gpus: Vec<_> =
+        selectors(candidates).into_iter().zip(candidates).filter(|(_, c)| c.kind != Kind::Cpu).map(each).collect();
+    if gpus.is_empty() { "no GPU was found".to_owned() } else { format!("found: {}", gpus.join(", ")) }
+}
+
+/// The device asked for, or why it cannot be had. Nothing falls back to another device.
+pub(crate) fn choose(choice: Choice) -> Result<Device> {
+    let number = match choice {
+        Choice::Auto => return Ok(Device::auto()),
+        Choice::Cpu => return Ok(Device::from(Cpu::new())),
+        Choice::Gpu(number) => number,
+    };
+    if !cfg!(feature = "gpu") {
+        bail!("this program was built without GPU support; build it with `--features cli,gpu` or use --device cpu");
+    }
+    let candidates = Device::all();
+    let found = found(&candidates);
+    let mut gpus = candidates.into_iter().filter(|candidate| candidate.kind != Kind::Cpu);
+    match number {
+        None => gpus
+            .find(|candidate| candidate.kind == Kind::Gpu && candidate.device.is_ok())
+            .and_then(|candidate| candidate.device.ok())
+            .ok_or_else(|| anyhow!("no hardware GPU can be used ({found}); use --device cpu or a gpu:N listed")),
+        Some(number) => {
+            let candidate = gpus
+                .nth(number)
+                .ok_or_else(|| anyhow!("there is no gpu:{number} ({found}); use --device cpu or a gpu:N listed"))?;
+            candidate.device.map_err(|error| anyhow!("gpu:{number} cannot be used: {error}"))
+        }
+    }
+}
+
+/// Prints every candidate with its facts.
+pub(crate) fn print_all() -> Result<()> {
+    let candidates = Device::all();
+    let mut text = String::new();
+    for (selector, candidate) in selectors(&candidates).iter().zip(&candidates) {
+        let kind = match candidate.kind {
+            Kind::Cpu => "processor",
+            Kind::Gpu => "GPU",
+            Kind::SoftwareGpu => "software GPU",
+        };
+        writeln!(text, "{selector:<6} {} ({kind})", candidate.name)?;
+        let mut line = |name: &str, value: &str| writeln!(text, "       {name:<22} {value}");
+        for (name, value) in &candidate.facts {
+            line(name, value)?;
+        }
+        match (&candidate.self_test, &candidate.device) {
+            (Some(error), Ok(_)) => line("self-test", &format!("passed, relative error {error:.1e}"))?,
+            (Some(error), Err(_)) => line("self-test", &format!("failed, relative error {error:.1e}"))?,
+            (None, _) => {}
+        }
+        if let Err(error) = &candidate.device {
+            line("cannot be used", &error.to_string())?;
+        }
+        line(
+            "--device auto",
+            &format!("{}: {}", if candidate.chosen { "picks it" } else { "passes it over" }, candidate.why),
+        )?;
+    }
+    if !cfg!(feature = "gpu") {
+        text.push_str("This program was built without GPU support; `--features cli,gpu` adds it.\n");
+    }
+    output::print(&text)
+}

@@ -1,0 +1,142 @@
+//! One measurement of `bench`: times as medians, and the error found on a sample of the result.
+
+use std::time::{Duration, Instant};
+
+use ndarray::ArrayD;
+use num_complex::Complex;
+use serde_json::Value;
+use wavemill::nufft::NufftPlan;
+use wavemill::{Device, Real};
+
+use crate::args::Precision;
+use crate::cases::{Group, Problem};
+use crate::nufft::{median, recipe_json};
+
+/// At most this many runs of one case.
+const MOST_RUNS: usize = 25;
+/// At least this many, so that a median leaves out the first, which warms up.
+const FEWEST_RUNS: usize = 3;
+
+/// What was measured; times in seconds.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) group: Group,
+    pub(crate) label: String,
+    pub(crate) extents: String,
+    pub(crate) dimensions: usize,
+    pub(crate) kind: u8,
+    pub(crate) device: usize,
+    pub(crate) points: usize,
+    pub(crate) precision: Precision,
+    pub(crate) tolerance: f64,
+    pub(crate) plan: f64,
+    pub(crate) set_points: f64,
+    /// An execution with the plan and the points kept.
+    pub(crate) execute: f64,
+    /// A fresh plan, its points, and one execution.
+    pub(crate) total: f64,
+    /// Relative l2 error against direct sums.
+    pub(crate) error: f64,
+    pub(crate) runs: usize,
+    pub(crate) recipe: Value,
+}
+
+impl Row {
+    /// Points transformed in a second by an execution.
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    pub(crate) fn rate(&self) -> f64 {
+        self.points as f64 / self.execute
+    }
+
+    /// Whether the error is within what the library promises: 4 times the tolerance, above the precision's floor.
+    pub(crate) fn kept_promise(&self) -> bool {
+        let floor: f64 = if self.precision == Precision::F32 { 1e-6 } else { 3e-14 };
+        self.error <= floor.max(4.0 * self.tolerance)
+    }
+}
+
+/// Measures one problem on one device, for about `budget` of time.
+pub(crate) fn measure(
+    problem: &Problem,
+    device: (usize, &Device),
+    accuracy: (Precision, f64),
+    budget: Duration,
+) -> wavemill::Result<Row> {
+    match accuracy.0 {
+        Precision::F32 => measure_as::<f32>(problem, device, accuracy, budget),
+        Precision::F64 => measure_as::<f64>(problem, device, accuracy, budget),
+    }
+}
+
+fn measure_as<T: Real>(
+    problem: &Problem,
+    (number, device): (usize, &Device),
+    (precision, tolerance): (Precision, f64),
+    budget: Duration,
+) -> wavemill::Result<Row> {
+    let case = &problem.case;
+    let number_of = |value: f64| T::nearest(value);
+    let values = problem.values.mapv(|value| Complex::new(number_of(value.re), number_of(value.im)));
+    let [mut plans, mut sets, mut executions, mut totals] = [const { Vec::<f64>::new() }; 4];
+    let begin = Instant::now();
+    let (result, recipe) = loop {
+        let start = Instant::now();
+        let mut builder = NufftPlan::<T>::builder(case.modes.clone()).tolerance(tolerance);
+        if case.group == Group::Ladder {
+            // 1e-15 is what 2015 asked for, and less than f64 can keep.
+            builder = builder.accept_reachable();
+        }
+        let mut plan = builder.build(device)?;
+        let built = start.elapsed();
+        plan.set_points(problem.views())?;
+        let set = start.elapsed();
+        let mut result = if case.kind == 1 { plan.type1(&values)? } else { plan.type2(&values)? };
+        totals.push(start.elapsed().as_secs_f64());
+        plans.push(built.as_secs_f64());
+        sets.push((set - built).as_secs_f64());
+        let start = Instant::now();
+        if case.kind == 1 {
+            plan.type1_into(&values, &mut result)?;
+        } else {
+            plan.type2_into(&values, &mut result)?;
+        }
+        executions.push(start.elapsed().as_secs_f64());
+        let enough = totals.len() >= FEWEST_RUNS && begin.elapsed() >= budget;
+        if enough || totals.len() == MOST_RUNS || begin.elapsed() >= 4 * budget {
+            break (result, recipe_json(plan.recipe()));
+        }
+    };
+    Ok(Row {
+        group: case.group,
+        label: case.label(),
+        extents: case.extents(),
+        dimensions: case.modes.len(),
+        kind: case.kind,
+        device: number,
+        points: case.points,
+        precision,
+        tolerance,
+        plan: median(&plans),
+        set_points: median(&sets),
+        execute: median(&executions),
+        total: median(&totals),
+        error: sampled_error(&result, problem),
+        runs: totals.len(),
+        recipe,
+    })
+}
+
+/// The relative l2 error of the whole result, estimated from the sample: the mean squared error there, over the mean square
+/// of the result (or of the reference, should the result be nothing).
+#[expect(clippy::cast_precision_loss, reason = "counts of outputs")]
+fn sampled_error<T: Real>(result: &ArrayD<Complex<T>>, problem: &Problem) -> f64 {
+    let wide = |value: &Complex<T>| Complex::<f64>::new(value.re.into(), value.im.into());
+    let flat = result.as_slice().expect("a result is in C order");
+    let reference = &problem.reference;
+    let sample = reference.at.iter().map(|&index| wide(&flat[index]));
+    let count = reference.at.len() as f64;
+    let error = sample.zip(&reference.values).map(|(got, want)| (got - want).norm_sqr()).sum::<f64>() / count;
+    let whole = flat.iter().map(|value| wide(value).norm_sqr()).sum::<f64>() / flat.len() as f64;
+    let sampled = reference.values.iter().map(Complex::norm_sqr).sum::<f64>() / count;
+    (error / if whole > 0.0 { whole } else { sampled }).sqrt()
+}

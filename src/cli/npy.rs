@@ -1,0 +1,99 @@
+//! NumPy files: reading real and complex arrays of any layout, and writing complex ones.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{BufReader, Seek};
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use ndarray::{Array1, ArrayD, Ix1};
+use ndarray_npy::npy::header::Header;
+use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
+use num_complex::Complex;
+use wavemill::Real;
+
+use crate::output;
+
+/// Reads the file as an array of `A`, or says `None` if it holds another type.
+fn read_as<A: ReadableElement>(path: &Path) -> Result<Option<ArrayD<A>>> {
+    let file = File::open(path).with_context(|| format!("cannot open {}; check the path", path.display()))?;
+    let bytes = file.metadata().with_context(|| format!("cannot read {}", path.display()))?.len();
+    let unreadable =
+        |why: &dyn Display| anyhow!("{} is not a readable .npy file ({why}); write it with numpy.save", path.display());
+    let mut file = BufReader::new(file);
+    // A header that lies about the shape must not make the reader allocate what it says.
+    let header = Header::from_reader(&mut file).map_err(|error| unreadable(&error))?;
+    let elements = header.shape.iter().try_fold(1u64, |all, &extent| all.checked_mul(extent as u64));
+    if elements.is_none_or(|elements| elements > bytes) {
+        return Err(unreadable(&format!("its header says {:?} elements, it has {bytes} bytes", header.shape)));
+    }
+    file.rewind().map_err(|error| unreadable(&error))?;
+    match ArrayD::<A>::read_npy(file) {
+        Ok(array) => Ok(Some(array)),
+        Err(ReadNpyError::WrongDescriptor(_)) => Ok(None),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+/// Reads a real array of floats or integers, or says `None` if it is complex or something else.
+fn read_real(path: &Path) -> Result<Option<ArrayD<f64>>> {
+    macro_rules! try_types {
+        ($($element:ty),*) => {
+            $(if let Some(array) = read_as::<$element>(path)? {
+                return Ok(Some(array.mapv(|value| value as f64)));
+            })*
+        };
+    }
+    #[expect(clippy::cast_precision_loss, clippy::cast_lossless, reason = "the nearest float is what NumPy would take")]
+    {
+        try_types!(f64, f32, i64, i32, i16, i8, u64, u32, u16, u8);
+    }
+    Ok(None)
+}
+
+/// What a real file may hold.
+const TYPES: &str = "float32, float64 or integers";
+
+/// Reads one axis of coordinates.
+pub(crate) fn read_points(path: &Path) -> Result<Array1<f64>> {
+    let array = read_real(path)?.ok_or_else(|| anyhow!("{} must hold real numbers: {TYPES}", path.display()))?;
+    let shape = array.shape().to_vec();
+    array.into_dimensionality::<Ix1>().map_err(|_| {
+        anyhow!("{} has the shape {shape:?}; coordinates must be of shape [M], one file an axis", path.display())
+    })
+}
+
+/// Reads the values to transform, in C order, and refuses any that would make the whole result NaN.
+pub(crate) fn read_values<T: Real>(path: &Path) -> Result<ArrayD<Complex<T>>> {
+    let complex = |re: f64, im: f64| Complex::new(T::nearest(re), T::nearest(im));
+    let array = if let Some(array) = read_as::<Complex<f64>>(path)? {
+        array.mapv(|value| complex(value.re, value.im))
+    } else if let Some(array) = read_as::<Complex<f32>>(path)? {
+        array.mapv(|value| complex(value.re.into(), value.im.into()))
+    } else if let Some(array) = read_real(path)? {
+        array.mapv(|value| complex(value, 0.0))
+    } else {
+        bail!("{} must hold complex64, complex128, {TYPES}", path.display());
+    };
+    let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
+    let finite =
+        |value: &Complex<T>| Into::<f64>::into(value.re).is_finite() && Into::<f64>::into(value.im).is_finite();
+    if let Some((index, value)) = array.indexed_iter().find(|(_, value)| !finite(value)) {
+        let index = ndarray::Dimension::slice(&index);
+        bail!(
+            "{}: the value at {index:?} is {} + {}i in {}; remove or mask such values",
+            path.display(),
+            value.re,
+            value.im,
+            T::NAME
+        );
+    }
+    Ok(array)
+}
+
+/// Writes an array to a NumPy file.
+pub(crate) fn write<A: WritableElement>(path: &Path, array: &ArrayD<A>) -> Result<()> {
+    output::write(path, |file| {
+        array.write_npy(file).map_err(|error| anyhow!("cannot write {}: {error}", path.display()))
+    })
+}

@@ -1,0 +1,222 @@
+//! The `nufft` command: one transform of NumPy files, repeated and timed if asked.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use ndarray::{Array1, ArrayD, ArrayView1};
+use ndarray_npy::WritableElement;
+use num_complex::Complex;
+use serde_json::{Map, Value, json};
+use wavemill::nufft::{ModeOrder, NufftPlan, Recipe, Shape, Sign, Stage};
+use wavemill::{Device, Real};
+
+use crate::args::{self, Kernel, Order, Precision};
+use crate::{device, npy, output};
+
+/// Runs the command.
+pub(crate) fn run(args: &args::Nufft) -> Result<()> {
+    let (axes, files) = (args.modes.len(), args.points.len());
+    if axes != files {
+        bail!("--modes has {axes} axes, but --points names {files} files; give one file of coordinates for each axis");
+    }
+    for path in [&args.out, &args.timings].into_iter().flatten() {
+        output::check(path)?;
+    }
+    match args.precision {
+        Precision::F32 => transform::<f32>(args),
+        Precision::F64 => transform::<f64>(args),
+    }
+}
+
+/// What is transformed.
+struct Input<T: Real> {
+    points: Vec<Array1<f64>>,
+    values: ArrayD<Complex<T>>,
+    /// Transforms in the values' first axis, where there is one for them.
+    batch: Option<usize>,
+}
+
+impl<T: Real> Input<T> {
+    fn read(args: &args::Nufft) -> Result<Self> {
+        let points = args.points.iter().map(|path| npy::read_points(path)).collect::<Result<Vec<_>>>()?;
+        let values = npy::read_values::<T>(&args.values)?;
+        let (item, name) = if args.kind == 1 {
+            (vec![points[0].len()], "points in --points")
+        } else {
+            (args.modes.clone(), "modes in --modes")
+        };
+        let batch = match values.shape() {
+            shape if shape == item => None,
+            [batch, shape @ ..] if shape == item => Some(*batch),
+            shape => bail!(
+                "{} has the shape {shape:?}, but there are {item:?} {name}; a type {} needs values of that shape, or of it with a batch axis in front",
+                args.values.display(),
+                args.kind
+            ),
+        };
+        Ok(Self { points, values, batch })
+    }
+
+    fn views(&self) -> Vec<ArrayView1<'_, f64>> {
+        self.points.iter().map(|axis| axis.view()).collect()
+    }
+}
+
+fn plan<T: Real>(args: &args::Nufft, batch: Option<usize>, device: &Device) -> Result<NufftPlan<T>> {
+    let mut builder = NufftPlan::<T>::builder(args.modes.clone())
+        .tolerance(args.tolerance)
+        .sign(if args.sign == args::Sign::Plus { Sign::Plus } else { Sign::Minus })
+        .order(if args.order == Order::Centered { ModeOrder::Centred } else { ModeOrder::Fft })
+        .kernel(match args.kernel {
+            Kernel::Prolate => Shape::Prolate,
+            Kernel::KaiserBessel => Shape::KaiserBessel,
+            Kernel::ExpSemicircle => Shape::ExpSemicircle,
+            Kernel::Gaussian => Shape::Gaussian,
+        });
+    if let Some(batch) = batch {
+        builder = builder.batch(batch);
+    }
+    if let Some(period) = args.period {
+        builder = builder.period(period);
+    }
+    if let Some(upsampling) = args.upsampling {
+        builder = builder.upsampling(upsampling);
+    }
+    if args.accept_reachable {
+        builder = builder.accept_reachable();
+    }
+    builder.build(device).map_err(in_options)
+}
+
+/// The library's advice in the words of the command line.
+fn in_options(error: wavemill::Error) -> anyhow::Error {
+    anyhow::anyhow!(error.to_string().replace("accept_reachable()", "--accept-reachable"))
+}
+
+fn execute<T: Real>(kind: u8, plan: &mut NufftPlan<T>, values: &ArrayD<Complex<T>>) -> Result<ArrayD<Complex<T>>> {
+    Ok(if kind == 1 { plan.type1(values)? } else { plan.type2(values)? })
+}
+
+/// Seconds by name, one for each measurement.
+type Samples = BTreeMap<String, Vec<f64>>;
+
+/// Every time that may be reported, in the order of work.
+const NAMES: [&str; 9] =
+    ["plan", "set_points", "spread", "fft", "deconvolve", "interpolate", "transfers", "execute", "total"];
+
+fn transform<T: Real>(args: &args::Nufft) -> Result<()>
+where
+    Complex<T>: WritableElement,
+{
+    let input = Input::<T>::read(args)?;
+    let device = device::choose(args.device)?;
+    let mut samples = Samples::new();
+    let mut kept = None;
+    for round in 0..args.warmup + args.repeat.get() {
+        drop(kept.take());
+        if round == args.warmup {
+            samples.clear();
+        }
+        let mut note = |name: &str, time: Duration| samples.entry(name.into()).or_default().push(time.as_secs_f64());
+        let start = Instant::now();
+        let mut plan = plan::<T>(args, input.batch, &device)?;
+        let built = start.elapsed();
+        plan.set_points(input.views())?;
+        let set = start.elapsed();
+        let mut result = execute(args.kind, &mut plan, &input.values)?;
+        note("total", start.elapsed());
+        note("plan", built);
+        note("set_points", set - built);
+        if args.timings.is_some() {
+            let start = Instant::now();
+            if args.kind == 1 {
+                plan.type1_into(&input.values, &mut result)?;
+            } else {
+                plan.type2_into(&input.values, &mut result)?;
+            }
+            note("execute", start.elapsed());
+            for (stage, time) in plan.timings().iter() {
+                if !matches!(stage, Stage::Plan | Stage::SetPoints | Stage::Execute) {
+                    note(&stage.to_string(), time);
+                }
+            }
+        }
+        kept = Some((plan, result));
+    }
+    let Some((plan, result)) = kept else { bail!("nothing was measured; give a --repeat of 1 or more") };
+
+    if let Some(path) = &args.out {
+        npy::write(path, &result)?;
+    }
+    if let Some(path) = &args.timings {
+        write_timings(path, args, &input, plan.recipe(), &samples)?;
+    }
+    let mut text = plan.describe().trim_end().to_owned();
+    text.push('\n');
+    for name in NAMES {
+        if let Some(times) = samples.get(name) {
+            writeln!(text, "{name:<12} {:>12.6} s", median(times))?;
+        }
+    }
+    output::print(&text)
+}
+
+/// The middle value, or the mean of the two in the middle.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]),
+    }
+}
+
+/// All that a plan chose.
+pub(crate) fn recipe_json(recipe: &Recipe) -> Value {
+    json!({
+        "device": recipe.device,
+        "precision": recipe.precision,
+        "modes": recipe.modes,
+        "grid": recipe.grid,
+        "batch": recipe.batch,
+        "sign": if recipe.sign == Sign::Plus { "+" } else { "-" },
+        "order": if recipe.order == ModeOrder::Centred { "centered" } else { "fft" },
+        "tolerance_asked": recipe.asked,
+        "tolerance": recipe.tolerance,
+        "predicted_error": recipe.predicted_error,
+        "kernel": recipe.kernel.to_string(),
+        "width": recipe.width,
+        "upsampling": recipe.upsampling,
+        "degree": recipe.degree,
+        "bytes": recipe.bytes,
+    })
+}
+
+fn write_timings<T: Real>(
+    path: &Path,
+    args: &args::Nufft,
+    input: &Input<T>,
+    recipe: &Recipe,
+    samples: &Samples,
+) -> Result<()> {
+    let medians: Map<_, _> = NAMES
+        .iter()
+        .map(|&name| (name.to_owned(), samples.get(name).map_or(Value::Null, |s| json!(median(s)))))
+        .collect();
+    let document = json!({
+        "wavemill": env!("CARGO_PKG_VERSION"),
+        "type": args.kind,
+        "points": input.points[0].len(),
+        "threads": rayon::current_num_threads(),
+        "repeat": args.repeat,
+        "warmup": args.warmup,
+        "seconds": medians,
+        "samples": samples,
+        "recipe": recipe_json(recipe),
+    });
+    output::write_text(path, &format!("{document:#}\n"))
+}

@@ -1,0 +1,284 @@
+//! Plots, as SVG: the ladder and the table of `bench`, and the spectrum of `periodogram`.
+
+use anyhow::Result;
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::args::Precision;
+use crate::cases::{Group, PUBLISHED, PUBLISHED_POINTS};
+use crate::measure::Row;
+use crate::report::Report;
+
+/// Okabe and Ito's colours, which the colour-blind tell apart.
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+];
+const GREY: RGBColor = RGBColor(90, 90, 90);
+const FONT: &str = "sans-serif";
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// Draws an SVG of this size.
+fn svg(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<String> {
+    let mut text = String::new();
+    {
+        let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
+        area.fill(&WHITE)?;
+        draw(&area)?;
+        area.present()?;
+    }
+    Ok(text)
+}
+
+fn words(size: u32, colour: RGBColor, horizontal: HPos) -> TextStyle<'static> {
+    (FONT, size).into_font().color(&colour).pos(Pos::new(horizontal, VPos::Center))
+}
+
+/// A logarithmic axis that is ruled at powers of ten, as few of them as fit.
+struct Decades(std::ops::Range<f64>);
+
+impl Decades {
+    /// The whole decades around these values.
+    fn around(values: impl Iterator<Item = f64>) -> Self {
+        let (low, high) =
+            values.filter(|v| *v > 0.0).fold((f64::MAX, 0.0), |(l, h): (f64, f64), v| (l.min(v), h.max(v)));
+        let (low, high) = if high > 0.0 { (low.log10().floor(), high.log10().ceil()) } else { (0.0, 1.0) };
+        Self(10f64.powf(low)..10f64.powf(high.max(low + 1.0)))
+    }
+}
+
+impl Ranged for Decades {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    #[expect(clippy::cast_possible_truncation, reason = "pixels")]
+    fn map(&self, value: &f64, (first, last): (i32, i32)) -> i32 {
+        let part = (value / self.0.start).ln() / (self.0.end / self.0.start).ln();
+        first + (part * f64::from(last - first)).round() as i32
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few hundred decades at most")]
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        let (low, high) = (self.0.start.log10().ceil() as i32, self.0.end.log10().floor() as i32);
+        let step = ((high - low) as usize + 1).div_ceil(hint.max_num_points().clamp(2, 9)).max(1);
+        (low..=high).step_by(step).map(|power| 10f64.powi(power)).collect()
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        self.0.clone()
+    }
+}
+
+/// "10⁻⁶", or a plain number where that is short.
+#[expect(clippy::cast_possible_truncation, reason = "an exponent")]
+fn power(value: &f64) -> String {
+    let exponent = value.log10().round() as i32;
+    if (-2..=3).contains(&exponent) {
+        return value.to_string();
+    }
+    let raised = |c: char| {
+        c.to_digit(10).map_or('⁻', |digit| ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][digit as usize])
+    };
+    format!("10{}", exponent.to_string().chars().map(raised).collect::<String>())
+}
+
+/// A mark of one row's precision: a disc for f64, a square for f32.
+fn mark(area: &Area<'_>, at: (i32, i32), precision: Precision, colour: RGBColor) -> Result<()> {
+    match precision {
+        Precision::F64 => area.draw(&Circle::new(at, 4, colour.filled()))?,
+        Precision::F32 => {
+            area.draw(&Rectangle::new([(at.0 - 4, at.1 - 4), (at.0 + 4, at.1 + 4)], colour.stroke_width(2)))?
+        }
+    }
+    Ok(())
+}
+
+/// Title and legend; what is left of the area comes back.
+fn heading<'a>(area: &Area<'a>, title: &str, report: &Report) -> Result<Area<'a>> {
+    let rows = i32::try_from(report.devices.len())?;
+    let (head, body) = area.split_vertically(44 + 20 * rows);
+    head.draw(&Text::new(title.to_owned(), (20, 22), words(20, BLACK, HPos::Left)))?;
+    for (row, (name, colour)) in (0..).zip(report.devices.iter().zip(COLOURS.into_iter().cycle())) {
+        let y = 50 + 20 * row;
+        mark(&head, (28, y), Precision::F64, colour)?;
+        head.draw(&Text::new("f64", (38, y), words(14, GREY, HPos::Left)))?;
+        mark(&head, (78, y), Precision::F32, colour)?;
+        head.draw(&Text::new("f32", (88, y), words(14, GREY, HPos::Left)))?;
+        head.draw(&Text::new(name.clone(), (122, y), words(14, BLACK, HPos::Left)))?;
+    }
+    Ok(body)
+}
+
+/// Axes that are both logarithmic.
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Decades, Decades>>;
+
+/// A chart with a caption and names of its axes, ruled and labelled.
+fn chart<'a>(area: &Area<'a>, [caption, across, up]: [&str; 3], x: Decades, y: Decades) -> Result<Chart<'a>> {
+    let mut builder = ChartBuilder::on(area);
+    builder.margin(10).margin_right(24).x_label_area_size(50).y_label_area_size(76);
+    if !caption.is_empty() {
+        builder.caption(caption, (FONT, 16));
+    }
+    let mut chart = builder.build_cartesian_2d(x, y)?;
+    chart
+        .configure_mesh()
+        .x_desc(across)
+        .y_desc(up)
+        .x_label_formatter(&power)
+        .y_label_formatter(&power)
+        .axis_desc_style((FONT, 15))
+        .label_style((FONT, 13))
+        .light_line_style(TRANSPARENT)
+        .draw()?;
+    Ok(chart)
+}
+
+/// Joins one device's rows of each precision by a line through their marks.
+fn series<'a>(
+    root: &Area<'_>,
+    chart: &Chart<'_>,
+    colour: RGBColor,
+    rows: impl Iterator<Item = &'a Row> + Clone,
+    place: impl Fn(&Row) -> (f64, f64),
+) -> Result<()> {
+    for precision in [Precision::F64, Precision::F32] {
+        let of_precision = rows.clone().filter(|row| row.precision == precision);
+        let path: Vec<_> = of_precision.map(|row| chart.backend_coord(&place(row))).collect();
+        root.draw(&PathElement::new(path.clone(), colour.stroke_width(2)))?;
+        for at in path {
+            mark(root, at, precision, colour)?;
+        }
+    }
+    Ok(())
+}
+
+fn coloured(report: &Report) -> impl Iterator<Item = (usize, RGBColor)> {
+    (0..report.devices.len()).zip(COLOURS.into_iter().cycle())
+}
+
+/// Time against M, with the times published in 2015.
+#[expect(clippy::cast_precision_loss, reason = "sizes on an axis")]
+pub(crate) fn ladder(report: &Report) -> Result<String> {
+    svg((960, 680), |root| {
+        let body = heading(root, "M points to M modes (type 1): plan, points and transform", report)?;
+        let rows = || report.rows.iter().filter(|row| row.group == Group::Ladder);
+        let times = rows().map(|row| row.total).chain(PUBLISHED.iter().map(|(_, time)| *time));
+        let titles = ["", "M, points and modes", "total time, seconds"];
+        // Room on the right for the names of the published times.
+        let chart = chart(&body, titles, Decades(5.0..2e6), Decades::around(times))?;
+        for (device, colour) in coloured(report) {
+            series(root, &chart, colour, report.part(Group::Ladder, device).collect::<Vec<_>>().into_iter(), |row| {
+                (row.points as f64, row.total)
+            })?;
+        }
+        // From the slowest down; names keep a line's height between them.
+        let mut above = i32::MIN;
+        for (name, time) in PUBLISHED {
+            let at = chart.backend_coord(&(PUBLISHED_POINTS as f64, time));
+            let text = (at.0 + 36, at.1.max(above.saturating_add(17)));
+            above = text.1;
+            root.draw(&TriangleMarker::new(at, 5, BLACK.filled()))?;
+            root.draw(&PathElement::new(vec![(at.0 + 7, at.1), (text.0 - 4, text.1)], GREY.stroke_width(1)))?;
+            root.draw(&Text::new(format!("{name} {time} s (2015)"), text, words(13, BLACK, HPos::Left)))?;
+        }
+        Ok(())
+    })
+}
+
+/// Time for a point against the error reached, a panel for each dimension and type.
+#[expect(clippy::cast_precision_loss, reason = "sizes on an axis")]
+pub(crate) fn table(report: &Report) -> Result<String> {
+    svg((1200, 820), |root| {
+        let body = heading(root, "Execution time for a point against the error measured", report)?;
+        let rows: Vec<&Row> = report.rows.iter().filter(|row| row.group == Group::Table).collect();
+        let place = |row: &Row| (row.error, 1e9 * row.execute / row.points as f64);
+        for (panel, area) in body.split_evenly((2, 3)).iter().enumerate() {
+            let (kind, dimensions) = (1 + panel / 3, 1 + panel % 3);
+            let shown =
+                || rows.iter().copied().filter(|row| (usize::from(row.kind), row.dimensions) == (kind, dimensions));
+            let Some(first) = shown().next() else { continue };
+            let caption = format!("{}, {} modes", first.label, first.extents);
+            let x = Decades::around(rows.iter().map(|row| place(row).0));
+            let y = Decades::around(rows.iter().map(|row| place(row).1));
+            let chart = chart(area, [&caption, "relative l2 error", "ns per point"], x, y)?;
+            for (device, colour) in coloured(report) {
+                series(root, &chart, colour, shown().filter(|row| row.device == device), place)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Amplitude against frequency, its background, and the peaks found, each with its label.
+#[derive(Debug)]
+pub(crate) struct Spectrum<'a> {
+    pub(crate) title: String,
+    pub(crate) across: String,
+    pub(crate) up: String,
+    pub(crate) frequencies: &'a [f64],
+    pub(crate) amplitudes: &'a [f64],
+    pub(crate) background: &'a [f64],
+    /// Frequency, amplitude and label.
+    pub(crate) peaks: Vec<(f64, f64, String)>,
+}
+
+impl Spectrum<'_> {
+    /// Draws it.
+    pub(crate) fn draw(&self) -> Result<String> {
+        svg((1000, 600), |root| {
+            root.draw(&Text::new(self.title.clone(), (20, 22), words(20, BLACK, HPos::Left)))?;
+            let (_, body) = root.split_vertically(40);
+            let ends = self.frequencies[0]..self.frequencies[self.frequencies.len() - 1];
+            // Dips to nothing say little: the axis ends below the background.
+            let least = self.background.iter().copied().filter(|level| *level > 0.0).fold(f64::MAX, f64::min) / 5.0;
+            let up = Decades::around(self.amplitudes.iter().copied().map(|value| value.max(least)));
+            let floor = up.0.start;
+            let chart = chart(&body, ["", &self.across, &self.up], Decades(ends), up)?;
+            let line = |values: &[f64]| {
+                let points = self.frequencies.iter().zip(values);
+                thin(points.map(|(&f, &value)| chart.backend_coord(&(f, value.max(floor)))))
+            };
+            root.draw(&PathElement::new(line(self.amplitudes), COLOURS[0].stroke_width(1)))?;
+            root.draw(&PathElement::new(line(self.background), COLOURS[1].stroke_width(2)))?;
+            let mut taken: Vec<(i32, i32)> = Vec::new();
+            for (frequency, amplitude, label) in &self.peaks {
+                let at = chart.backend_coord(&(*frequency, amplitude.max(floor)));
+                let mut text = (at.0, at.1 - 16);
+                while taken.iter().any(|t| (t.0 - text.0).abs() < 100 && (t.1 - text.1).abs() < 17) {
+                    text.1 -= 17;
+                }
+                taken.push(text);
+                root.draw(&Circle::new(at, 4, COLOURS[1].filled()))?;
+                root.draw(&PathElement::new(vec![(at.0, at.1 - 4), (text.0, text.1 + 8)], GREY.stroke_width(1)))?;
+                root.draw(&Text::new(label.clone(), text, words(13, BLACK, HPos::Center)))?;
+            }
+            let legend = "orange: median background; discs: periods found";
+            root.draw(&Text::new(legend, (980, 24), words(13, GREY, HPos::Right)))?;
+            Ok(())
+        })
+    }
+}
+
+/// At most two points for each column of pixels, its extremes, so that long spectra make small files.
+fn thin(points: impl Iterator<Item = (i32, i32)>) -> Vec<(i32, i32)> {
+    let mut kept: Vec<(i32, i32)> = Vec::new();
+    let mut column = None;
+    for (x, y) in points {
+        if column == Some(x) {
+            let last = kept.len() - 1;
+            let (low, high) = (kept[last - 1].1.min(y), kept[last].1.max(y));
+            (kept[last - 1].1, kept[last].1) = (low, high);
+        } else {
+            kept.extend([(x, y), (x, y)]);
+            column = Some(x);
+        }
+    }
+    kept
+}

@@ -1,0 +1,190 @@
+//! The report of `bench`: a table on the terminal, results.json, results.csv, and the plots.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::cases::{Group, PUBLISHED, PUBLISHED_POINTS};
+use crate::measure::Row;
+use crate::{output, plot};
+
+/// A case that a device could not compute.
+#[derive(Debug)]
+pub(crate) struct Skip {
+    pub(crate) device: String,
+    pub(crate) case: String,
+    pub(crate) reason: String,
+}
+
+/// All that was measured.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) quick: bool,
+    pub(crate) devices: Vec<String>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) skipped: Vec<Skip>,
+    /// How long the measurements took.
+    pub(crate) seconds: f64,
+}
+
+impl Report {
+    /// Prints the table and writes the folder's files.
+    pub(crate) fn publish(&self, folder: &Path) -> Result<()> {
+        output::print(&self.table()?)?;
+        output::write_text(&folder.join("results.json"), &format!("{:#}\n", self.json()))?;
+        output::write_text(&folder.join("results.csv"), &self.csv()?)?;
+        output::write_text(&folder.join("ladder.svg"), &plot::ladder(self)?)?;
+        output::write_text(&folder.join("table.svg"), &plot::table(self)?)?;
+        output::print(&format!(
+            "\nMeasured in {:.0} s. Written: {}\n",
+            self.seconds,
+            ["results.json", "results.csv", "ladder.svg", "table.svg"]
+                .map(|name| folder.join(name).display().to_string())
+                .join(", ")
+        ))
+    }
+
+    /// The rows of one part on one device.
+    pub(crate) fn part(&self, group: Group, device: usize) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.group == group && row.device == device)
+    }
+
+    fn table(&self) -> Result<String> {
+        let mut text = String::new();
+        for (number, name) in self.devices.iter().enumerate() {
+            writeln!(text, "\n{name}")?;
+            for (group, title) in [
+                (Group::Ladder, "The 2015 ladder: M points to M modes, x = 100 rand, c = sin x"),
+                (Group::Table, "Uniform random points"),
+            ] {
+                writeln!(text, "\n{title}")?;
+                writeln!(
+                    text,
+                    "{:<10}  {:>15}  {:>8}  {:<4} {:>6}  {:>11}  {:>11}  {:>9}  {:>8}",
+                    "transform", "modes", "points", "type", "tol", "total", "execute", "Mpoints/s", "error"
+                )?;
+                for row in self.part(group, number) {
+                    let warning = if row.kept_promise() { "" } else { "  above 4 x tol" };
+                    writeln!(
+                        text,
+                        "{:<10}  {:>15}  {:>8}  {:<4} {:>6}  {:>11}  {:>11}  {:>9.3}  {:>8}{warning}",
+                        row.label,
+                        row.extents,
+                        row.points,
+                        row.precision.to_string(),
+                        format!("{:e}", row.tolerance),
+                        duration(row.total),
+                        duration(row.execute),
+                        row.rate() / 1e6,
+                        format!("{:.1e}", row.error),
+                    )?;
+                }
+            }
+        }
+        for skip in &self.skipped {
+            writeln!(text, "\n{} did not compute {}: {}", skip.device, skip.case, skip.reason)?;
+        }
+        text.push_str(
+            "\ntotal: a fresh plan, its points and one execution. execute, points/s: one execution with the plan kept.\n\
+             error: relative l2 against direct sums on a sample of the result.\n",
+        );
+        Ok(text)
+    }
+
+    fn json(&self) -> Value {
+        let rows: Vec<Value> = self
+            .rows
+            .iter()
+            .map(|row| {
+                json!({
+                    "group": row.group.name(),
+                    "device": self.devices[row.device],
+                    "type": row.kind,
+                    "points": row.points,
+                    "tolerance": row.tolerance,
+                    "seconds": {
+                        "plan": row.plan,
+                        "set_points": row.set_points,
+                        "execute": row.execute,
+                        "total": row.total,
+                    },
+                    "points_per_second": row.rate(),
+                    "error": row.error,
+                    "within_law": row.kept_promise(),
+                    "runs": row.runs,
+                    "recipe": row.recipe,
+                })
+            })
+            .collect();
+        let published: Vec<_> = PUBLISHED.iter().map(|(name, time)| json!({ "name": name, "seconds": time })).collect();
+        let skipped: Vec<_> = self
+            .skipped
+            .iter()
+            .map(|skip| json!({ "device": skip.device, "case": skip.case, "reason": skip.reason }))
+            .collect();
+        json!({
+            "wavemill": env!("CARGO_PKG_VERSION"),
+            "measured": jiff::Timestamp::now().to_string(),
+            "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            "threads": rayon::current_num_threads(),
+            "quick": self.quick,
+            "devices": self.devices,
+            "rows": rows,
+            "skipped": skipped,
+            "published_2015": { "points": PUBLISHED_POINTS, "times": published },
+        })
+    }
+
+    fn csv(&self) -> Result<String> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record([
+            "group",
+            "device",
+            "type",
+            "dimensions",
+            "modes",
+            "points",
+            "precision",
+            "tolerance",
+            "plan_s",
+            "set_points_s",
+            "execute_s",
+            "total_s",
+            "points_per_s",
+            "error",
+            "runs",
+        ])?;
+        for row in &self.rows {
+            writer.write_record([
+                row.group.name().to_owned(),
+                self.devices[row.device].clone(),
+                row.kind.to_string(),
+                row.dimensions.to_string(),
+                row.extents.replace(" x ", "x"),
+                row.points.to_string(),
+                row.precision.to_string(),
+                format!("{:e}", row.tolerance),
+                format!("{:e}", row.plan),
+                format!("{:e}", row.set_points),
+                format!("{:e}", row.execute),
+                format!("{:e}", row.total),
+                format!("{:e}", row.rate()),
+                format!("{:e}", row.error),
+                row.runs.to_string(),
+            ])?;
+        }
+        let bytes = writer.into_inner().context("cannot write the CSV")?;
+        Ok(String::from_utf8(bytes)?)
+    }
+}
+
+/// A time with three or more digits, in the unit that suits it.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 1e-3 => format!("{:.2} µs", s * 1e6),
+        s if s < 1.0 => format!("{:.3} ms", s * 1e3),
+        s => format!("{s:.3} s"),
+    }
+}

@@ -1,0 +1,258 @@
+//! Laws every backend keeps: adjointness, linearity, shift, batch equals single, the same bits again, the same answer on
+//! every device.
+
+mod common;
+
+use common::{Random, allowed, cpu, on_every_device, relative_error, views};
+use ndarray::{Array1, Array2, ArrayD, Axis, IxDyn};
+use num_complex::Complex;
+use proptest::prelude::*;
+use wavemill::nufft::direct;
+use wavemill::{Cpu, Device, ModeOrder, NufftPlan, Real, Sign};
+
+const CASES: [&[usize]; 3] = [&[151], &[24, 31], &[9, 12, 7]];
+
+fn plan<T: Real>(device: &Device, modes: &[usize], points: &[Array1<f64>], tolerance: f64) -> NufftPlan<T> {
+    let mut plan = NufftPlan::<T>::builder(modes).tolerance(tolerance).build(device).unwrap();
+    plan.set_points(views(points)).unwrap();
+    plan
+}
+
+fn dot<'a>(
+    a: impl IntoIterator<Item = &'a Complex<f32>>,
+    b: impl IntoIterator<Item = &'a Complex<f32>>,
+) -> Complex<f64> {
+    let wide = |z: &Complex<f32>| Complex::new(f64::from(z.re), f64::from(z.im));
+    a.into_iter().zip(b).map(|(a, b)| wide(a) * wide(b).conj()).sum()
+}
+
+/// ⟨F c, f⟩ = ⟨c, F* f⟩ with F type 1 and F* type 2 of the opposite sign: to rounding, whatever the tolerance.
+#[test]
+fn type_2_is_the_adjoint_of_type_1() {
+    on_every_device(|device| {
+        for modes in CASES {
+            let mut random = Random::new(7);
+            let x = random.points(700, modes.len(), 4.0);
+            let (c, f) = (random.strengths::<f32>(700), random.modes::<f32>(modes));
+            let mut plan = plan::<f32>(device, modes, &x, 1e-3);
+            let forward = plan.type1(&c).unwrap();
+            plan.set_sign(Sign::Minus);
+            let back = plan.type2(&f).unwrap();
+            let (left, right) = (dot(&forward, &f), dot(&c, &back));
+            let scale = dot(&forward, &forward).re.sqrt() * dot(&f, &f).re.sqrt();
+            assert!((left - right).norm() < 2e-6 * scale, "{modes:?} on {}: {left} {right}", device.name());
+        }
+    });
+}
+
+#[test]
+fn batch_equals_single_bit_for_bit() {
+    on_every_device(|device| {
+        for modes in CASES {
+            let mut random = Random::new(11);
+            let x = random.points(600, modes.len(), 4.0);
+            let strengths = Array2::from_shape_simple_fn((3, 600), || random.complex::<f32>());
+            let mut batched = NufftPlan::<f32>::builder(modes).tolerance(1e-5).batch(3).build(device).unwrap();
+            batched.set_points(views(&x)).unwrap();
+            let all = batched.type1(&strengths).unwrap();
+            let back = batched.type2(&all).unwrap();
+            assert_eq!(back.shape(), [3, 600]);
+            let mut single = plan::<f32>(device, modes, &x, 1e-5);
+            for item in 0..3 {
+                let one = single.type1(&strengths.index_axis(Axis(0), item).to_owned()).unwrap();
+                assert_eq!(one, all.index_axis(Axis(0), item), "{modes:?} on {}", device.name());
+                let values = single.type2(&one).unwrap();
+                assert_eq!(values, back.index_axis(Axis(0), item), "{modes:?} on {}", device.name());
+            }
+        }
+    });
+}
+
+/// Spread-out points and points crowded in a corner, which take another way through the spreading.
+fn crowds(random: &mut Random, dimensions: usize) -> Vec<Vec<Array1<f64>>> {
+    vec![random.points(60_000, dimensions, 3.2), random.points(60_000, dimensions, 0.02)]
+}
+
+#[test]
+fn the_same_bits_for_any_number_of_threads() {
+    for modes in [&[40_000][..], &[200, 220], &[30, 41, 36]] {
+        let mut random = Random::new(13);
+        for x in crowds(&mut random, modes.len()) {
+            let strengths = random.strengths::<f64>(60_000);
+            let run = |threads: usize| {
+                let device = Device::from(Cpu::with_threads(threads).unwrap());
+                let mut plan = plan::<f64>(&device, modes, &x, 1e-7);
+                let forward = plan.type1(&strengths).unwrap();
+                let back = plan.type2(&forward).unwrap();
+                (forward, back)
+            };
+            let alone = run(1);
+            assert!(alone.0.iter().all(|mode| mode.re.is_finite()));
+            for threads in [2, 4] {
+                assert!(run(threads) == alone, "{modes:?} with {threads} threads");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_bits_from_run_to_run() {
+    on_every_device(|device| {
+        for modes in [&[3000][..], &[50, 40], &[12, 10, 14]] {
+            let mut random = Random::new(17);
+            for reach in [3.2, 0.02] {
+                let x = random.points(9000, modes.len(), reach);
+                let strengths = random.strengths::<f32>(9000);
+                let mut first = plan::<f32>(device, modes, &x, 1e-5);
+                let forward = first.type1(&strengths).unwrap();
+                let back = first.type2(&forward).unwrap();
+                let mut second = plan::<f32>(device, modes, &x, 1e-5);
+                for plan in [&mut first, &mut second] {
+                    assert_eq!(plan.type1(&strengths).unwrap(), forward, "{modes:?} on {}", device.name());
+                    assert_eq!(plan.type2(&forward).unwrap(), back, "{modes:?} on {}", device.name());
+                }
+            }
+        }
+    });
+}
+
+/// Crowded points against the oracle: they go through private tiles (CPU) and several rounds (GPU), and every point's error
+/// has the same sign.
+#[test]
+fn crowded_points_keep_the_error_law() {
+    on_every_device(|device| {
+        for (modes, tolerance) in [(&[640][..], 1e-5), (&[160, 120], 1e-4), (&[8, 6, 10], 1e-5), (&[32, 30, 26], 1e-5)]
+        {
+            let mut random = Random::new(19);
+            let x = random.points(20_000, modes.len(), 0.03);
+            let strengths = random.strengths::<f32>(20_000);
+            let mut plan = plan::<f32>(device, modes, &x, tolerance);
+            let forward = plan.type1(&strengths).unwrap();
+            let sample: Vec<usize> = (0..400).map(|_| (random.bits() % forward.len() as u64) as usize).collect();
+            let mode = |mut index: usize| {
+                let mut k = [0; 3];
+                for (axis, &extent) in modes.iter().enumerate().rev() {
+                    k[axis] = (index % extent) as i64 - (extent / 2) as i64;
+                    index /= extent;
+                }
+                k
+            };
+            let at: Vec<[i64; 3]> = sample.iter().map(|&index| mode(index)).collect();
+            let exact = direct::type1_at(&views(&x), strengths.as_slice().unwrap(), &at, Sign::Plus).unwrap();
+            let forward = forward.as_slice().unwrap();
+            let error = relative_error(&sample.iter().map(|&index| forward[index]).collect::<Vec<_>>(), &exact);
+            println!("{modes:?} {tolerance:e} on {}: {error:.2e}", device.name());
+            assert!(error <= allowed::<f32>(tolerance), "{modes:?} {tolerance:e} on {}: {error:e}", device.name());
+        }
+    });
+}
+
+/// Backends agree to the tolerance, on data neither has an oracle for.
+#[test]
+fn every_device_gives_the_same_answer() {
+    on_every_device(|device| {
+        for (modes, order) in
+            [(&[2500][..], ModeOrder::Fft), (&[40, 55], ModeOrder::Centred), (&[14, 9, 20], ModeOrder::Fft)]
+        {
+            let mut random = Random::new(23);
+            let x = random.points(3000, modes.len(), 30.0);
+            let (c, f) = (random.strengths::<f32>(3000), random.modes::<f32>(modes));
+            let run = |device: &Device| {
+                let builder = NufftPlan::<f32>::builder(modes).tolerance(1e-5).order(order).sign(Sign::Minus);
+                let mut plan = builder.build(device).unwrap();
+                plan.set_points(views(&x)).unwrap();
+                (plan.type1(&c).unwrap(), plan.type2(&f).unwrap())
+            };
+            let (one, two) = (run(&cpu()), run(device));
+            for (one, two) in [(&one.0, &two.0), (&one.1, &two.1)] {
+                let wide = one.mapv(|z| Complex::new(f64::from(z.re), f64::from(z.im)));
+                let apart = relative_error(two, &wide);
+                assert!(apart < 2e-6, "{modes:?} on {}: {apart:e}", device.name());
+            }
+        }
+    });
+}
+
+#[test]
+fn fft_order_is_centred_order_rotated() {
+    for modes in [&[8][..], &[7], &[5, 6]] {
+        let mut random = Random::new(29);
+        let x = random.points(100, modes.len(), 4.0);
+        let c = random.strengths::<f64>(100);
+        let build = |order| {
+            let mut plan = NufftPlan::<f64>::builder(modes).order(order).build(&cpu()).unwrap();
+            plan.set_points(views(&x)).unwrap();
+            plan
+        };
+        let (mut centred, mut fft) = (build(ModeOrder::Centred), build(ModeOrder::Fft));
+        let (a, b) = (centred.type1(&c).unwrap(), fft.type1(&c).unwrap());
+        for (at, value) in a.indexed_iter() {
+            let there: Vec<usize> = (0..modes.len()).map(|d| (at[d] + modes[d] - modes[d] / 2) % modes[d]).collect();
+            assert_eq!(*value, b[IxDyn(&there)]);
+        }
+        assert_eq!(centred.type2(&a).unwrap(), fft.type2(&b).unwrap());
+    }
+}
+
+#[test]
+fn strided_arrays_are_read_and_written_in_place_of_copies() {
+    let mut random = Random::new(31);
+    let x = random.points(50, 2, 3.0);
+    let c = random.strengths::<f64>(50);
+    let mut plan = plan::<f64>(&cpu(), &[6, 8], &x, 1e-9);
+    let expected = plan.type1(&c).unwrap();
+    // Every second element, and modes in Fortran order.
+    let mut wide = Array1::zeros(100);
+    wide.slice_mut(ndarray::s![..;2]).assign(&c);
+    let mut modes = ArrayD::zeros(IxDyn(&[8, 6]));
+    plan.type1_into(&wide.slice(ndarray::s![..;2]), &mut modes.view_mut().reversed_axes()).unwrap();
+    assert_eq!(modes.reversed_axes(), expected);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn is_linear(modes in 1usize..300, points in 1usize..300, seed: u64, re in -2.0..2.0, im in -2.0..2.0) {
+        let mut random = Random::new(seed);
+        let x = random.points(points, 1, 10.0);
+        let (a, b) = (random.strengths::<f64>(points), random.strengths::<f64>(points));
+        let factor = Complex::new(re, im);
+        let mut plan = plan::<f64>(&cpu(), &[modes], &x, 1e-9);
+        let sum = plan.type1(&(&a + &b.mapv(|b| b * factor))).unwrap();
+        let parts = plan.type1(&a).unwrap() + plan.type1(&b).unwrap().mapv(|b| b * factor);
+        let scale = parts.iter().chain(&sum).map(|z| z.norm_sqr()).sum::<f64>().sqrt();
+        prop_assert!((&sum - &parts).iter().map(|z| z.norm_sqr()).sum::<f64>().sqrt() <= 1e-13 * scale);
+    }
+
+    /// Moving every point by s multiplies mode k by exp(i k s).
+    #[test]
+    fn shifting_points_turns_modes(modes in 2usize..200, points in 1usize..200, seed: u64, shift in -20.0..20.0) {
+        let mut random = Random::new(seed);
+        let x = random.points(points, 1, 3.0);
+        let c = random.strengths::<f64>(points);
+        let still = plan::<f64>(&cpu(), &[modes], &x, 1e-11).type1(&c).unwrap();
+        let moved = plan::<f64>(&cpu(), &[modes], &[&x[0] + shift], 1e-11).type1(&c).unwrap();
+        let scale = still.iter().map(|z| z.norm_sqr()).sum::<f64>().sqrt();
+        for (i, (still, moved)) in still.iter().zip(&moved).enumerate() {
+            let k = i as f64 - (modes / 2) as f64;
+            prop_assert!((still * Complex::from_polar(1.0, k * shift) - moved).norm() <= 1e-10 * scale.max(1.0));
+        }
+    }
+
+    #[test]
+    fn any_size_and_any_number_of_points_keep_the_law(
+        a in 1usize..40, b in 1usize..12, points in 0usize..60, seed: u64, digits in 1i32..13,
+    ) {
+        let tolerance = 10f64.powi(-digits);
+        let mut random = Random::new(seed);
+        let x = random.points(points, 2, 8.0);
+        let c = random.strengths::<f64>(points);
+        let got = plan::<f64>(&cpu(), &[a, b], &x, tolerance).type1(&c).unwrap();
+        let exact = direct::type1(&views(&x), c.as_slice().unwrap(), &[a, b], Sign::Plus).unwrap();
+        // Against the size a sum of this many terms has, so that cancellation in a few modes does not count.
+        let size = (points as f64 * (a * b) as f64).sqrt().max(1e-300);
+        let off = (got.iter().zip(&exact)).map(|(a, b)| (a - b).norm_sqr()).sum::<f64>().sqrt();
+        prop_assert!(off <= allowed::<f64>(tolerance) * size, "{off:e} of {size:e}");
+    }
+}
