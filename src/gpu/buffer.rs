@@ -48,7 +48,9 @@ impl Context {
             });
         }
         let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
-        let buffer = self.caught(|| self.device.create_buffer(&descriptor)).map_err(|error| match error {
+        let created = self.caught(|| self.device.create_buffer(&descriptor));
+        self.alive()?;
+        created.map_err(|error| match error {
             wgpu::Error::OutOfMemory { .. } => Error::TooLarge {
                 what,
                 needed: format!("{size} bytes"),
@@ -58,9 +60,7 @@ impl Context {
                 ),
             },
             error => self.error(format!("{what}, {size} bytes: {error}")),
-        })?;
-        self.alive()?;
-        Ok(buffer)
+        })
     }
 
     /// A buffer kernels can use and both directions of copying too.

@@ -150,17 +150,30 @@ impl Context {
             first = pollster::block_on(scope.pop()).or(first);
         }
         match first {
-            Some(error) => Err(error),
+            Some(error) => {
+                self.probe();
+                Err(error)
+            }
             None => Ok(done),
         }
+    }
+
+    /// Finds out whether an error was the first sign of a lost device: wgpu says so only when work is submitted and waited
+    /// for, and until then reports what it made of the loss.
+    fn probe(&self) {
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let index = self.queue.submit([]);
+        drop(scope);
+        // What is found is latched, and the caller asks `alive`.
+        let _ = self.wait(index);
     }
 
     /// The same with the crate's error; `what` says what was done.
     pub(super) fn checked<R>(&self, what: &str, work: impl FnOnce() -> R) -> Result<R> {
         self.alive()?;
-        let done = self.caught(work).map_err(|error| self.error(format!("{what}: {error}")));
+        let done = self.caught(work);
         self.alive()?;
-        done
+        done.map_err(|error| self.error(format!("{what}: {error}")))
     }
 
     /// Records commands, submits them and waits until they are done.
@@ -195,7 +208,7 @@ impl Context {
                     continue;
                 }
                 Ok(Err(wgpu::PollError::Timeout)) => format!("no answer within {} s", END_OF_PATIENCE.as_secs()),
-                Ok(Err(error)) => error.to_string(),
+                Ok(Err(error)) => format!("it takes no more work: {error}"),
                 Err(_) => "the driver failed while it was waited for".into(),
             };
             let _ = self.lost.set(reason);
