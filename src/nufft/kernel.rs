@@ -199,7 +199,10 @@ mod tests {
                         * 2.0
                         / f64::from(steps);
                     let relative = (kernel.fourier(x) / midpoint - 1.0).abs();
-                    assert!(relative < 1e-6 && relative < 1e-9 + 0.1 * kernel.value(1.0), "{shape} {width} {x}: {relative:e}");
+                    assert!(
+                        relative < 1e-6 && relative < 1e-9 + 0.1 * kernel.value(1.0),
+                        "{shape} {width} {x}: {relative:e}"
+                    );
                 }
             }
         }

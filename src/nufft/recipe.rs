@@ -93,9 +93,20 @@ pub struct Recipe {
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let extents = shape::written;
-        writeln!(f, "modes       {} ({} order), sign {}, batch {}", extents(&self.modes), self.order, self.sign, self.batch)?;
+        writeln!(
+            f,
+            "modes       {} ({} order), sign {}, batch {}",
+            extents(&self.modes),
+            self.order,
+            self.sign,
+            self.batch
+        )?;
         writeln!(f, "device      {}, {}", self.device, self.precision)?;
-        writeln!(f, "tolerance   {:.1e} asked, {:.1e} kept, error expected {:.1e}", self.asked, self.tolerance, self.predicted_error)?;
+        writeln!(
+            f,
+            "tolerance   {:.1e} asked, {:.1e} kept, error expected {:.1e}",
+            self.asked, self.tolerance, self.predicted_error
+        )?;
         writeln!(f, "kernel      {}, width {}, polynomials of degree {}", self.kernel, self.width, self.degree)?;
         writeln!(f, "fine grid   {}, upsampling {:.3}", extents(&self.grid), self.upsampling)?;
         write!(f, "memory      {:.1} MB without points", self.bytes as f64 / 1e6)
