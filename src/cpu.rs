@@ -129,7 +129,9 @@ impl Backend for Cpu {
             _ => 8.max((width - 1).next_power_of_two()),
         };
         let axes = grid.iter().enumerate();
-        Ok(Tiling { axes: axes.map(|(axis, &n)| AxisTiles::of_size(n, if axis == 0 { thick } else { across })).collect() })
+        Ok(Tiling {
+            axes: axes.map(|(axis, &n)| AxisTiles::of_size(n, if axis == 0 { thick } else { across })).collect(),
+        })
     }
 
     fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Prepared<T>> {

@@ -18,7 +18,9 @@ pub enum Error {
         got: String,
     },
     /// A coordinate is NaN or infinite.
-    #[error("point {index} has the coordinate {value} on axis {axis}: coordinates must be finite; remove or mask such points")]
+    #[error(
+        "point {index} has the coordinate {value} on axis {axis}: coordinates must be finite; remove or mask such points"
+    )]
     NotFinite {
         /// Index of the first such point.
         index: usize,

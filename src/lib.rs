@@ -19,7 +19,7 @@ mod cpu;
 mod device;
 mod error;
 #[cfg(feature = "gpu")]
-mod gpu;
+pub mod gpu;
 pub mod nufft;
 mod parallel;
 mod real;

@@ -19,7 +19,12 @@ pub(crate) fn worth_sharing(items: usize) -> bool {
 
 /// Calls `work(index, chunk)` for each chunk, in parallel if the slice is large; `weight` is the work an element costs in
 /// units of a simple pass.
-pub(crate) fn chunks<T: Send>(slice: &mut [T], chunk: usize, weight: usize, work: impl Fn(usize, &mut [T]) + Send + Sync) {
+pub(crate) fn chunks<T: Send>(
+    slice: &mut [T],
+    chunk: usize,
+    weight: usize,
+    work: impl Fn(usize, &mut [T]) + Send + Sync,
+) {
     if workers(slice.len().saturating_mul(weight)) == 1 {
         slice.chunks_mut(chunk).enumerate().for_each(|(index, part)| work(index, part));
     } else {

@@ -94,7 +94,11 @@ fn hold_for_many_modes<T: Real>(device: &Device, count: usize, tolerance: f64) {
     let second = relative_error(&got, &exact);
     let bound = allowed::<T>(tolerance);
     println!("{} N = {count} tol {tolerance:e} on {}: {first:.1e} {second:.1e}", T::NAME, device.name());
-    assert!(first <= bound && second <= bound, "N = {count} tol {tolerance:e} on {}: {first:e} {second:e}", device.name());
+    assert!(
+        first <= bound && second <= bound,
+        "N = {count} tol {tolerance:e} on {}: {first:e} {second:e}",
+        device.name()
+    );
 }
 
 #[test]

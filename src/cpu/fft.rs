@@ -66,9 +66,7 @@ impl<T: Real> Transform<T> {
     }
 
     fn plans(&self, sign: Sign) -> &[Arc<dyn Fft<T>>] {
-        self.plans[sign as usize].get_or_init(|| {
-            self.axes.iter().map(|axis| T::plan_fft(axis.cells, sign)).collect()
-        })
+        self.plans[sign as usize].get_or_init(|| self.axes.iter().map(|axis| T::plan_fft(axis.cells, sign)).collect())
     }
 
     /// Type 1: the whole grid in, the bins in which modes lie out; the others hold nothing of use.

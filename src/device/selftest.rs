@@ -57,7 +57,15 @@ fn tested(gpu: Gpu, taken: &mut bool) -> Candidate {
         Ok(_) => Err(Error::Device { device: name.clone(), reason: why.clone() }),
         Err(error) => Err(error),
     };
-    Candidate { name, kind: if software { Kind::SoftwareGpu } else { Kind::Gpu }, facts, device, self_test, chosen, why }
+    Candidate {
+        name,
+        kind: if software { Kind::SoftwareGpu } else { Kind::Gpu },
+        facts,
+        device,
+        self_test,
+        chosen,
+        why,
+    }
 }
 
 /// The larger relative l2 error of a type 1 and a type 2 transform in two dimensions.

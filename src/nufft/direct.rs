@@ -50,7 +50,8 @@ pub fn type1_at<T: Real, C: Coordinate>(
     let sum = |k: &[i64; 3]| {
         let mut sum = Sum::default();
         for (j, strength) in strengths.iter().enumerate() {
-            let phase = turns.iter().zip(k).fold(0u128, |phase, (axis, &k)| phase.wrapping_add(turns::times(axis[j], k)));
+            let phase =
+                turns.iter().zip(k).fold(0u128, |phase, (axis, &k)| phase.wrapping_add(turns::times(axis[j], k)));
             sum.add(wide(*strength) * unit(phase, sign));
         }
         sum.value()

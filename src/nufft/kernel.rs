@@ -72,11 +72,11 @@ impl Shape {
     /// The relative l2 error aliasing causes.
     ///
     /// For the good shapes `0.18 · 1.4^(d-1) · exp(-π √(1 - 1/σ) (w - 1))`, a fit to measured transforms; for the Gaussian the
-    /// article's `exp(-π (w/2) (σ - 1)/(σ - 1/2))`, up to the half step its rounding of Msp allows.
+    /// article's `exp(-π (w/2) (σ - 1)/(σ - 1/2))`, with the half step its rounding of Msp allows.
     pub(crate) fn predicted_error(self, width: usize, dimensions: usize, upsampling: f64) -> f64 {
         let w = width as f64;
         match self {
-            Self::Gaussian => (-PI * (0.5 * w - 0.5) * (upsampling - 1.0) / (upsampling - 0.5)).exp(),
+            Self::Gaussian => (-PI * (0.5 * w + 0.5) * (upsampling - 1.0) / (upsampling - 0.5)).exp(),
             _ => {
                 let rate = PI * (1.0 - 1.0 / upsampling).sqrt();
                 0.18 * 1.4f64.powi(dimensions as i32 - 1) * (-rate * (w - 1.0)).exp()
@@ -199,7 +199,10 @@ mod tests {
                         * 2.0
                         / f64::from(steps);
                     let relative = (kernel.fourier(x) / midpoint - 1.0).abs();
-                    assert!(relative < 1e-6 && relative < 1e-9 + 0.1 * kernel.value(1.0), "{shape} {width} {x}: {relative:e}");
+                    assert!(
+                        relative < 1e-6 && relative < 1e-9 + 0.1 * kernel.value(1.0),
+                        "{shape} {width} {x}: {relative:e}"
+                    );
                 }
             }
         }

@@ -138,7 +138,13 @@ impl Fold {
     }
 
     /// Appends this axis to the tile keys of the points from `first` on; false if a coordinate is not finite.
-    pub(crate) fn tiles<C: Coordinate>(&self, coordinates: &[C], first: usize, tiles: &AxisTiles, keys: &mut [u32]) -> bool {
+    pub(crate) fn tiles<C: Coordinate>(
+        &self,
+        coordinates: &[C],
+        first: usize,
+        tiles: &AxisTiles,
+        keys: &mut [u32],
+    ) -> bool {
         let coordinates = &coordinates[first..][..keys.len()];
         let count = tiles.count as u32;
         let mut cells = [0u32; BLOCK];
@@ -190,7 +196,12 @@ impl Fold {
 
     /// The quick way; false if some coordinate is too large for it or not finite.
     #[inline(always)]
-    fn ordinary<const FMA: bool>(&self, x: &[f64; BLOCK], cells: &mut [u32; BLOCK], fractions: &mut [f64; BLOCK]) -> bool {
+    fn ordinary<const FMA: bool>(
+        &self,
+        x: &[f64; BLOCK],
+        cells: &mut [u32; BLOCK],
+        fractions: &mut [f64; BLOCK],
+    ) -> bool {
         let mut largest = 0.0;
         let mut poison = 0.0;
         for ((&x, cell), fraction) in x.iter().zip(cells).zip(fractions) {
@@ -305,7 +316,11 @@ mod tests {
         let mut block = [0.0; BLOCK];
         block[0] = x;
         if fold.ordinary::<false>(&block, &mut plain.0, &mut plain.1) {
-            assert_eq!((plain.0[0], plain.1[0]), (cell[0], fraction[0]), "with and without fused arithmetic, x = {x:e}");
+            assert_eq!(
+                (plain.0[0], plain.1[0]),
+                (cell[0], fraction[0]),
+                "with and without fused arithmetic, x = {x:e}"
+            );
         }
     }
 

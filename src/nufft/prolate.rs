@@ -96,7 +96,7 @@ mod tests {
                     .sum::<f64>()
                     * 2.0
                     / f64::from(3 * steps);
-                assert!((prolate.fourier(x) - simpson).abs() < 1e-11 , "c = {bandwidth}, x = {x}");
+                assert!((prolate.fourier(x) - simpson).abs() < 1e-11, "c = {bandwidth}, x = {x}");
             }
         }
     }

@@ -93,9 +93,20 @@ pub struct Recipe {
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let extents = shape::written;
-        writeln!(f, "modes       {} ({} order), sign {}, batch {}", extents(&self.modes), self.order, self.sign, self.batch)?;
+        writeln!(
+            f,
+            "modes       {} ({} order), sign {}, batch {}",
+            extents(&self.modes),
+            self.order,
+            self.sign,
+            self.batch
+        )?;
         writeln!(f, "device      {}, {}", self.device, self.precision)?;
-        writeln!(f, "tolerance   {:.1e} asked, {:.1e} kept, error expected {:.1e}", self.asked, self.tolerance, self.predicted_error)?;
+        writeln!(
+            f,
+            "tolerance   {:.1e} asked, {:.1e} kept, error expected {:.1e}",
+            self.asked, self.tolerance, self.predicted_error
+        )?;
         writeln!(f, "kernel      {}, width {}, polynomials of degree {}", self.kernel, self.width, self.degree)?;
         writeln!(f, "fine grid   {}, upsampling {:.3}", extents(&self.grid), self.upsampling)?;
         write!(f, "memory      {:.1} MB without points", self.bytes as f64 / 1e6)
@@ -115,6 +126,9 @@ pub(crate) struct Choice {
 /// The largest ratio of cells to modes a kernel's parameter is made for: tiny axes have grids many times larger, which
 /// makes any kernel exact enough.
 pub(crate) const LARGEST_UPSAMPLING: f64 = 4.0;
+
+/// Modes up to which an axis counts as short.
+const SHORT: usize = 24;
 
 /// Chooses width and grid.
 pub(crate) fn choose<T: Real>(
@@ -154,7 +168,9 @@ pub(crate) fn choose<T: Real>(
     let grid = modes
         .iter()
         .map(|&count| {
-            let cells = (count as f64 * sigma).ceil();
+            // On a short axis the outermost modes, whose error is the largest, weigh most: two modes more cost little there.
+            let wanted = if count <= SHORT { count + 2 } else { count };
+            let cells = (wanted as f64 * sigma).ceil();
             if cells > f64::from(u32::MAX / 4) {
                 return Err(Error::TooLarge {
                     what: "the fine grid",

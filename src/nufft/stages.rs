@@ -78,8 +78,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
             let blank = self.fine()?;
             let Self { backend, prepared, points, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "type2", first: "set_points" })?;
-            let spectrum =
-                timings.time(Stage::Deconvolve, || backend.deconvolve_back(prepared, modes, item, blank))?;
+            let spectrum = timings.time(Stage::Deconvolve, || backend.deconvolve_back(prepared, modes, item, blank))?;
             let grid = timings.time(Stage::Fft, || backend.fft_back(prepared, spectrum, sign))?;
             timings.time(Stage::Interpolate, || backend.interp(prepared, points, &grid, values, item))?;
             self.fine = Some(grid.0);

@@ -143,8 +143,11 @@ fn chebyshev_series(values: &[f64]) -> Vec<f64> {
     let n = values.len();
     (0..n)
         .map(|k| {
-            let sum: f64 =
-                values.iter().enumerate().map(|(j, v)| v * (PI * (k * (2 * j + 1)) as f64 / (2 * n) as f64).cos()).sum();
+            let sum: f64 = values
+                .iter()
+                .enumerate()
+                .map(|(j, v)| v * (PI * (k * (2 * j + 1)) as f64 / (2 * n) as f64).cos())
+                .sum();
             sum * if k == 0 { 1.0 } else { 2.0 } / n as f64
         })
         .collect()
@@ -199,10 +202,7 @@ mod tests {
                     let z = f64::from(step) / 50.0;
                     let s = 2.0 * z - 1.0;
                     for panel in 0..width {
-                        let value = table
-                            .coefficients
-                            .chunks(table.padded)
-                            .fold(0.0, |sum, row| sum * s + row[panel]);
+                        let value = table.coefficients.chunks(table.padded).fold(0.0, |sum, row| sum * s + row[panel]);
                         let x = (2.0 * (panel as f64 + z) / width as f64 - 1.0).clamp(-1.0, 1.0);
                         let off = (value - kernel.value(x)).abs();
                         // The square root in these two is not smooth at the ends, where the value is exp(-β).

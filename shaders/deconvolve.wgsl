@@ -1,0 +1,48 @@
+// Between modes and spectrum, one lane a mode: f[k] = spectrum[bin(k)] prod_a factor_a(k_a), and the same way back.
+
+const LANES = {{LANES}}u;
+
+struct Params {
+    modes: vec3<u32>, // on each axis; leading ones where there are fewer axes
+    count: u32,
+    cells: vec3<u32>, // of the grid
+    base: u32, // of this item's modes
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> bins: array<u32>; // of the first axis' modes, the second's, the third's
+@group(0) @binding(2) var<storage, read> factors: array<Real>;
+@group(0) @binding(3) var<storage, read> input: array<Complex>;
+@group(0) @binding(4) var<storage, read_write> output: array<Complex>;
+
+struct Place {
+    cell: u32,
+    factor: Real,
+}
+
+fn place(mode: u32) -> Place {
+    let x = params.modes.x + params.modes.y + mode % params.modes.z;
+    let rows = mode / params.modes.z;
+    let y = params.modes.x + rows % params.modes.y;
+    let z = rows / params.modes.y;
+    let cell = (bins[z] * params.cells.y + bins[y]) * params.cells.z + bins[x];
+    return Place(cell, factors[z] * factors[y] * factors[x]);
+}
+
+@compute @workgroup_size({{LANES}})
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let mode = unfolded(group) * LANES + lane;
+    if (mode < params.count) {
+        let place = place(mode);
+        output[params.base + mode] = input[place.cell] * place.factor;
+    }
+}
+
+@compute @workgroup_size({{LANES}})
+fn back(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let mode = unfolded(group) * LANES + lane;
+    if (mode < params.count) {
+        let place = place(mode);
+        output[place.cell] = input[params.base + mode] * place.factor;
+    }
+}

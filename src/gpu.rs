@@ -1,0 +1,311 @@
+//! The GPU backend: devices, and the kernels of [`Backend`] handed to the host halves of the shaders.
+//!
+//! `gpu/device.rs` opens devices and turns their errors into values, `gpu/buffer.rs` moves memory, `gpu/pipeline.rs` makes
+//! pipelines of the shaders; every other file is the host half of the shader of its name, and the twin of the CPU's.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use num_complex::Complex;
+
+use crate::backend::{Backend, Design, Grid, Spectrum};
+use crate::error::{Error, Result};
+use crate::nufft::{Bins, Sign, Tiling};
+use crate::real::Real;
+
+mod buffer;
+mod deconvolve;
+mod device;
+mod fft;
+mod interp;
+mod pipeline;
+mod points;
+mod spread;
+
+pub use buffer::{Input, Output};
+pub use fft::Fine;
+#[doc(hidden)]
+pub use pipeline::shader_sources;
+pub use points::Points;
+
+use device::Context;
+
+/// A GPU, open for work. Clones share the device and its compiled kernels.
+///
+/// f32 runs on every device; f64 where [`Gpu::has_f64`] says so. Results are the same bits from run to run on one device, and
+/// differ in the last digits from those of another device or of the CPU.
+#[derive(Clone)]
+pub struct Gpu(Arc<Context>);
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Gpu").field(&self.0.name()).finish()
+    }
+}
+
+impl Gpu {
+    /// Opens the first GPU that is hardware, discrete ones before integrated ones. Devices emulated in software are opened
+    /// by [`Gpu::enumerate`] only.
+    ///
+    /// # Errors
+    /// [`Error::Device`], saying what was found instead.
+    pub fn new() -> Result<Self> {
+        let mut adapters = device::adapters()?;
+        adapters.sort_by_key(|adapter| match adapter.get_info().device_type {
+            wgpu::DeviceType::DiscreteGpu => 0,
+            wgpu::DeviceType::IntegratedGpu => 1,
+            _ => 2,
+        });
+        let mut found = Vec::new();
+        for adapter in &adapters {
+            let info = adapter.get_info();
+            if info.device_type == wgpu::DeviceType::Cpu {
+                found.push(format!("{} is emulated in software", info.name));
+                continue;
+            }
+            match Context::open(adapter) {
+                Ok(context) => return Ok(Self(Arc::new(context))),
+                Err(error) => found.push(error.to_string()),
+            }
+        }
+        let found = if found.is_empty() { "no adapter at all".into() } else { found.join("; ") };
+        Err(Error::Device {
+            device: "GPU".into(),
+            reason: format!("no hardware found ({found}); install its Vulkan, Metal or DX12 driver, or use the CPU"),
+        })
+    }
+
+    /// Opens every adapter there is, software included; those that cannot be opened are the errors, which name them.
+    #[must_use]
+    pub fn enumerate() -> Vec<Result<Self>> {
+        match device::adapters() {
+            Ok(adapters) => {
+                adapters.iter().map(|adapter| Context::open(adapter).map(|context| Self(Arc::new(context)))).collect()
+            }
+            Err(error) => vec![Err(error)],
+        }
+    }
+
+    /// Works on a device the program has opened already, within the limits and features it was opened with. Its error and
+    /// device-lost handlers stay as they are.
+    #[must_use]
+    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        Self(Arc::new(Context::adopt(device, queue)))
+    }
+
+    /// The wgpu device, to create buffers on.
+    #[must_use]
+    pub fn device(&self) -> &wgpu::Device {
+        &self.0.device
+    }
+
+    /// The wgpu queue that work is submitted to.
+    #[must_use]
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.0.queue
+    }
+
+    /// Whether the device is a CPU that runs shaders, such as Mesa's lavapipe.
+    #[must_use]
+    pub fn is_software(&self) -> bool {
+        self.0.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// The driver and its version, and the interface it is used through.
+    #[must_use]
+    pub fn driver(&self) -> String {
+        let info = &self.0.info;
+        format!("{} {} ({})", info.driver, info.driver_info, info.backend).trim().replace("  ", " ")
+    }
+
+    /// Whether plans can be f64.
+    #[must_use]
+    pub fn has_f64(&self) -> bool {
+        self.0.features.contains(wgpu::Features::SHADER_F64)
+    }
+
+    /// The limits and features that decide what fits and how fast it goes: names and values, for people.
+    #[must_use]
+    pub fn limits_that_matter(&self) -> Vec<(String, String)> {
+        let (limits, features, info) = (&self.0.limits, self.0.features, &self.0.info);
+        let mebibytes = |bytes: u64| format!("{} MiB", bytes >> 20);
+        let whether = |feature| if features.contains(feature) { "yes" } else { "no" }.to_string();
+        [
+            ("largest binding", mebibytes(limits.max_storage_buffer_binding_size)),
+            ("largest buffer", mebibytes(limits.max_buffer_size)),
+            ("workgroup memory", format!("{} KiB", limits.max_compute_workgroup_storage_size >> 10)),
+            ("invocations of a workgroup", limits.max_compute_invocations_per_workgroup.to_string()),
+            ("workgroups along an axis", limits.max_compute_workgroups_per_dimension.to_string()),
+            ("storage buffers of a shader", limits.max_storage_buffers_per_shader_stage.to_string()),
+            ("subgroup size", format!("{} to {}", info.subgroup_min_size, info.subgroup_max_size)),
+            ("f64 in shaders", whether(wgpu::Features::SHADER_F64)),
+            ("subgroup operations", whether(wgpu::Features::SUBGROUP)),
+            ("timestamps", whether(wgpu::Features::TIMESTAMP_QUERY)),
+        ]
+        .map(|(name, value)| (name.to_string(), value))
+        .into()
+    }
+
+    /// Lets kernels read complex numbers, real part first, from a buffer of the program's; it needs the usage `STORAGE`.
+    ///
+    /// # Errors
+    /// If the buffer cannot be bound.
+    pub fn input<T: Real>(&self, buffer: wgpu::Buffer) -> Result<Input<T>> {
+        bindable(&buffer)?;
+        Ok(Input { buffer, kind: PhantomData })
+    }
+
+    /// Lets kernels write complex numbers to a buffer of the program's; it needs the usage `STORAGE`. Nothing is brought to
+    /// the host.
+    ///
+    /// # Errors
+    /// If the buffer cannot be bound.
+    pub fn output<T: Real>(&self, buffer: wgpu::Buffer) -> Result<Output<'static, T>> {
+        bindable(&buffer)?;
+        Ok(Output { buffer, host: None })
+    }
+}
+
+fn bindable(buffer: &wgpu::Buffer) -> Result<()> {
+    if buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
+        return Ok(());
+    }
+    Err(Error::parameter("the usage of the buffer", "STORAGE among others", format!("{:?}", buffer.usage())))
+}
+
+/// One plan's tables, transform and pipelines.
+#[derive(Debug)]
+pub struct Prepared<T: Real> {
+    /// Cells of the grid on three axes, leading ones where there are fewer.
+    extents: [u32; 3],
+    coefficients: wgpu::Buffer,
+    spread: spread::Prepared,
+    interp: interp::Prepared,
+    deconvolve: deconvolve::Prepared<T>,
+    fft: fft::Prepared<T>,
+}
+
+impl Backend for Gpu {
+    type Input<'a, T: Real> = Input<T>;
+    type Output<'a, T: Real> = Output<'a, T>;
+    type Fine<T: Real> = Fine<T>;
+    type Points<T: Real> = Points<T>;
+    type Prepared<T: Real> = Prepared<T>;
+
+    fn name(&self) -> String {
+        self.0.name().into()
+    }
+
+    fn tiling<T: Real>(&self, grid: &[usize], width: usize) -> Result<Tiling> {
+        Ok(spread::shape::<T>(&self.0, grid.len(), width)?.tiling(grid))
+    }
+
+    fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Prepared<T>> {
+        let context = &*self.0;
+        context.supports::<T>()?;
+        context.bindable("the fine grid", fft::bytes::<T>(design.grid) / 2)?;
+        let mut extents = [1; 3];
+        for (extent, &cells) in extents[3 - design.grid.len()..].iter_mut().zip(design.grid) {
+            *extent = cells as u32;
+        }
+        Ok(Prepared {
+            extents,
+            coefficients: context.table("the kernel's coefficients", &design.kernel.coefficients)?,
+            spread: spread::Prepared::new(context, design)?,
+            interp: interp::Prepared::new(context, design)?,
+            deconvolve: deconvolve::Prepared::new(context, design)?,
+            fft: fft::Prepared::new(design),
+        })
+    }
+
+    fn fine_bytes<T: Real>(&self, design: &Design<'_, T>) -> usize {
+        usize::try_from(fft::bytes::<T>(design.grid)).unwrap_or(usize::MAX)
+    }
+
+    fn blank<T: Real>(&self, prepared: &Prepared<T>) -> Result<Fine<T>> {
+        Fine::new(&self.0, prepared.extents.iter().map(|&cells| cells as usize).product())
+    }
+
+    fn place<T: Real>(&self, prepared: &Prepared<T>, bins: Bins<T>) -> Result<Points<T>> {
+        Points::new(&self.0, &prepared.spread, bins)
+    }
+
+    fn load<T: Real>(&self, host: &[Complex<T>]) -> Result<Input<T>> {
+        let buffer = self.0.storage("input", size_of_val(host) as u64)?;
+        self.0.write("input", &buffer, host)?;
+        Ok(Input { buffer, kind: PhantomData })
+    }
+
+    fn open<'a, T: Real>(&self, host: &'a mut [Complex<T>]) -> Result<Output<'a, T>> {
+        Ok(Output { buffer: self.0.storage("output", size_of_val(host) as u64)?, host: Some(host) })
+    }
+
+    fn store<T: Real>(&self, output: Output<'_, T>) -> Result<()> {
+        match output.host {
+            Some(host) => self.0.download("output", &output.buffer, host),
+            None => self.0.alive(),
+        }
+    }
+
+    fn spread<T: Real>(
+        &self,
+        prepared: &Prepared<T>,
+        points: &Points<T>,
+        strengths: &Input<T>,
+        item: usize,
+        fine: Fine<T>,
+    ) -> Result<Grid<Fine<T>>> {
+        spread::run(&self.0, prepared, points, &strengths.buffer, item, &fine.buffer)?;
+        Ok(Grid(fine))
+    }
+
+    fn fft<T: Real>(&self, prepared: &Prepared<T>, grid: Grid<Fine<T>>, sign: Sign) -> Result<Spectrum<Fine<T>>> {
+        let Grid(mut fine) = grid;
+        prepared.fft.forward(&self.0, &mut fine, sign)?;
+        Ok(Spectrum(fine))
+    }
+
+    fn deconvolve<T: Real>(
+        &self,
+        prepared: &Prepared<T>,
+        spectrum: &Spectrum<Fine<T>>,
+        modes: &mut Output<'_, T>,
+        item: usize,
+    ) -> Result<()> {
+        prepared.deconvolve.forward(&self.0, &prepared.extents, &spectrum.0.buffer, &modes.buffer, item)
+    }
+
+    fn deconvolve_back<T: Real>(
+        &self,
+        prepared: &Prepared<T>,
+        modes: &Input<T>,
+        item: usize,
+        fine: Fine<T>,
+    ) -> Result<Spectrum<Fine<T>>> {
+        prepared.deconvolve.back(&self.0, &prepared.extents, &modes.buffer, item, &fine.buffer)?;
+        Ok(Spectrum(fine))
+    }
+
+    fn fft_back<T: Real>(
+        &self,
+        prepared: &Prepared<T>,
+        spectrum: Spectrum<Fine<T>>,
+        sign: Sign,
+    ) -> Result<Grid<Fine<T>>> {
+        let Spectrum(mut fine) = spectrum;
+        prepared.fft.backward(&self.0, &mut fine, sign)?;
+        Ok(Grid(fine))
+    }
+
+    fn interp<T: Real>(
+        &self,
+        prepared: &Prepared<T>,
+        points: &Points<T>,
+        grid: &Grid<Fine<T>>,
+        values: &mut Output<'_, T>,
+        item: usize,
+    ) -> Result<()> {
+        interp::run(&self.0, prepared, points, &grid.0.buffer, &values.buffer, item)
+    }
+}

@@ -1,0 +1,183 @@
+//! Device memory: creating it with the limits checked, taking numbers there and back, windows onto one transform of a batch.
+
+use std::marker::PhantomData;
+use std::sync::mpsc;
+
+use num_complex::Complex;
+
+use crate::error::{Error, Result};
+use crate::gpu::device::{Context, lock};
+use crate::real::Real;
+
+/// Bytes copied in one piece: bounds staging memory, which is pinned.
+const PIECE: u64 = 64 << 20;
+
+/// Bytes of one complex number.
+pub(super) const fn complex_bytes<T>() -> u64 {
+    2 * size_of::<T>() as u64
+}
+
+/// Complex numbers in device memory that kernels read.
+#[derive(Debug)]
+pub struct Input<T> {
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) kind: PhantomData<T>,
+}
+
+/// Complex numbers in device memory that kernels write, and where they go when they are finished.
+#[derive(Debug)]
+pub struct Output<'a, T> {
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) host: Option<&'a mut [Complex<T>]>,
+}
+
+impl Context {
+    /// A buffer of at least this many bytes; wgpu has no empty ones.
+    pub(super) fn create(&self, what: &'static str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        self.alive()?;
+        let size = bytes.max(16).next_multiple_of(4);
+        if size > self.limits.max_buffer_size {
+            return Err(Error::TooLarge {
+                what,
+                needed: format!("a buffer of {size} bytes"),
+                limit: format!(
+                    "{} allows {} bytes in one; transform fewer points, modes or items at a time, or use the CPU",
+                    self.name(),
+                    self.limits.max_buffer_size
+                ),
+            });
+        }
+        let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
+        let created = self.caught(|| self.device.create_buffer(&descriptor));
+        self.alive()?;
+        created.map_err(|error| match error {
+            wgpu::Error::OutOfMemory { .. } => Error::TooLarge {
+                what,
+                needed: format!("{size} bytes"),
+                limit: format!(
+                    "{} has not that much memory free; use smaller batches or a smaller problem",
+                    self.name()
+                ),
+            },
+            error => self.error(format!("{what}, {size} bytes: {error}")),
+        })
+    }
+
+    /// A buffer kernels can use and both directions of copying too.
+    pub(super) fn storage(&self, what: &'static str, bytes: u64) -> Result<wgpu::Buffer> {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+        self.create(what, bytes, usage)
+    }
+
+    /// A buffer that holds these elements, all of them in one binding.
+    pub(super) fn table<E: bytemuck::Pod>(&self, what: &'static str, elements: &[E]) -> Result<wgpu::Buffer> {
+        let buffer = self.storage(what, size_of_val(elements) as u64)?;
+        self.bindable(what, buffer.size())?;
+        self.write(what, &buffer, elements)?;
+        Ok(buffer)
+    }
+
+    /// A small buffer of numbers that are the same for all lanes.
+    pub(super) fn uniform(&self, numbers: &[u32]) -> Result<wgpu::Buffer> {
+        let bytes = size_of_val(numbers) as u64;
+        let buffer = self.create("parameters", bytes, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
+        self.write("parameters", &buffer, numbers)?;
+        Ok(buffer)
+    }
+
+    /// An error if a kernel cannot see so many bytes at once.
+    pub(super) fn bindable(&self, what: &'static str, bytes: u64) -> Result<()> {
+        let most = self.limits.max_storage_buffer_binding_size;
+        if bytes > most {
+            return Err(Error::TooLarge {
+                what,
+                needed: format!("{bytes} bytes in one binding"),
+                limit: format!(
+                    "{} binds {most} bytes at most; use f32, a smaller grid or fewer points at a time, or the CPU",
+                    self.name()
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// Copies elements to the beginning of a buffer.
+    pub(super) fn write<E: bytemuck::Pod>(&self, what: &str, buffer: &wgpu::Buffer, elements: &[E]) -> Result<()> {
+        let bytes: &[u8] = bytemuck::cast_slice(elements);
+        for (index, piece) in bytes.chunks(PIECE as usize).enumerate() {
+            self.checked(what, || self.queue.write_buffer(buffer, index as u64 * PIECE, piece))?;
+            // A full piece's staging memory is let go of before the next one takes its own.
+            if piece.len() as u64 == PIECE {
+                self.run(what, |_| ())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies complex numbers from the beginning of a buffer.
+    pub(super) fn download<T: Real>(
+        &self,
+        what: &'static str,
+        buffer: &wgpu::Buffer,
+        numbers: &mut [Complex<T>],
+    ) -> Result<()> {
+        let whole = numbers.len() as u64 * complex_bytes::<T>();
+        if whole == 0 {
+            return Ok(());
+        }
+        let kept = lock(&self.staging).take().filter(|staging| staging.size() >= whole.min(PIECE));
+        let staging = match kept {
+            Some(staging) => staging,
+            None => self.create(what, whole.min(PIECE), wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)?,
+        };
+        for (index, piece) in numbers.chunks_mut((PIECE / complex_bytes::<T>()) as usize).enumerate() {
+            let size = piece.len() as u64 * complex_bytes::<T>();
+            let submitted = self.submit(what, |encoder| {
+                encoder.copy_buffer_to_buffer(buffer, index as u64 * PIECE, &staging, 0, size);
+            })?;
+            let (sender, receiver) = mpsc::channel();
+            self.checked(what, || {
+                staging.map_async(wgpu::MapMode::Read, 0..size, move |mapped| {
+                    let _ = sender.send(mapped);
+                });
+            })?;
+            self.wait(submitted)?;
+            let mapped =
+                receiver.try_recv().map_err(|_| self.error(format!("{what}: the driver did not map memory")))?;
+            mapped.map_err(|error| self.error(format!("{what}: {error}")))?;
+            {
+                let view = staging.get_mapped_range(0..size).map_err(|error| self.error(format!("{what}: {error}")))?;
+                bytemuck::cast_slice_mut(piece).copy_from_slice(&view);
+            }
+            staging.unmap();
+        }
+        *lock(&self.staging) = Some(staging);
+        Ok(())
+    }
+
+    /// The part of a buffer that holds the `item`-th transform's `count` numbers, and the index of the first of them there:
+    /// bindings begin at multiples of an alignment.
+    pub(super) fn window<'a, T: Real>(
+        &self,
+        what: &'static str,
+        buffer: &'a wgpu::Buffer,
+        item: usize,
+        count: usize,
+    ) -> Result<(wgpu::BindingResource<'a>, u32)> {
+        let one = complex_bytes::<T>();
+        let (begin, end) = (item as u64 * count as u64 * one, (item as u64 + 1) * count as u64 * one);
+        if end > buffer.size() {
+            return Err(Error::shape(
+                what,
+                format!("{} numbers", end / one),
+                format!("{} on the device", buffer.size() / one),
+            ));
+        }
+        let align = u64::from(self.limits.min_storage_buffer_offset_alignment).max(one);
+        let offset = begin / align * align;
+        self.bindable(what, end - offset)?;
+        let size = wgpu::BufferSize::new((end - offset).max(one));
+        let binding = wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size });
+        Ok((binding, ((begin - offset) / one) as u32))
+    }
+}

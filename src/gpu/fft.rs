@@ -1,0 +1,63 @@
+//! The uniform transform of a grid on the device: it is taken to the host, transformed by the CPU's twin, and taken back.
+
+use num_complex::Complex;
+
+use crate::backend::Design;
+use crate::cpu::fft::Transform;
+use crate::error::Result;
+use crate::gpu::buffer::complex_bytes;
+use crate::gpu::device::Context;
+use crate::nufft::Sign;
+use crate::real::Real;
+
+/// A fine grid in device memory, in C order, and its copy on the host while it is transformed.
+#[derive(Debug)]
+pub struct Fine<T> {
+    pub(super) buffer: wgpu::Buffer,
+    host: Vec<Complex<T>>,
+}
+
+/// Bytes of a grid, on the device and again on the host.
+pub(super) fn bytes<T: Real>(grid: &[usize]) -> u64 {
+    2 * grid.iter().fold(complex_bytes::<T>(), |bytes, &cells| bytes.saturating_mul(cells as u64))
+}
+
+impl<T: Real> Fine<T> {
+    pub(super) fn new(context: &Context, cells: usize) -> Result<Self> {
+        let what = "the fine grid";
+        let bytes = (cells as u64).saturating_mul(complex_bytes::<T>());
+        context.bindable(what, bytes)?;
+        Ok(Self { buffer: context.storage(what, bytes)?, host: vec![Complex::default(); cells] })
+    }
+}
+
+/// The transform of one plan.
+#[derive(Debug)]
+pub(super) struct Prepared<T: Real> {
+    transform: Transform<T>,
+}
+
+impl<T: Real> Prepared<T> {
+    pub(super) fn new(design: &Design<'_, T>) -> Self {
+        let grid = design.grid;
+        let strides: Vec<usize> = (0..grid.len()).map(|axis| grid[axis + 1..].iter().product()).collect();
+        let kept: Vec<usize> = design.modes.iter().map(|axis| axis.factor.len()).collect();
+        let transform = Transform::new(grid, &strides, &kept);
+        transform.ready(design.sign);
+        Self { transform }
+    }
+
+    /// From grid to spectrum.
+    pub(super) fn forward(&self, context: &Context, fine: &mut Fine<T>, sign: Sign) -> Result<()> {
+        context.download("fft", &fine.buffer, &mut fine.host)?;
+        self.transform.forward(&mut fine.host, sign);
+        context.write("fft", &fine.buffer, &fine.host)
+    }
+
+    /// From spectrum to grid.
+    pub(super) fn backward(&self, context: &Context, fine: &mut Fine<T>, sign: Sign) -> Result<()> {
+        context.download("fft_back", &fine.buffer, &mut fine.host)?;
+        self.transform.backward(&mut fine.host, sign);
+        context.write("fft_back", &fine.buffer, &fine.host)
+    }
+}
