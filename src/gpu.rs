@@ -243,7 +243,13 @@ impl Backend for Gpu {
 
     fn store<T: Real>(&self, output: Output<'_, T>) -> Result<()> {
         match output.host {
-            Some(host) => self.0.download("output", &output.buffer, host),
+            Some(host) => {
+                // Brought over in pieces: the caller's array is written when all of them have come.
+                let mut all = vec![Complex::default(); host.len()];
+                self.0.download("output", &output.buffer, &mut all)?;
+                host.copy_from_slice(&all);
+                Ok(())
+            }
             None => self.0.alive(),
         }
     }

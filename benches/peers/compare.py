@@ -107,7 +107,7 @@ def run_wavemill(case, threads, repeats, binary):
          "--precision", case.precision, "--device", "cpu", "--threads", str(threads), "--repeat", str(repeats),
          "--out", str(out), "--timings", str(timings)],
         check=True, stdout=subprocess.DEVNULL)
-    stages = json.loads(timings.read_text())["seconds"]
+    stages = json.loads(timings.read_text())["timings"]
     return stages["total"], stages["execute"], np.load(out)
 
 
