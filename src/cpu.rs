@@ -12,6 +12,7 @@ use num_complex::Complex;
 use crate::backend::{Backend, Design, Grid, Spectrum};
 use crate::error::{Error, Result};
 use crate::nufft::{AxisTiles, Bins, KernelTable, ModeAxis, Sign, Tiling};
+use crate::pages::Pages;
 use crate::parallel;
 use crate::real::Real;
 use crate::shape;
@@ -101,7 +102,7 @@ impl<T: Real> Prepared<T> {
 impl Backend for Cpu {
     type Input<'a, T: Real> = &'a [Complex<T>];
     type Output<'a, T: Real> = &'a mut [Complex<T>];
-    type Fine<T: Real> = Vec<Complex<T>>;
+    type Fine<T: Real> = Pages<Complex<T>>;
     type Points<T: Real> = Bins<T>;
     type Prepared<T: Real> = Prepared<T>;
 
@@ -141,23 +142,16 @@ impl Backend for Cpu {
         let strides = &layout.strides[layout.slowest()..];
         let transform = fft::Transform::new(design.grid, strides, &kept);
         transform.ready(design.sign);
-        Ok(Prepared { layout, kernel: design.kernel.clone(), modes: design.modes.to_vec(), transform })
+        let modes = transform.placed(design.modes);
+        Ok(Prepared { layout, kernel: design.kernel.clone(), modes, transform })
     }
 
     fn fine_bytes<T: Real>(&self, design: &Design<'_, T>) -> usize {
         Layout::new(design.grid, design.kernel).len().saturating_mul(size_of::<Complex<T>>())
     }
 
-    fn blank<T: Real>(&self, prepared: &Prepared<T>) -> Result<Vec<Complex<T>>> {
-        let len = prepared.layout.len();
-        let mut cells = Vec::new();
-        cells.try_reserve_exact(len).map_err(|error| Error::TooLarge {
-            what: "the fine grid",
-            needed: format!("{} bytes", len.saturating_mul(size_of::<Complex<T>>())),
-            limit: format!("the allocator refused ({error}); use fewer modes or a smaller upsampling"),
-        })?;
-        cells.resize(len, Complex::default());
-        Ok(cells)
+    fn blank<T: Real>(&self, prepared: &Prepared<T>) -> Result<Pages<Complex<T>>> {
+        Pages::zeroed(prepared.layout.len(), "the fine grid", "use fewer modes or a smaller upsampling")
     }
 
     fn place<T: Real>(&self, _: &Prepared<T>, bins: Bins<T>) -> Result<Bins<T>> {
@@ -182,8 +176,8 @@ impl Backend for Cpu {
         points: &Bins<T>,
         strengths: &&[Complex<T>],
         item: usize,
-        mut fine: Vec<Complex<T>>,
-    ) -> Result<Grid<Vec<Complex<T>>>> {
+        mut fine: Pages<Complex<T>>,
+    ) -> Result<Grid<Pages<Complex<T>>>> {
         let strengths = &strengths[item * points.len..][..points.len];
         self.install(points.len + fine.len(), || {
             spread::spread(&prepared.layout, &prepared.kernel, points, strengths, &mut fine);
@@ -194,9 +188,9 @@ impl Backend for Cpu {
     fn fft<T: Real>(
         &self,
         prepared: &Prepared<T>,
-        Grid(mut fine): Grid<Vec<Complex<T>>>,
+        Grid(mut fine): Grid<Pages<Complex<T>>>,
         sign: Sign,
-    ) -> Result<Spectrum<Vec<Complex<T>>>> {
+    ) -> Result<Spectrum<Pages<Complex<T>>>> {
         self.install(fine.len(), || prepared.transform.forward(&mut fine, sign));
         Ok(Spectrum(fine))
     }
@@ -204,7 +198,7 @@ impl Backend for Cpu {
     fn deconvolve<T: Real>(
         &self,
         prepared: &Prepared<T>,
-        Spectrum(fine): &Spectrum<Vec<Complex<T>>>,
+        Spectrum(fine): &Spectrum<Pages<Complex<T>>>,
         modes: &mut &mut [Complex<T>],
         item: usize,
     ) -> Result<()> {
@@ -219,8 +213,8 @@ impl Backend for Cpu {
         prepared: &Prepared<T>,
         modes: &&[Complex<T>],
         item: usize,
-        mut fine: Vec<Complex<T>>,
-    ) -> Result<Spectrum<Vec<Complex<T>>>> {
+        mut fine: Pages<Complex<T>>,
+    ) -> Result<Spectrum<Pages<Complex<T>>>> {
         let count = prepared.mode_count();
         let modes = &modes[item * count..][..count];
         self.install(fine.len(), || deconvolve::back(&prepared.layout, &prepared.modes, modes, &mut fine));
@@ -230,9 +224,9 @@ impl Backend for Cpu {
     fn fft_back<T: Real>(
         &self,
         prepared: &Prepared<T>,
-        Spectrum(mut fine): Spectrum<Vec<Complex<T>>>,
+        Spectrum(mut fine): Spectrum<Pages<Complex<T>>>,
         sign: Sign,
-    ) -> Result<Grid<Vec<Complex<T>>>> {
+    ) -> Result<Grid<Pages<Complex<T>>>> {
         self.install(fine.len(), || {
             prepared.transform.backward(&mut fine, sign);
             interp::fill_halo(&prepared.layout, prepared.kernel.width, &mut fine);
@@ -244,7 +238,7 @@ impl Backend for Cpu {
         &self,
         prepared: &Prepared<T>,
         points: &Bins<T>,
-        Grid(fine): &Grid<Vec<Complex<T>>>,
+        Grid(fine): &Grid<Pages<Complex<T>>>,
         values: &mut &mut [Complex<T>],
         item: usize,
     ) -> Result<()> {

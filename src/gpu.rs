@@ -209,13 +209,15 @@ impl Backend for Gpu {
         for (extent, &cells) in extents[3 - design.grid.len()..].iter_mut().zip(design.grid) {
             *extent = cells as u32;
         }
+        let fft = fft::Prepared::new(design);
+        let modes = fft.placed(design.modes);
         Ok(Prepared {
             extents,
             coefficients: context.table("the kernel's coefficients", &design.kernel.coefficients)?,
             spread: spread::Prepared::new(context, design)?,
             interp: interp::Prepared::new(context, design)?,
-            deconvolve: deconvolve::Prepared::new(context, design)?,
-            fft: fft::Prepared::new(design),
+            deconvolve: deconvolve::Prepared::new(context, &Design { modes: &modes, ..*design })?,
+            fft,
         })
     }
 

@@ -21,6 +21,7 @@ mod error;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod nufft;
+mod pages;
 mod parallel;
 mod real;
 mod shape;

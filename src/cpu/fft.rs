@@ -4,6 +4,10 @@
 //! lines and scattered back, since strided lines would touch a cache line for each element. Type 1 starts with the fastest axis and
 //! keeps, on each next one, only columns in which a mode lies; type 2 goes the other way. In three dimensions the two faster
 //! axes are done plane by plane, while the plane is in cache.
+//!
+//! A long one-dimensional line n = n₁n₂ is taken as n₁ rows of n₂ (Bailey's four steps, 1990): columns, a turn of each element by
+//! `exp(±2πi k₁j₂/n)`, rows. Every core then has work, and two plans of a thousand replace one of a million, whose tables alone
+//! take longer to make than a transform. Bin `k₁ + n₁k₂` is left at `k₁n₂ + k₂`: [`Transform::placed`] says where.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,16 +16,22 @@ use std::sync::{Arc, OnceLock};
 use num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-use crate::nufft::Sign;
+use crate::nufft::{ModeAxis, Sign};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
 
 /// Columns gathered together: 8 complex f64 are two cache lines; 4 to 32 were within 5 % of each other.
 const PANEL: usize = 8;
 
+/// Cells from which a one-dimensional line is split.
+const LONG: usize = 1 << 15;
+
 /// The transform of one fine grid, in both directions.
 pub(crate) struct Transform<T: Real> {
+    /// The grid's axes; for a line that is split, its rows and columns.
     axes: Vec<Axis>,
+    /// The factors by which a split line's elements are turned.
+    turns: Option<Turns<T>>,
     /// One plan an axis, for sign + and sign -, made when first used.
     plans: [OnceLock<Vec<Arc<dyn Fft<T>>>>; 2],
 }
@@ -52,12 +62,31 @@ pub(crate) fn plan<T: Real>(cells: usize, sign: Sign) -> Arc<dyn Fft<T>> {
 impl<T: Real> Transform<T> {
     /// For a grid of these extents whose axes are `strides` elements apart, the last one contiguous, with `kept` modes an axis.
     pub(crate) fn new(grid: &[usize], strides: &[usize], kept: &[usize]) -> Self {
+        if let &[cells] = grid
+            && cells >= LONG
+        {
+            let rows = split(cells);
+            let columns = cells / rows;
+            let whole = |cells, stride| Axis { cells, stride, kept: [0..cells, 0..0] };
+            let axes = vec![whole(rows, columns), whole(columns, 1)];
+            return Self { axes, turns: Some(Turns::new(cells)), plans: Default::default() };
+        }
         let axes = grid.iter().zip(strides).zip(kept);
         let axes = axes.map(|((&cells, &stride), &kept)| {
             let below = kept / 2;
             Axis { cells, stride, kept: [0..kept - below, cells - below..cells] }
         });
-        Self { axes: axes.collect(), plans: Default::default() }
+        Self { axes: axes.collect(), turns: None, plans: Default::default() }
+    }
+
+    /// Axes of modes with their bins where this transform leaves them.
+    pub(crate) fn placed(&self, modes: &[ModeAxis<T>]) -> Vec<ModeAxis<T>> {
+        let mut modes = modes.to_vec();
+        if self.turns.is_some() {
+            let (rows, columns) = (self.axes[0].cells as u32, self.axes[1].cells as u32);
+            modes[0].bin.iter_mut().for_each(|bin| *bin = *bin % rows * columns + *bin / rows);
+        }
+        modes
     }
 
     /// Makes the plans of one sign now instead of at the first use.
@@ -74,10 +103,14 @@ impl<T: Real> Transform<T> {
         let plans = self.plans(sign);
         match (&self.axes[..], plans) {
             ([x], [fft_x]) => rows(&mut grid[..x.cells], x.cells, x.cells, &**fft_x),
+            ([y, x], [fft_y, fft_x]) if let Some(turns) = &self.turns => {
+                parallel_columns(Disjoint::new(grid), y, &[0], x, &**fft_y);
+                turns.apply(&mut grid[..y.cells * y.stride], y.stride, sign);
+                rows(&mut grid[..y.cells * y.stride], x.cells, y.stride, &**fft_x);
+            }
             ([y, x], [fft_y, fft_x]) => {
                 rows(&mut grid[..y.cells * y.stride], x.cells, y.stride, &**fft_x);
-                let grid = Disjoint::new(grid);
-                parallel_columns(grid, y, &[0], x, &**fft_y);
+                parallel_columns(Disjoint::new(grid), y, &[0], x, &**fft_y);
             }
             ([z, y, x], [fft_z, fft_y, fft_x]) => {
                 parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
@@ -96,6 +129,11 @@ impl<T: Real> Transform<T> {
         let plans = self.plans(sign);
         match (&self.axes[..], plans) {
             ([x], [fft_x]) => rows(&mut grid[..x.cells], x.cells, x.cells, &**fft_x),
+            ([y, x], [fft_y, fft_x]) if let Some(turns) = &self.turns => {
+                rows(&mut grid[..y.cells * y.stride], x.cells, y.stride, &**fft_x);
+                turns.apply(&mut grid[..y.cells * y.stride], y.stride, sign);
+                parallel_columns(Disjoint::new(grid), y, &[0], x, &**fft_y);
+            }
             ([y, x], [fft_y, fft_x]) => {
                 parallel_columns(Disjoint::new(grid), y, &[0], x, &**fft_y);
                 rows(&mut grid[..y.cells * y.stride], x.cells, y.stride, &**fft_x);
@@ -110,6 +148,42 @@ impl<T: Real> Transform<T> {
             }
             _ => unreachable!("a plan has one to three axes"),
         }
+    }
+}
+
+/// The factor of a line's length next below its square root; sizes are products of 2, 3 and 5, so there is one near.
+fn split(cells: usize) -> usize {
+    let root = cells.isqrt();
+    (1..=root).rev().find(|rows| cells.is_multiple_of(*rows)).unwrap_or(1)
+}
+
+/// `exp(2πi m/n)` for any m < n as a product of two from small tables, each computed in f64.
+struct Turns<T> {
+    coarse: Vec<Complex<T>>,
+    fine: Vec<Complex<T>>,
+}
+
+/// Entries of the fine table; with the coarse one it stays in the second-level cache.
+const FINE: usize = 1024;
+
+impl<T: Real> Turns<T> {
+    fn new(cells: usize) -> Self {
+        let at = |m: usize| {
+            let (sin, cos) = (std::f64::consts::TAU * (m as f64 / cells as f64)).sin_cos();
+            Complex::new(T::nearest(cos), T::nearest(sin))
+        };
+        Self { coarse: (0..cells.div_ceil(FINE)).map(|m| at(m * FINE)).collect(), fine: (0..FINE).map(at).collect() }
+    }
+
+    /// Turns element j of row k by kj: `rows · columns` is the length, so that kj stays below it.
+    fn apply(&self, grid: &mut [Complex<T>], columns: usize, sign: Sign) {
+        parallel::chunks(grid, columns, 4, |k, row| {
+            for (j, value) in row.iter_mut().enumerate() {
+                let m = k * j;
+                let turn = self.coarse[m / FINE] * self.fine[m % FINE];
+                *value = *value * if sign == Sign::Plus { turn } else { turn.conj() };
+            }
+        });
     }
 }
 
@@ -243,6 +317,40 @@ mod tests {
                 for cell in &cells {
                     let sum: Complex<f64> = bins.iter().map(|bin| value(place(bin)) * wave(bin, cell)).sum();
                     assert!((work[place(cell)] - sum).norm() < 1e-11);
+                }
+            }
+        }
+    }
+
+    /// A split line against rustfft's own plan of it.
+    #[test]
+    fn a_split_line_is_the_same_transform() {
+        for cells in [LONG, 45_000, 2 * 3 * 5 * 2187] {
+            let modes = cells / 2 + 1;
+            let shape = crate::nufft::Shape::default().build(4, 2.0);
+            let axis = ModeAxis::<f64>::new(&*shape, 4, modes, cells, crate::nufft::ModeOrder::Fft);
+            let transform = Transform::<f64>::new(&[cells], &[1], &[modes]);
+            let placed = transform.placed(std::slice::from_ref(&axis));
+            let value = |i: usize| Complex::new((i * 37 % 101) as f64 / 50.0 - 1.0, (i * 53 % 97) as f64 / 48.0 - 1.0);
+            for sign in [Sign::Plus, Sign::Minus] {
+                let whole = plan::<f64>(cells, sign);
+                let mut expected: Vec<_> = (0..cells).map(value).collect();
+                let mut work = expected.clone();
+                whole.process(&mut expected);
+                transform.forward(&mut work, sign);
+                let norm = expected.iter().map(|z| z.norm_sqr()).sum::<f64>().sqrt();
+                for (&bin, &place) in axis.bin.iter().zip(&placed[0].bin) {
+                    assert!((work[place as usize] - expected[bin as usize]).norm() < 1e-14 * norm, "{cells} {bin}");
+                }
+                let (mut expected, mut work) = (vec![Complex::default(); cells], vec![Complex::default(); cells]);
+                for (i, (&bin, &place)) in axis.bin.iter().zip(&placed[0].bin).enumerate() {
+                    (expected[bin as usize], work[place as usize]) = (value(i), value(i));
+                }
+                whole.process(&mut expected);
+                transform.backward(&mut work, sign);
+                let norm = expected.iter().map(|z| z.norm_sqr()).sum::<f64>().sqrt();
+                for (work, expected) in work.iter().zip(&expected) {
+                    assert!((work - expected).norm() < 1e-14 * norm, "{cells}");
                 }
             }
         }

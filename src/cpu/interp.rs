@@ -7,8 +7,11 @@ use crate::nufft::multiply_add;
 use crate::nufft::{Bins, KernelTable};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
-use crate::simd::OverRows;
+use crate::simd::{self, OverRows};
 
+/// Values returned to the caller's order together: they go to places far apart, for which one after another would wait. That
+/// they are stored as four numbers is also what makes the compiler sum in vectors of four.
+const BLOCK: usize = 128;
 /// Points a task takes.
 const TASK: usize = 4096;
 
@@ -60,11 +63,11 @@ pub(crate) struct Interp<'a, T: Real> {
 impl<T: Real> OverRows for Interp<'_, T> {
     type Output = ();
     #[inline(always)]
-    fn run<const FMA: bool, const P: usize>(self) {
+    fn run<const FMA: bool, const P: usize, const H: usize>(self) {
         match self.layout.dimensions {
-            1 => self.points::<FMA, P, 1>(),
-            2 => self.points::<FMA, P, 2>(),
-            _ => self.points::<FMA, P, 3>(),
+            1 => self.points::<FMA, P, H, 1>(),
+            2 => self.points::<FMA, P, H, 2>(),
+            _ => self.points::<FMA, P, H, 3>(),
         }
     }
 }
@@ -72,23 +75,26 @@ impl<T: Real> OverRows for Interp<'_, T> {
 impl<T: Real> Interp<'_, T> {
     /// Rows are summed with the weights of the slower axes first; one product with the fastest axis' weights comes last.
     #[inline(always)]
-    fn points<const FMA: bool, const P: usize, const D: usize>(self) {
+    fn points<const FMA: bool, const P: usize, const H: usize, const D: usize>(self) {
         let Self { layout, kernel, bins, grid, values, points } = self;
         let cells: &[[T; 2]] = bytemuck::cast_slice(grid);
         let width = kernel.width;
-        for i in points {
+        let mut block = [[T::zero(); 4]; BLOCK];
+        for (k, i) in points.clone().enumerate() {
             let mut offset = 0;
             let mut weights = [[T::zero(); P]; D];
             for axis in 0..D {
                 offset += bins.cells[axis * bins.len + i] as usize * layout.strides[3 - D + axis];
                 weights[axis] = kernel.values::<FMA, P>(bins.fractions[axis * bins.len + i]);
             }
-            let mut sums = [[T::zero(); 2]; P];
+            let mut sums = [[T::zero(); 4]; H];
             let mut add_row = |offset: usize, weight: T| {
-                let row: &[[T; 2]; P] = cells[offset..offset + P].try_into().expect("P cells");
-                for (sum, cell) in sums.iter_mut().zip(row) {
-                    sum[0] = multiply_add::<FMA, T>(cell[0], weight, sum[0]);
-                    sum[1] = multiply_add::<FMA, T>(cell[1], weight, sum[1]);
+                let row: &[[T; 4]] = cells[offset..offset + P].as_flattened().as_chunks::<4>().0;
+                let row: &[[T; 4]; H] = row.try_into().expect("H groups");
+                for (sum, group) in sums.iter_mut().zip(row) {
+                    for lane in 0..4 {
+                        sum[lane] = multiply_add::<FMA, T>(group[lane], weight, sum[lane]);
+                    }
                 }
             };
             match D {
@@ -110,13 +116,22 @@ impl<T: Real> Interp<'_, T> {
                     }
                 }
             }
-            let mut value = [T::zero(); 2];
-            for (sum, &weight) in sums.iter().zip(&weights[D - 1]) {
-                value[0] = multiply_add::<FMA, T>(sum[0], weight, value[0]);
-                value[1] = multiply_add::<FMA, T>(sum[1], weight, value[1]);
+            let row_weights: [[T; 4]; H] = simd::doubled(weights[D - 1]);
+            let mut value = [T::zero(); 4];
+            for (sum, weight) in sums.iter().zip(&row_weights) {
+                for lane in 0..4 {
+                    value[lane] = multiply_add::<FMA, T>(sum[lane], weight[lane], value[lane]);
+                }
             }
-            // SAFETY: `order` is a permutation, so every point has a place of its own.
-            unsafe { values.write(bins.order[i] as usize, Complex::new(value[0], value[1])) };
+            block[k % BLOCK] = value;
+            if k % BLOCK == BLOCK - 1 || i + 1 == points.end {
+                let first = i - k % BLOCK;
+                for (&index, value) in bins.order[first..=i].iter().zip(&block) {
+                    let value = Complex::new(value[0] + value[2], value[1] + value[3]);
+                    // SAFETY: `order` is a permutation, so every point has a place of its own.
+                    unsafe { values.write(index as usize, value) };
+                }
+            }
         }
     }
 }

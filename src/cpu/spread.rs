@@ -15,7 +15,7 @@ use crate::nufft::multiply_add;
 use crate::nufft::{Bins, KernelTable};
 use crate::parallel;
 use crate::real::Real;
-use crate::simd::OverRows;
+use crate::simd::{self, OverRows};
 
 /// Points in a tile beyond which it is cut into jobs of at most as many. Adding a private tile of 22³ cells back costs as
 /// much as spreading about 30 points of width 7.
@@ -160,18 +160,18 @@ pub(crate) struct Spread<'a, T: Real> {
 impl<T: Real> OverRows for Spread<'_, T> {
     type Output = ();
     #[inline(always)]
-    fn run<const FMA: bool, const P: usize>(self) {
+    fn run<const FMA: bool, const P: usize, const H: usize>(self) {
         match self.layout.dimensions {
-            1 => self.points::<FMA, P, 1>(),
-            2 => self.points::<FMA, P, 2>(),
-            _ => self.points::<FMA, P, 3>(),
+            1 => self.points::<FMA, P, H, 1>(),
+            2 => self.points::<FMA, P, H, 2>(),
+            _ => self.points::<FMA, P, H, 3>(),
         }
     }
 }
 
 impl<T: Real> Spread<'_, T> {
     #[inline(always)]
-    fn points<const FMA: bool, const P: usize, const D: usize>(self) {
+    fn points<const FMA: bool, const P: usize, const H: usize, const D: usize>(self) {
         let Self { kernel, bins, strengths, points, target, .. } = self;
         let cells: &mut [[T; 2]] = bytemuck::cast_slice_mut(target.cells);
         let width = kernel.width;
@@ -189,12 +189,15 @@ impl<T: Real> Spread<'_, T> {
                 offset += (bins.cells[axis * bins.len + i] as usize - target.origin[at]) * target.strides[at];
                 weights[axis] = kernel.values::<FMA, P>(bins.fractions[axis * bins.len + i]);
             }
-            let row_weights = weights[D - 1];
+            let row_weights: [[T; 4]; H] = simd::doubled(weights[D - 1]);
             let mut add_row = |offset: usize, scale: [T; 2]| {
-                let row: &mut [[T; 2]; P] = (&mut cells[offset..offset + P]).try_into().expect("P cells");
-                for (cell, weight) in row.iter_mut().zip(&row_weights) {
-                    cell[0] = multiply_add::<FMA, T>(*weight, scale[0], cell[0]);
-                    cell[1] = multiply_add::<FMA, T>(*weight, scale[1], cell[1]);
+                let scale = [scale[0], scale[1], scale[0], scale[1]];
+                let row: &mut [[T; 4]] = cells[offset..offset + P].as_flattened_mut().as_chunks_mut::<4>().0;
+                let row: &mut [[T; 4]; H] = row.try_into().expect("H groups");
+                for (group, weight) in row.iter_mut().zip(&row_weights) {
+                    for lane in 0..4 {
+                        group[lane] = multiply_add::<FMA, T>(weight[lane], scale[lane], group[lane]);
+                    }
                 }
             };
             match D {

@@ -7,7 +7,7 @@ use crate::cpu::fft::Transform;
 use crate::error::Result;
 use crate::gpu::buffer::complex_bytes;
 use crate::gpu::device::Context;
-use crate::nufft::Sign;
+use crate::nufft::{ModeAxis, Sign};
 use crate::real::Real;
 
 /// A fine grid in device memory, in C order, and its copy on the host while it is transformed.
@@ -45,6 +45,11 @@ impl<T: Real> Prepared<T> {
         let transform = Transform::new(grid, &strides, &kept);
         transform.ready(design.sign);
         Self { transform }
+    }
+
+    /// Axes of modes with their bins where the transform leaves them.
+    pub(super) fn placed(&self, modes: &[ModeAxis<T>]) -> Vec<ModeAxis<T>> {
+        self.transform.placed(modes)
     }
 
     /// From grid to spectrum.

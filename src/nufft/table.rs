@@ -6,6 +6,7 @@ use crate::nufft::kernel::KernelShape;
 use crate::nufft::recipe::ModeOrder;
 use crate::parallel;
 use crate::real::Real;
+use crate::simd::{self, Vectorised};
 
 /// Piecewise-polynomial kernel values. A point whose stencil begins a fraction z ∈ [0, 1] of a cell before cell 0 gives cell i
 /// the value `φ(2(i + z)/w - 1) = Σ_p coefficients[p][i] · s^(degree - p)`, s = 2z - 1: one argument for all w panels.
@@ -113,20 +114,20 @@ impl<T: Real> ModeAxis<T> {
             })
             .collect();
         let series = chebyshev_series(&values);
-        let factor_of = |k: usize| {
-            let x = step * k as f64 / largest;
-            clenshaw(&series, 2.0 * x * x - 1.0).exp()
-        };
         let mut by_distance = vec![T::zero(); half + 1];
-        parallel::chunks(&mut by_distance, 4096, 4, |index, chunk| {
-            for (i, factor) in chunk.iter_mut().enumerate() {
-                *factor = T::nearest(factor_of(index * 4096 + i));
+        parallel::chunks(&mut by_distance, 4096, 16, |index, chunk| {
+            // Several at a time: one series after another waits for each addition.
+            for (block, factors) in chunk.chunks_mut(TOGETHER).enumerate() {
+                let first = index * 4096 + block * TOGETHER;
+                let x: [f64; TOGETHER] = std::array::from_fn(|i| step * (first + i) as f64 / largest);
+                let logarithms = simd::run(Clenshaw { series: &series, x: x.map(|x| 2.0 * x * x - 1.0) });
+                factors.iter_mut().zip(logarithms).for_each(|(factor, log)| *factor = T::nearest(log.exp()));
             }
         });
 
         let (mut bin, mut factor) = (Vec::with_capacity(modes), Vec::with_capacity(modes));
         let mut push = |k: i64| {
-            bin.push(k.rem_euclid(cells as i64) as u32);
+            bin.push((if k < 0 { k + cells as i64 } else { k }) as u32);
             factor.push(by_distance[k.unsigned_abs() as usize]);
         };
         let (lowest, above) = (-(half as i64), (modes - half) as i64);
@@ -153,13 +154,32 @@ fn chebyshev_series(values: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// The value of a Chebyshev series.
-fn clenshaw(series: &[f64], x: f64) -> f64 {
-    let (mut one, mut two) = (0.0, 0.0);
-    for &coefficient in series[1..].iter().rev() {
-        (one, two) = (2.0 * x * one - two + coefficient, one);
+/// Arguments evaluated together.
+const TOGETHER: usize = 16;
+
+/// The values of a Chebyshev series.
+struct Clenshaw<'a> {
+    series: &'a [f64],
+    x: [f64; TOGETHER],
+}
+
+impl Vectorised for Clenshaw<'_> {
+    type Output = [f64; TOGETHER];
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> [f64; TOGETHER] {
+        let Self { series, x } = self;
+        let (mut one, mut two) = ([0.0; TOGETHER], [0.0; TOGETHER]);
+        for &coefficient in series[1..].iter().rev() {
+            for i in 0..TOGETHER {
+                let next = multiply_add::<FMA, f64>(2.0 * x[i], one[i], coefficient - two[i]);
+                (one[i], two[i]) = (next, one[i]);
+            }
+        }
+        for i in 0..TOGETHER {
+            one[i] = multiply_add::<FMA, f64>(x[i], one[i], series[0] - two[i]);
+        }
+        one
     }
-    x * one - two + series[0]
 }
 
 /// A Chebyshev series as coefficients of powers, lowest first.
