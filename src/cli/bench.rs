@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use wavemill::{Device, Kind};
 
@@ -11,6 +11,9 @@ use crate::args;
 use crate::cases::{self, Problem};
 use crate::report::{Report, Skip};
 use crate::{device, measure, output};
+
+/// Points up to which `--quick` measures a software GPU: more took up to a minute an execution.
+const SOFTWARE_POINTS: usize = 1 << 17;
 
 /// The devices to measure, with the names they have in the report.
 fn devices(args: &args::Bench) -> Result<Vec<(String, Device)>> {
@@ -57,7 +60,13 @@ pub(crate) fn run(args: &args::Bench) -> Result<()> {
         let problem = Problem::new(case)?;
         for &accuracy in problem.case.accuracies() {
             for (number, (name, device)) in devices.iter().enumerate() {
-                match measure::measure(&problem, (number, device), accuracy, budget) {
+                let slow = args.quick && device.kind() == Kind::SoftwareGpu && problem.case.points > SOFTWARE_POINTS;
+                let measured = if slow {
+                    Err(anyhow!("a software GPU would take minutes over it; without --quick it is measured"))
+                } else {
+                    measure::measure(&problem, (number, device), accuracy, budget).map_err(Into::into)
+                };
+                match measured {
                     Ok(row) => rows.push(row),
                     Err(error) => skipped.push(Skip {
                         device: name.clone(),

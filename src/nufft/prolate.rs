@@ -10,6 +10,8 @@
 pub(crate) struct Prolate {
     bandwidth: f64,
     series: Vec<f64>,
+    /// `(2k+1)/(k+1)` and `k/(k+1)`, the factors of Legendre's recurrence from degree k to k + 1, k = 1, 2, ..
+    recurrence: Vec<(f64, f64)>,
 }
 
 impl Prolate {
@@ -49,7 +51,12 @@ impl Prolate {
         for (i, coefficient) in series.iter_mut().enumerate() {
             *coefficient *= (2.0 * i as f64 + 0.5).sqrt();
         }
-        let mut prolate = Self { bandwidth, series };
+        let largest = series.iter().fold(0.0, |largest: f64, c| largest.max(c.abs()));
+        let needed = series.iter().rposition(|c| c.abs() > 1e-19 * largest).map_or(1, |last| last + 1);
+        series.truncate(needed);
+        let degrees = (1..2 * series.len()).map(|k| k as f64);
+        let recurrence = degrees.map(|k| ((2.0 * k + 1.0) / (k + 1.0), k / (k + 1.0))).collect();
+        let mut prolate = Self { bandwidth, series, recurrence };
         let peak = prolate.value(0.0);
         prolate.series.iter_mut().for_each(|c| *c /= peak);
         prolate
@@ -59,13 +66,12 @@ impl Prolate {
     pub(crate) fn value(&self, x: f64) -> f64 {
         let (mut below, mut here) = (1.0, x);
         let mut sum = self.series[0];
-        let mut k = 1.0;
-        for coefficient in &self.series[1..] {
-            let even = ((2.0 * k + 1.0) * x * here - k * below) / (k + 1.0);
-            let odd = ((2.0 * k + 3.0) * x * even - (k + 1.0) * here) / (k + 2.0);
+        let (pairs, _) = self.recurrence.as_chunks::<2>();
+        for (coefficient, [even_step, odd_step]) in self.series[1..].iter().zip(pairs) {
+            let even = even_step.0 * x * here - even_step.1 * below;
+            let odd = odd_step.0 * x * even - odd_step.1 * here;
             sum += coefficient * even;
             (below, here) = (even, odd);
-            k += 2.0;
         }
         sum
     }

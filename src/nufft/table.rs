@@ -125,16 +125,19 @@ impl<T: Real> ModeAxis<T> {
             }
         });
 
-        let (mut bin, mut factor) = (Vec::with_capacity(modes), Vec::with_capacity(modes));
-        let mut push = |k: i64| {
-            bin.push((if k < 0 { k + cells as i64 } else { k }) as u32);
-            factor.push(by_distance[k.unsigned_abs() as usize]);
-        };
-        let (lowest, above) = (-(half as i64), (modes - half) as i64);
-        match order {
-            ModeOrder::Centred => (lowest..above).for_each(&mut push),
-            ModeOrder::Fft => (0..above).chain(lowest..0).for_each(&mut push),
-        }
+        let (half, above) = (half as i64, (modes - half) as i64);
+        let (mut bin, mut factor) = (vec![0; modes], vec![T::zero(); modes]);
+        parallel::zip_chunks(&mut bin, 1 << 15, &mut factor, 1 << 15, |index, bins, factors| {
+            for (i, (bin, factor)) in bins.iter_mut().zip(factors).enumerate() {
+                let i = (index << 15 | i) as i64;
+                let k = match order {
+                    ModeOrder::Centred => i - half,
+                    ModeOrder::Fft => i - if i < above { 0 } else { above + half },
+                };
+                *bin = (if k < 0 { k + cells as i64 } else { k }) as u32;
+                *factor = by_distance[k.unsigned_abs() as usize];
+            }
+        });
         Self { bin, factor }
     }
 }
@@ -142,16 +145,13 @@ impl<T: Real> ModeAxis<T> {
 /// Chebyshev coefficients of the polynomial through values at the nodes `cos(π(j + 1/2)/n)`.
 fn chebyshev_series(values: &[f64]) -> Vec<f64> {
     let n = values.len();
-    (0..n)
-        .map(|k| {
-            let sum: f64 = values
-                .iter()
-                .enumerate()
-                .map(|(j, v)| v * (PI * (k * (2 * j + 1)) as f64 / (2 * n) as f64).cos())
-                .sum();
-            sum * if k == 0 { 1.0 } else { 2.0 } / n as f64
-        })
-        .collect()
+    // cos(π k(2j+1)/2n) takes 4n values only.
+    let cosines: Vec<f64> = (0..4 * n).map(|i| (PI * i as f64 / (2 * n) as f64).cos()).collect();
+    let coefficient = |k: usize| {
+        let sum: f64 = values.iter().enumerate().map(|(j, v)| v * cosines[k * (2 * j + 1) % (4 * n)]).sum();
+        sum * if k == 0 { 1.0 } else { 2.0 } / n as f64
+    };
+    (0..n).map(coefficient).collect()
 }
 
 /// Arguments evaluated together.
