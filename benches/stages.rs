@@ -1,6 +1,5 @@
 //! Criterion benchmarks of each stage, by the plan's own timings: one two-dimensional and one three-dimensional case a
 //! precision, and set_points. `cargo bench`; compare runs with criterion's baselines.
-#![expect(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::time::Duration;
 

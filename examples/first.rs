@@ -23,9 +23,10 @@ fn main() -> wavemill::Result<()> {
     println!("strongest at k = {strongest}, amplitude {:.3}", 2.0 * strength(strongest));
     assert_eq!(strongest, 42);
 
-    // Type 2 evaluates the spectrum at the same points: with the opposite sign it is the exact adjoint.
+    // Type 2 evaluates modes at the same points. With the opposite sign it is the exact adjoint of type 1, not its inverse:
+    // the points' spacing comes in.
     plan.set_sign(Sign::Plus);
     let back = plan.type2(&spectrum)?;
-    println!("first sample {:.3}, and back {:.3}", samples[0].re, back[0].re / 1000.0);
+    println!("first sample {:.3}, the adjoint there {:.3}", samples[0].re, back[0].re / 1000.0);
     Ok(())
 }

@@ -36,11 +36,11 @@ fn coordinates_of_any_finite_size() {
     let x = extreme_coordinates();
     let reversed: Array1<f64> = x.iter().rev().copied().collect();
     for tolerance in [1e-3, 1e-9, 1e-13] {
-        hold::<f64>(&cpu(), &[1000], &[x.clone()], tolerance);
+        hold::<f64>(&cpu(), &[1000], std::slice::from_ref(&x), tolerance);
         hold::<f64>(&cpu(), &[20, 21], &[x.clone(), reversed.clone()], tolerance);
     }
     on_every_device(|device| {
-        hold::<f32>(device, &[1000], &[x.clone()], 1e-5);
+        hold::<f32>(device, &[1000], std::slice::from_ref(&x), 1e-5);
         hold::<f32>(device, &[20, 21], &[x.clone(), reversed.clone()], 1e-4);
     });
 }
@@ -54,12 +54,12 @@ fn points_in_odd_arrangements() {
     let one_cell = Array1::from_iter((0..count).map(|i| 0.5 + 1e-9 * f64::from(i)));
     on_every_device(|device| {
         for x in [&ramp, &falling, &same, &one_cell] {
-            hold::<f32>(device, &[64], &[x.clone()], 1e-5);
+            hold::<f32>(device, &[64], std::slice::from_ref(x), 1e-5);
             hold::<f32>(device, &[12, 17], &[x.clone(), falling.clone()], 1e-5);
         }
     });
     for x in [&ramp, &falling, &same, &one_cell] {
-        hold::<f64>(&cpu(), &[64], &[x.clone()], 1e-12);
+        hold::<f64>(&cpu(), &[64], std::slice::from_ref(x), 1e-12);
         hold::<f64>(&cpu(), &[6, 5, 7], &[x.clone(), falling.clone(), ramp.clone()], 1e-12);
     }
 }

@@ -83,9 +83,9 @@ impl<T: Real> Interp<'_, T> {
         for (k, i) in points.clone().enumerate() {
             let mut offset = 0;
             let mut weights = [[T::zero(); P]; D];
-            for axis in 0..D {
+            for (axis, weights) in weights.iter_mut().enumerate() {
                 offset += bins.cells[axis * bins.len + i] as usize * layout.strides[3 - D + axis];
-                weights[axis] = kernel.values::<FMA, P>(bins.fractions[axis * bins.len + i]);
+                *weights = kernel.values::<FMA, P>(bins.fractions[axis * bins.len + i]);
             }
             let mut sums = [[T::zero(); 4]; H];
             let mut add_row = |offset: usize, weight: T| {

@@ -184,10 +184,10 @@ impl<T: Real> Spread<'_, T> {
             let strength = gathered[k % GATHER];
             let mut offset = 0;
             let mut weights = [[T::zero(); P]; D];
-            for axis in 0..D {
+            for (axis, weights) in weights.iter_mut().enumerate() {
                 let at = 3 - D + axis;
                 offset += (bins.cells[axis * bins.len + i] as usize - target.origin[at]) * target.strides[at];
-                weights[axis] = kernel.values::<FMA, P>(bins.fractions[axis * bins.len + i]);
+                *weights = kernel.values::<FMA, P>(bins.fractions[axis * bins.len + i]);
             }
             let row_weights: [[T; 4]; H] = simd::doubled(weights[D - 1]);
             let mut add_row = |offset: usize, scale: [T; 2]| {

@@ -75,14 +75,18 @@ pub fn type2<T: Real, C: Coordinate>(
 /// `c[j]` for the points asked for only.
 ///
 /// # Errors
-/// [`Error::Shape`] where modes and points differ in dimension, [`Error::NotFinite`] for a NaN or infinity among the
-/// coordinates.
+/// [`Error::Shape`] where modes and points differ in dimension, [`Error::Parameter`] for an index past the points,
+/// [`Error::NotFinite`] for a NaN or infinity among the coordinates.
 pub fn type2_at<T: Real, C: Coordinate>(
     points: &[ArrayView1<'_, C>],
     modes: ArrayViewD<'_, Complex<T>>,
     sign: Sign,
     indices: &[usize],
 ) -> Result<Vec<Complex<f64>>> {
+    let count = points.iter().map(ArrayView1::len).min().unwrap_or(0);
+    if let Some(past) = indices.iter().find(|&&index| index >= count) {
+        return Err(Error::parameter("indices", format!("each below the number of points, {count}"), past));
+    }
     let chosen: Vec<_> = points.iter().map(|axis| axis.select(ndarray::Axis(0), indices)).collect();
     let turns = all_turns(&chosen.iter().map(|axis| axis.view()).collect::<Vec<_>>())?;
     let extents = modes.shape().to_vec();
@@ -97,7 +101,7 @@ pub fn type2_at<T: Real, C: Coordinate>(
                 (0..extent as i64).map(|i| unit(turns::times(axis[j], i - (extent / 2) as i64), sign)).collect()
             })
             .collect();
-        let (last, outer) = factors.split_last().expect("at least one axis");
+        let (outer, last) = (&factors[..factors.len() - 1], &factors[factors.len() - 1]);
         let mut sum = Sum::default();
         for (row, line) in modes.chunks(last.len()).enumerate() {
             let mut rest = row;

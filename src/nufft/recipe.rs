@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn sizes_are_the_least_smooth_ones() {
         let smooth = |mut n: usize| {
-            for p in [2, 3, 5] {
-                while n % p == 0 {
+            for p in [2usize, 3, 5] {
+                while n.is_multiple_of(p) {
                     n /= p;
                 }
             }
