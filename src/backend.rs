@@ -11,7 +11,7 @@ use std::fmt;
 use num_complex::Complex;
 
 use crate::error::Result;
-use crate::nufft::{Bins, KernelTable, ModeAxis, Sign, Tiling};
+use crate::nufft::{Bins, KernelTable, ModeAxis, Sign, Tiling, Timings};
 use crate::real::Real;
 
 /// A fine grid holding spread strengths (type 1), or the function that is to be interpolated (type 2).
@@ -128,7 +128,9 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         fine: Self::Fine<T>,
     ) -> Result<Grid<Self::Fine<T>>>;
 
-    /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies.
+    /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies. Its time goes to
+    /// [`crate::Stage::Fft`], and the grid's way to where it is transformed and back, if there is one, to
+    /// [`crate::Stage::Transfers`].
     ///
     /// # Errors
     /// If the device was lost.
@@ -137,6 +139,7 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         prepared: &Self::Prepared<T>,
         grid: Grid<Self::Fine<T>>,
         sign: Sign,
+        timings: &mut Timings,
     ) -> Result<Spectrum<Self::Fine<T>>>;
 
     /// Type 1, last stage: `f[k] = spectrum[bin(k)] · Π_a factor_a(k_a)` into the modes from `item * Π N` on.
@@ -163,7 +166,7 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         fine: Self::Fine<T>,
     ) -> Result<Spectrum<Self::Fine<T>>>;
 
-    /// Type 2, second stage: `grid[l] = Σ_k spectrum[k] exp(±2πi k·l/n)`.
+    /// Type 2, second stage: `grid[l] = Σ_k spectrum[k] exp(±2πi k·l/n)`, timed as [`Backend::fft`] is.
     ///
     /// # Errors
     /// If the device was lost.
@@ -172,6 +175,7 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         prepared: &Self::Prepared<T>,
         spectrum: Spectrum<Self::Fine<T>>,
         sign: Sign,
+        timings: &mut Timings,
     ) -> Result<Grid<Self::Fine<T>>>;
 
     /// Type 2, last stage: `c[j] = Σ_l grid[l] Π_a φ((l_a - u_ja)·2/w)` into the values from `item * M` on.

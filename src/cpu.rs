@@ -11,7 +11,7 @@ use num_complex::Complex;
 
 use crate::backend::{Backend, Design, Grid, Spectrum};
 use crate::error::{Error, Result};
-use crate::nufft::{AxisTiles, Bins, KernelTable, ModeAxis, Sign, Tiling};
+use crate::nufft::{AxisTiles, Bins, KernelTable, ModeAxis, Sign, Stage, Tiling, Timings};
 use crate::pages::Pages;
 use crate::parallel;
 use crate::real::Real;
@@ -190,8 +190,10 @@ impl Backend for Cpu {
         prepared: &Prepared<T>,
         Grid(mut fine): Grid<Pages<Complex<T>>>,
         sign: Sign,
+        timings: &mut Timings,
     ) -> Result<Spectrum<Pages<Complex<T>>>> {
-        self.install(fine.len(), || prepared.transform.forward(&mut fine, sign));
+        let items = fine.len();
+        timings.time(Stage::Fft, || self.install(items, || prepared.transform.forward(&mut fine, sign)));
         Ok(Spectrum(fine))
     }
 
@@ -226,10 +228,14 @@ impl Backend for Cpu {
         prepared: &Prepared<T>,
         Spectrum(mut fine): Spectrum<Pages<Complex<T>>>,
         sign: Sign,
+        timings: &mut Timings,
     ) -> Result<Grid<Pages<Complex<T>>>> {
-        self.install(fine.len(), || {
-            prepared.transform.backward(&mut fine, sign);
-            interp::fill_halo(&prepared.layout, prepared.kernel.width, &mut fine);
+        let items = fine.len();
+        timings.time(Stage::Fft, || {
+            self.install(items, || {
+                prepared.transform.backward(&mut fine, sign);
+                interp::fill_halo(&prepared.layout, prepared.kernel.width, &mut fine);
+            });
         });
         Ok(Grid(fine))
     }

@@ -11,7 +11,7 @@ use num_complex::Complex;
 
 use crate::backend::{Backend, Design, Grid, Spectrum};
 use crate::error::{Error, Result};
-use crate::nufft::{Bins, Sign, Tiling};
+use crate::nufft::{Bins, Sign, Tiling, Timings};
 use crate::real::Real;
 
 mod buffer;
@@ -268,9 +268,15 @@ impl Backend for Gpu {
         Ok(Grid(fine))
     }
 
-    fn fft<T: Real>(&self, prepared: &Prepared<T>, grid: Grid<Fine<T>>, sign: Sign) -> Result<Spectrum<Fine<T>>> {
+    fn fft<T: Real>(
+        &self,
+        prepared: &Prepared<T>,
+        grid: Grid<Fine<T>>,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<Spectrum<Fine<T>>> {
         let Grid(mut fine) = grid;
-        prepared.fft.forward(&self.0, &mut fine, sign)?;
+        prepared.fft.forward(&self.0, &mut fine, sign, timings)?;
         Ok(Spectrum(fine))
     }
 
@@ -300,9 +306,10 @@ impl Backend for Gpu {
         prepared: &Prepared<T>,
         spectrum: Spectrum<Fine<T>>,
         sign: Sign,
+        timings: &mut Timings,
     ) -> Result<Grid<Fine<T>>> {
         let Spectrum(mut fine) = spectrum;
-        prepared.fft.backward(&self.0, &mut fine, sign)?;
+        prepared.fft.backward(&self.0, &mut fine, sign, timings)?;
         Ok(Grid(fine))
     }
 

@@ -192,6 +192,9 @@ fn impossible_parameters() {
     assert!(matches!(build(&[4, 4, 4, 4]), Err(Error::Parameter { what: "modes", .. })));
     assert!(matches!(build(&[usize::MAX]), Err(Error::TooLarge { .. })));
     assert!(matches!(build(&[1 << 29, 1 << 29, 1 << 29]), Err(Error::TooLarge { .. })));
+    // 70 terabytes are refused when the plan is built, not when it is used.
+    let error = build(&[1 << 20, 1 << 20]).unwrap_err();
+    assert!(matches!(error, Error::TooLarge { what: "the fine grid", .. }), "{error}");
     let builder = NufftPlan::<f64>::builder([10]);
     for tolerance in [0.0, -1.0, 1.0, f64::NAN] {
         assert!(matches!(builder.clone().tolerance(tolerance).build(&cpu()), Err(Error::Parameter { .. })));

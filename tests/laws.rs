@@ -45,6 +45,34 @@ fn type_2_is_the_adjoint_of_type_1() {
     });
 }
 
+/// The same in f64 at the tightest tolerance.
+#[test]
+fn type_2_is_the_adjoint_of_type_1_in_f64() {
+    for modes in CASES {
+        let mut random = Random::new(8);
+        let x = random.points(700, modes.len(), 4.0);
+        let (c, f) = (random.strengths::<f64>(700), random.modes::<f64>(modes));
+        let mut plan = plan::<f64>(&cpu(), modes, &x, 1e-14);
+        let forward = plan.type1(&c).unwrap();
+        plan.set_sign(Sign::Minus);
+        let back = plan.type2(&f).unwrap();
+        let left: Complex<f64> = forward.iter().zip(&f).map(|(a, b)| a * b.conj()).sum();
+        let right: Complex<f64> = c.iter().zip(&back).map(|(a, b)| a * b.conj()).sum();
+        let norm = |numbers: &mut dyn Iterator<Item = &Complex<f64>>| numbers.map(|z| z.norm_sqr()).sum::<f64>().sqrt();
+        let scale = norm(&mut forward.iter()) * norm(&mut f.iter());
+        assert!((left - right).norm() < 1e-14 * scale, "{modes:?}: {left} {right}");
+    }
+}
+
+/// A plan can move to another thread and be shared between threads.
+#[test]
+fn plans_are_send_and_sync() {
+    fn check<P: Send + Sync>() {}
+    check::<NufftPlan<f32>>();
+    check::<NufftPlan<f64>>();
+    check::<Device>();
+}
+
 #[test]
 fn batch_equals_single_bit_for_bit() {
     on_every_device(|device| {

@@ -192,6 +192,7 @@ pub(crate) fn recipe_json(recipe: &Recipe) -> Value {
         "width": recipe.width,
         "upsampling": recipe.upsampling,
         "degree": recipe.degree,
+        "tiles": recipe.tiles,
         "bytes": recipe.bytes,
     })
 }

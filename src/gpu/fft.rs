@@ -7,7 +7,7 @@ use crate::cpu::fft::Transform;
 use crate::error::Result;
 use crate::gpu::buffer::complex_bytes;
 use crate::gpu::device::Context;
-use crate::nufft::{ModeAxis, Sign};
+use crate::nufft::{ModeAxis, Sign, Stage, Timings};
 use crate::real::Real;
 
 /// A fine grid in device memory, in C order, and its copy on the host while it is transformed.
@@ -53,16 +53,37 @@ impl<T: Real> Prepared<T> {
     }
 
     /// From grid to spectrum.
-    pub(super) fn forward(&self, context: &Context, fine: &mut Fine<T>, sign: Sign) -> Result<()> {
-        context.download("fft", &fine.buffer, &mut fine.host)?;
-        self.transform.forward(&mut fine.host, sign);
-        context.write("fft", &fine.buffer, &fine.host)
+    pub(super) fn forward(
+        &self,
+        context: &Context,
+        fine: &mut Fine<T>,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        on_the_host(context, fine, timings, |cells| self.transform.forward(cells, sign))
     }
 
     /// From spectrum to grid.
-    pub(super) fn backward(&self, context: &Context, fine: &mut Fine<T>, sign: Sign) -> Result<()> {
-        context.download("fft_back", &fine.buffer, &mut fine.host)?;
-        self.transform.backward(&mut fine.host, sign);
-        context.write("fft_back", &fine.buffer, &fine.host)
+    pub(super) fn backward(
+        &self,
+        context: &Context,
+        fine: &mut Fine<T>,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        on_the_host(context, fine, timings, |cells| self.transform.backward(cells, sign))
     }
+}
+
+/// Takes the grid to the host, does the work and takes it back.
+fn on_the_host<T: Real>(
+    context: &Context,
+    fine: &mut Fine<T>,
+    timings: &mut Timings,
+    work: impl FnOnce(&mut [Complex<T>]),
+) -> Result<()> {
+    let Fine { buffer, host } = fine;
+    timings.time(Stage::Transfers, || context.download("the fine grid", buffer, host))?;
+    timings.time(Stage::Fft, || work(host));
+    timings.time(Stage::Transfers, || context.write("the fine grid", buffer, host))
 }

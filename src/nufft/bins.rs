@@ -110,9 +110,17 @@ impl<T: Real> Bins<T> {
                 limit: "an index has 32 bits; transform the points in chunks and add the results".into(),
             });
         }
-        let workers = parallel::workers(len);
-        let chunk = len.div_ceil(workers).max(1);
         let tiles = tiling.count();
+        if u32::try_from(tiles).is_err() {
+            return Err(Error::TooLarge {
+                what: "the list of tiles",
+                needed: format!("{tiles} tiles"),
+                limit: "an index has 32 bits; use fewer modes".into(),
+            });
+        }
+        // Each worker counts every tile: not more of them than the points are worth.
+        let workers = parallel::workers(len).min(4 * len / tiles).max(1);
+        let chunk = len.div_ceil(workers).max(1);
 
         let mut keys = vec![0u32; len];
         let mut counts = vec![0u32; tiles * workers];

@@ -154,6 +154,7 @@ impl<T: Real> NufftBuilder<T> {
             width: choice.width,
             upsampling: choice.upsampling,
             degree: table.degree,
+            tiles: tiling.axes.iter().map(|axis| axis.count).collect(),
             predicted_error: choice.predicted_error,
             bytes: fine_bytes + factor_bytes,
             sign: self.sign,

@@ -76,6 +76,8 @@ pub struct Recipe {
     pub upsampling: f64,
     /// Degree of the polynomials that stand for the kernel.
     pub degree: usize,
+    /// Tiles by which points are sorted, on each axis.
+    pub tiles: Vec<usize>,
     /// Relative l2 error expected from aliasing and rounding together.
     pub predicted_error: f64,
     /// Bytes of the fine grid and the tables; points come on top, 8 to 40 bytes each.
@@ -108,7 +110,8 @@ impl fmt::Display for Recipe {
             self.asked, self.tolerance, self.predicted_error
         )?;
         writeln!(f, "kernel      {}, width {}, polynomials of degree {}", self.kernel, self.width, self.degree)?;
-        writeln!(f, "fine grid   {}, upsampling {:.3}", extents(&self.grid), self.upsampling)?;
+        let (grid, tiles) = (extents(&self.grid), extents(&self.tiles));
+        writeln!(f, "fine grid   {grid}, upsampling {:.3}, in {tiles} tiles", self.upsampling)?;
         write!(f, "memory      {:.1} MB without points", self.bytes as f64 / 1e6)
     }
 }

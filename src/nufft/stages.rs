@@ -23,7 +23,9 @@ pub struct Stages<T: Real, B: Backend> {
 impl<T: Real, B: Backend> Stages<T, B> {
     pub(crate) fn new(backend: B, design: &Design<'_, T>) -> Result<Self> {
         let prepared = backend.prepare(design)?;
-        Ok(Self { backend, prepared, points: None, fine: None })
+        // At once, so that what does not fit is refused when the plan is built; pages are not touched before they are used.
+        let fine = Some(backend.blank(&prepared)?);
+        Ok(Self { backend, prepared, points: None, fine })
     }
 
     /// The backend the stages run on.
@@ -55,7 +57,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
             let Self { backend, prepared, points, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "type1", first: "set_points" })?;
             let grid = timings.time(Stage::Spread, || backend.spread(prepared, points, strengths, item, blank))?;
-            let spectrum = timings.time(Stage::Fft, || backend.fft(prepared, grid, sign))?;
+            let spectrum = backend.fft(prepared, grid, sign, timings)?;
             timings.time(Stage::Deconvolve, || backend.deconvolve(prepared, &spectrum, modes, item))?;
             self.fine = Some(spectrum.0);
         }
@@ -79,7 +81,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
             let Self { backend, prepared, points, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "type2", first: "set_points" })?;
             let spectrum = timings.time(Stage::Deconvolve, || backend.deconvolve_back(prepared, modes, item, blank))?;
-            let grid = timings.time(Stage::Fft, || backend.fft_back(prepared, spectrum, sign))?;
+            let grid = backend.fft_back(prepared, spectrum, sign, timings)?;
             timings.time(Stage::Interpolate, || backend.interp(prepared, points, &grid, values, item))?;
             self.fine = Some(grid.0);
         }

@@ -13,13 +13,14 @@ pub enum Stage {
     SetPoints,
     /// Strengths onto the grid (type 1).
     Spread,
-    /// The uniform transform; for a GPU the host's, with the grid's way there and back.
+    /// The uniform transform.
     Fft,
     /// Correction and mode order, in either direction.
     Deconvolve,
     /// Grid values at the points (type 2).
     Interpolate,
-    /// Input to the device and output from it.
+    /// Input to the device and output from it; and the grid's way to the host and back, where the uniform transform of a
+    /// GPU's grid is the host's.
     Transfers,
     /// The whole execution.
     Execute,
@@ -59,7 +60,7 @@ impl Timings {
     }
 
     /// Runs a stage and adds its time.
-    pub(crate) fn time<R>(&mut self, stage: Stage, work: impl FnOnce() -> R) -> R {
+    pub fn time<R>(&mut self, stage: Stage, work: impl FnOnce() -> R) -> R {
         let start = Instant::now();
         let result = work();
         self.add(stage, start.elapsed());
@@ -67,7 +68,7 @@ impl Timings {
     }
 
     /// Adds to a stage's time.
-    pub(crate) fn add(&mut self, stage: Stage, time: Duration) {
+    pub fn add(&mut self, stage: Stage, time: Duration) {
         match self.stages.iter_mut().find(|(name, _)| *name == stage) {
             Some((_, total)) => *total += time,
             None => self.stages.push((stage, time)),
