@@ -34,6 +34,7 @@ pub use error::{Error, Result};
 #[cfg(feature = "gpu")]
 pub use gpu::Gpu;
 pub use nufft::{ModeOrder, NufftBuilder, NufftPlan, Recipe, Shape, Sign, Stage, Timings};
+pub use pages::Pages;
 pub use real::{Coordinate, Real};
 #[cfg(feature = "gpu")]
 pub use wgpu;

@@ -83,10 +83,10 @@ impl Coordinate for f64 {}
 #[expect(private_interfaces, reason = "see the trait")]
 impl Compiled for f32 {
     fn spread(loops: spread::Spread<'_, Self>) {
-        simd::run_rows(loops.kernel.padded, loops);
+        simd::run_stencils(loops.layout.dimensions, loops.kernel.padded, loops);
     }
     fn interp(loops: interp::Interp<'_, Self>) {
-        simd::run_rows(loops.kernel.padded, loops);
+        simd::run_stencils(loops.layout.dimensions, loops.kernel.padded, loops);
     }
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
         fft::plan(cells, sign)
@@ -96,10 +96,10 @@ impl Compiled for f32 {
 #[expect(private_interfaces, reason = "see the trait")]
 impl Compiled for f64 {
     fn spread(loops: spread::Spread<'_, Self>) {
-        simd::run_rows(loops.kernel.padded, loops);
+        simd::run_stencils(loops.layout.dimensions, loops.kernel.padded, loops);
     }
     fn interp(loops: interp::Interp<'_, Self>) {
-        simd::run_rows(loops.kernel.padded, loops);
+        simd::run_stencils(loops.layout.dimensions, loops.kernel.padded, loops);
     }
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
         fft::plan(cells, sign)

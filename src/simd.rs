@@ -22,36 +22,44 @@ pub(crate) fn run<V: Vectorised>(loops: V) -> V::Output {
     loops.run::<{ cfg!(target_arch = "aarch64") }>()
 }
 
-/// A loop nest over stencil rows of `P` cells, which are `H = P/2` groups of four numbers: real and imaginary part of two
-/// cells. The compiler makes full vectors of such groups; of pairs it made half ones.
-pub(crate) trait OverRows {
+/// A loop nest over stencils of `D` axes whose rows have `P` cells, which are `H = P/2` groups of four numbers: real and
+/// imaginary part of two cells. The compiler makes full vectors of such groups; of pairs it made half ones.
+pub(crate) trait OverStencils {
     type Output;
     /// As [`Vectorised::run`].
-    fn run<const FMA: bool, const P: usize, const H: usize>(self) -> Self::Output;
+    fn run<const FMA: bool, const D: usize, const P: usize, const H: usize>(self) -> Self::Output;
 }
 
-struct Rows<V, const P: usize, const H: usize>(V);
+struct Stencils<V, const D: usize, const P: usize, const H: usize>(V);
 
-impl<V: OverRows, const P: usize, const H: usize> Vectorised for Rows<V, P, H> {
+impl<V: OverStencils, const D: usize, const P: usize, const H: usize> Vectorised for Stencils<V, D, P, H> {
     type Output = V::Output;
     #[inline(always)]
     fn run<const FMA: bool>(self) -> V::Output {
-        self.0.run::<FMA, P, H>()
+        self.0.run::<FMA, D, P, H>()
     }
 }
 
-/// Runs it for a kernel table's row length.
-pub(crate) fn run_rows<V: OverRows>(padded: usize, loops: V) -> V::Output {
+/// Runs it for so many axes and a kernel table's row length.
+pub(crate) fn run_stencils<V: OverStencils>(dimensions: usize, padded: usize, loops: V) -> V::Output {
+    match dimensions {
+        1 => run_rows::<V, 1>(padded, loops),
+        2 => run_rows::<V, 2>(padded, loops),
+        _ => run_rows::<V, 3>(padded, loops),
+    }
+}
+
+fn run_rows<V: OverStencils, const D: usize>(padded: usize, loops: V) -> V::Output {
     match padded {
-        2 => run(Rows::<V, 2, 1>(loops)),
-        4 => run(Rows::<V, 4, 2>(loops)),
-        6 => run(Rows::<V, 6, 3>(loops)),
-        8 => run(Rows::<V, 8, 4>(loops)),
-        10 => run(Rows::<V, 10, 5>(loops)),
-        12 => run(Rows::<V, 12, 6>(loops)),
-        14 => run(Rows::<V, 14, 7>(loops)),
-        16 => run(Rows::<V, 16, 8>(loops)),
-        _ => run(Rows::<V, 32, 16>(loops)),
+        2 => run(Stencils::<V, D, 2, 1>(loops)),
+        4 => run(Stencils::<V, D, 4, 2>(loops)),
+        6 => run(Stencils::<V, D, 6, 3>(loops)),
+        8 => run(Stencils::<V, D, 8, 4>(loops)),
+        10 => run(Stencils::<V, D, 10, 5>(loops)),
+        12 => run(Stencils::<V, D, 12, 6>(loops)),
+        14 => run(Stencils::<V, D, 14, 7>(loops)),
+        16 => run(Stencils::<V, D, 16, 8>(loops)),
+        _ => run(Stencils::<V, D, 32, 16>(loops)),
     }
 }
 

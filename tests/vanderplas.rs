@@ -40,7 +40,7 @@ fn numpy_random_state_0(count: usize) -> Vec<f64> {
 
 fn article_input() -> (Vec<f64>, Vec<f64>) {
     let x: Vec<f64> = numpy_random_state_0(1001).iter().map(|r| 100.0 * r).collect();
-    assert_eq!(x[0], 54.881_350_392_732_48);
+    assert_eq!(x[0], 54.881_350_392_732_47);
     let y = x.iter().map(|x| x.sin()).collect();
     (x, y)
 }

@@ -7,7 +7,7 @@ use crate::nufft::multiply_add;
 use crate::nufft::{Bins, KernelTable};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
-use crate::simd::{self, OverRows};
+use crate::simd::{self, OverStencils};
 
 /// Values returned to the caller's order together: they go to places far apart, for which one after another would wait. That
 /// they are stored as four numbers is also what makes the compiler sum in vectors of four.
@@ -52,7 +52,7 @@ pub(crate) fn fill_halo<T: Real>(layout: &Layout, width: usize, grid: &mut [Comp
 
 /// The inner loops: the values of some points.
 pub(crate) struct Interp<'a, T: Real> {
-    layout: &'a Layout,
+    pub(crate) layout: &'a Layout,
     pub(crate) kernel: &'a KernelTable<T>,
     bins: &'a Bins<T>,
     grid: &'a [Complex<T>],
@@ -60,22 +60,11 @@ pub(crate) struct Interp<'a, T: Real> {
     points: std::ops::Range<usize>,
 }
 
-impl<T: Real> OverRows for Interp<'_, T> {
+impl<T: Real> OverStencils for Interp<'_, T> {
     type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool, const P: usize, const H: usize>(self) {
-        match self.layout.dimensions {
-            1 => self.points::<FMA, P, H, 1>(),
-            2 => self.points::<FMA, P, H, 2>(),
-            _ => self.points::<FMA, P, H, 3>(),
-        }
-    }
-}
-
-impl<T: Real> Interp<'_, T> {
     /// Rows are summed with the weights of the slower axes first; one product with the fastest axis' weights comes last.
     #[inline(always)]
-    fn points<const FMA: bool, const P: usize, const H: usize, const D: usize>(self) {
+    fn run<const FMA: bool, const D: usize, const P: usize, const H: usize>(self) {
         let Self { layout, kernel, bins, grid, values, points } = self;
         let cells: &[[T; 2]] = bytemuck::cast_slice(grid);
         let width = kernel.width;

@@ -15,7 +15,7 @@ use crate::nufft::multiply_add;
 use crate::nufft::{Bins, KernelTable};
 use crate::parallel;
 use crate::real::Real;
-use crate::simd::{self, OverRows};
+use crate::simd::{self, OverStencils};
 
 /// Points in a tile beyond which it is cut into jobs of at most as many. Adding a private tile of 22³ cells back costs as
 /// much as spreading about 30 points of width 7.
@@ -149,7 +149,7 @@ struct Target<'a, T> {
 
 /// The inner loops: some points into some cells.
 pub(crate) struct Spread<'a, T: Real> {
-    layout: &'a Layout,
+    pub(crate) layout: &'a Layout,
     pub(crate) kernel: &'a KernelTable<T>,
     bins: &'a Bins<T>,
     strengths: &'a [Complex<T>],
@@ -157,21 +157,10 @@ pub(crate) struct Spread<'a, T: Real> {
     target: Target<'a, T>,
 }
 
-impl<T: Real> OverRows for Spread<'_, T> {
+impl<T: Real> OverStencils for Spread<'_, T> {
     type Output = ();
     #[inline(always)]
-    fn run<const FMA: bool, const P: usize, const H: usize>(self) {
-        match self.layout.dimensions {
-            1 => self.points::<FMA, P, H, 1>(),
-            2 => self.points::<FMA, P, H, 2>(),
-            _ => self.points::<FMA, P, H, 3>(),
-        }
-    }
-}
-
-impl<T: Real> Spread<'_, T> {
-    #[inline(always)]
-    fn points<const FMA: bool, const P: usize, const H: usize, const D: usize>(self) {
+    fn run<const FMA: bool, const D: usize, const P: usize, const H: usize>(self) {
         let Self { kernel, bins, strengths, points, target, .. } = self;
         let cells: &mut [[T; 2]] = bytemuck::cast_slice_mut(target.cells);
         let width = kernel.width;

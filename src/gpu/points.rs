@@ -26,7 +26,7 @@ impl<T: Real> Points<T> {
     pub(super) fn new(context: &Context, prepared: &spread::Prepared, bins: Bins<T>) -> Result<Self> {
         let jobs = spread::Jobs::new(context, prepared, &bins)?;
         let Bins { len, cells, mut fractions, order, .. } = bins;
-        for z in &mut fractions {
+        for z in fractions.iter_mut() {
             *z = *z + *z - T::one();
         }
         Ok(Self {

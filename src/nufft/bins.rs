@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 use crate::nufft::points::{Fold, Points};
+use crate::pages::Pages;
 use crate::parallel::{self, Disjoint};
 use crate::real::{Coordinate, Real};
 
@@ -73,16 +74,16 @@ impl Tiling {
 }
 
 /// Points in grid units, permuted by tile. Stable: points of one tile keep the caller's order.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Bins<T> {
     /// Number of points.
     pub len: usize,
     /// First cell of each point's stencil, wrapped into the grid; axis-major: `cells[axis * len + i]`.
-    pub cells: Vec<u32>,
+    pub cells: Pages<u32>,
     /// Distance from the stencil's left edge to that cell, in cells, in [0, 1]; axis-major like `cells`.
-    pub fractions: Vec<T>,
+    pub fractions: Pages<T>,
     /// The caller's index of the i-th point in tile order.
-    pub order: Vec<u32>,
+    pub order: Pages<u32>,
     /// Where each tile's points begin; one entry more than there are tiles.
     pub starts: Vec<u32>,
     /// The tiles they were sorted by.
@@ -122,7 +123,8 @@ impl<T: Real> Bins<T> {
         let workers = parallel::workers(len).min(4 * len / tiles).max(1);
         let chunk = len.div_ceil(workers).max(1);
 
-        let mut keys = vec![0u32; len];
+        let advice = "transform the points in chunks and add the results";
+        let mut keys = Pages::<u32>::zeroed(len, "the sorting of points", advice)?;
         let mut counts = vec![0u32; tiles * workers];
         let bad = AtomicUsize::new(usize::MAX);
         parallel::zip_chunks(&mut keys, chunk, &mut counts, tiles, |worker, keys, counts| {
@@ -144,7 +146,7 @@ impl<T: Real> Bins<T> {
         }
 
         let starts = offsets(&mut counts, tiles);
-        let mut order = vec![0u32; len];
+        let mut order = Pages::<u32>::zeroed(len, "the order of points", advice)?;
         {
             let order = Disjoint::new(&mut order);
             parallel::zip_chunks(&mut keys, chunk, &mut counts, tiles, |worker, keys, next| {
@@ -158,8 +160,8 @@ impl<T: Real> Bins<T> {
         }
         drop(keys);
 
-        let mut cells = vec![0u32; len * folds.len()];
-        let mut fractions = vec![T::zero(); len * folds.len()];
+        let mut cells = Pages::<u32>::zeroed(len * folds.len(), "the cells of points", advice)?;
+        let mut fractions = Pages::<T>::zeroed(len * folds.len(), "the fractions of points", advice)?;
         for (axis, fold) in folds.iter().enumerate() {
             let span = axis * len..(axis + 1) * len;
             let (cells, fractions) = (&mut cells[span.clone()], &mut fractions[span]);
