@@ -7,11 +7,12 @@
 //! The letters: d axes (1 to 3, the last one contiguous), N modes and n fine-grid cells on an axis, M points, w kernel width.
 
 use std::fmt;
+use std::ops::Range;
 
 use num_complex::Complex;
 
 use crate::error::Result;
-use crate::nufft::{Bins, KernelTable, ModeAxis, Sign, Tiling, Timings};
+use crate::nufft::{Bins, KernelTable, ModeAxis, ModeOrder, Sign, Tiling, Timings};
 use crate::real::Real;
 
 /// A fine grid holding spread strengths (type 1), or the function that is to be interpolated (type 2).
@@ -33,6 +34,8 @@ pub struct Design<'a, T: Real> {
     pub modes: &'a [ModeAxis<T>],
     /// How points are binned, as [`Backend::tiling`] chose.
     pub tiling: &'a Tiling,
+    /// The order of modes.
+    pub order: ModeOrder,
     /// The sign the plan starts with; the other one is prepared when first used.
     pub sign: Sign,
 }
@@ -54,7 +57,7 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     type Input<'a, T: Real>;
     /// Complex numbers a kernel writes; may borrow the caller's.
     type Output<'a, T: Real>;
-    /// The fine grid of one transform.
+    /// The fine grids of transforms executed together.
     type Fine<T: Real>: fmt::Debug + Send + Sync;
     /// Points sorted by tile.
     type Points<T: Real>: fmt::Debug + Send + Sync;
@@ -75,26 +78,36 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     /// If the kernel or the grid is more than the device can hold.
     fn tiling<T: Real>(&self, grid: &[usize], width: usize) -> Result<Tiling>;
 
+    /// How many of a batch of transforms are executed together, so that a point's kernel values serve them all.
+    fn together<T: Real>(&self, _design: &Design<'_, T>, _batch: usize) -> usize {
+        1
+    }
+
     /// Prepares the kernels of one plan. `design` is copied where it is needed later.
     ///
     /// # Errors
     /// If the device lacks the precision or the memory.
     fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Self::Prepared<T>>;
 
-    /// Bytes [`Backend::blank`] will allocate for this design.
+    /// Bytes [`Backend::blank`] will allocate for one grid of this design.
     fn fine_bytes<T: Real>(&self, design: &Design<'_, T>) -> usize;
 
-    /// Allocates a fine grid.
+    /// Allocates `items` fine grids.
     ///
     /// # Errors
     /// If the device has not the memory.
-    fn blank<T: Real>(&self, prepared: &Self::Prepared<T>) -> Result<Self::Fine<T>>;
+    fn blank<T: Real>(&self, prepared: &Self::Prepared<T>, items: usize) -> Result<Self::Fine<T>>;
 
     /// Takes binned points to the device.
     ///
     /// # Errors
     /// If the device has not the memory.
     fn place<T: Real>(&self, prepared: &Self::Prepared<T>, bins: Bins<T>) -> Result<Self::Points<T>>;
+
+    /// The sorted points behind placed ones, whose memory the next ones may take; none where they were copied.
+    fn sorted<'a, T: Real>(&self, _points: &'a mut Self::Points<T>) -> Option<&'a mut Bins<T>> {
+        None
+    }
 
     /// Makes the caller's numbers readable by kernels: borrowed where memory is shared, uploaded where it is not.
     ///
@@ -115,7 +128,7 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     fn store<T: Real>(&self, output: Self::Output<'_, T>) -> Result<()>;
 
     /// Type 1, first stage: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)`, u the point in grid units, l wrapped; `c` are the
-    /// M strengths from `item * M` on. What `fine` held before is overwritten.
+    /// M strengths from `i * M` on for each i of `items`. What `fine` held before is overwritten.
     ///
     /// # Errors
     /// If the device was lost.
@@ -124,11 +137,12 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         prepared: &Self::Prepared<T>,
         points: &Self::Points<T>,
         strengths: &Self::Input<'_, T>,
-        item: usize,
+        items: Range<usize>,
         fine: Self::Fine<T>,
     ) -> Result<Grid<Self::Fine<T>>>;
 
-    /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies. Its time goes to
+    /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies, of the first `items` grids. A
+    /// backend may leave an axis to `deconvolve`. Its time goes to
     /// [`crate::Stage::Fft`], and the grid's way to where it is transformed and back, if there is one, to
     /// [`crate::Stage::Transfers`].
     ///
@@ -138,23 +152,27 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         &self,
         prepared: &Self::Prepared<T>,
         grid: Grid<Self::Fine<T>>,
+        items: usize,
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<Spectrum<Self::Fine<T>>>;
 
-    /// Type 1, last stage: `f[k] = spectrum[bin(k)] · Π_a factor_a(k_a)` into the modes from `item * Π N` on.
+    /// Type 1, last stage: `f[k] = spectrum[bin(k)] · Π_a factor_a(k_a)` into the modes from `i * Π N` on, for each
+    /// i of `items`. The spectrum is of no use afterwards.
     ///
     /// # Errors
     /// If the device was lost.
     fn deconvolve<T: Real>(
         &self,
         prepared: &Self::Prepared<T>,
-        spectrum: &Spectrum<Self::Fine<T>>,
+        spectrum: &mut Spectrum<Self::Fine<T>>,
         modes: &mut Self::Output<'_, T>,
-        item: usize,
+        items: Range<usize>,
+        sign: Sign,
     ) -> Result<()>;
 
-    /// Type 2, first stage: `spectrum[bin(k)] = f[k] · Π_a factor_a(k_a)`, zero elsewhere.
+    /// Type 2, first stage: `spectrum[bin(k)] = f[k] · Π_a factor_a(k_a)`, zero elsewhere. A backend may do an axis of the transform
+    /// at once, and leave undone what `fft_back` does not read.
     ///
     /// # Errors
     /// If the device was lost.
@@ -162,7 +180,8 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         &self,
         prepared: &Self::Prepared<T>,
         modes: &Self::Input<'_, T>,
-        item: usize,
+        items: Range<usize>,
+        sign: Sign,
         fine: Self::Fine<T>,
     ) -> Result<Spectrum<Self::Fine<T>>>;
 
@@ -174,11 +193,13 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         &self,
         prepared: &Self::Prepared<T>,
         spectrum: Spectrum<Self::Fine<T>>,
+        items: usize,
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<Grid<Self::Fine<T>>>;
 
-    /// Type 2, last stage: `c[j] = Σ_l grid[l] Π_a φ((l_a - u_ja)·2/w)` into the values from `item * M` on.
+    /// Type 2, last stage: `c[j] = Σ_l grid[l] Π_a φ((l_a - u_ja)·2/w)` into the values from `i * M` on, for
+    /// each i of `items`.
     ///
     /// # Errors
     /// If the device was lost.
@@ -188,6 +209,6 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         points: &Self::Points<T>,
         grid: &Grid<Self::Fine<T>>,
         values: &mut Self::Output<'_, T>,
-        item: usize,
+        items: Range<usize>,
     ) -> Result<()>;
 }

@@ -5,17 +5,22 @@ pub(crate) mod fft;
 pub(crate) mod interp;
 pub(crate) mod spread;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use num_complex::Complex;
 
 use crate::backend::{Backend, Design, Grid, Spectrum};
 use crate::error::{Error, Result};
-use crate::nufft::{AxisTiles, Bins, KernelTable, ModeAxis, Sign, Stage, Tiling, Timings};
+use crate::nufft::{AxisTiles, Bins, ModeAxis, Sign, Stage, Tiling, Timings};
 use crate::pages::Pages;
 use crate::parallel;
 use crate::real::Real;
 use crate::shape;
+use crate::stencil::Stencil;
+
+/// Bytes that the grids of transforms executed together may take.
+const TOGETHER_BYTES: usize = 64 << 20;
 
 /// The CPU. Results are the same bits whatever the number of threads.
 #[derive(Debug, Clone, Default)]
@@ -62,15 +67,16 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    fn new<T: Real>(grid: &[usize], kernel: &KernelTable<T>) -> Self {
+    fn new<T: Real>(grid: &[usize], stencil: &Stencil<T>) -> Self {
         let dimensions = grid.len();
         let first = 3 - dimensions;
         let (mut cells, mut padded) = ([1; 3], [1; 3]);
         for (axis, &count) in grid.iter().enumerate() {
             cells[first + axis] = count;
-            padded[first + axis] = count + kernel.width - 1;
+            padded[first + axis] = count + stencil.width - 1;
         }
-        padded[2] = cells[2] + kernel.padded;
+        // Rows begin where vectors do.
+        padded[2] = (cells[2] + stencil.row).next_multiple_of(4);
         Self { dimensions, cells, padded, strides: [padded[1] * padded[2], padded[2], 1] }
     }
 
@@ -88,21 +94,24 @@ impl Layout {
 #[derive(Debug)]
 pub struct Prepared<T: Real> {
     pub(crate) layout: Layout,
-    pub(crate) kernel: KernelTable<T>,
-    pub(crate) modes: Vec<ModeAxis<T>>,
+    pub(crate) stencil: Stencil<T>,
+    modes: Vec<ModeAxis<T>>,
+    mode_count: usize,
     transform: fft::Transform<T>,
 }
 
-impl<T: Real> Prepared<T> {
-    fn mode_count(&self) -> usize {
-        self.modes.iter().map(|axis| axis.factor.len()).product()
-    }
+/// Fine grids of transforms executed together, one after another.
+#[derive(Debug)]
+pub struct Fine<T: Real> {
+    cells: Pages<Complex<T>>,
+    /// Nothing was written yet: every cell is zero.
+    blank: bool,
 }
 
 impl Backend for Cpu {
     type Input<'a, T: Real> = &'a [Complex<T>];
     type Output<'a, T: Real> = &'a mut [Complex<T>];
-    type Fine<T: Real> = Pages<Complex<T>>;
+    type Fine<T: Real> = Fine<T>;
     type Points<T: Real> = Bins<T>;
     type Prepared<T: Real> = Prepared<T>;
 
@@ -135,27 +144,39 @@ impl Backend for Cpu {
         })
     }
 
+    fn together<T: Real>(&self, design: &Design<'_, T>, batch: usize) -> usize {
+        // Evaluating the kernel once for several transforms pays while their tiles stay in the second-level cache.
+        let bytes = self.fine_bytes(design);
+        batch.min(spread::TOGETHER).min((TOGETHER_BYTES / bytes.max(1)).max(1))
+    }
+
     fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Prepared<T>> {
-        let layout = Layout::new(design.grid, design.kernel);
+        let stencil = Stencil::new(design.kernel);
+        let layout = Layout::new(design.grid, &stencil);
         shape::product("the fine grid with its halo", &layout.padded)?;
-        let kept: Vec<usize> = design.modes.iter().map(|axis| axis.bin.len()).collect();
+        let kept: Vec<usize> = design.modes.iter().map(|axis| axis.factor.len()).collect();
         let strides = &layout.strides[layout.slowest()..];
-        let transform = fft::Transform::new(design.grid, strides, &kept);
+        let transform = fft::Transform::new(design.grid, strides, &kept, design.order);
         transform.ready(design.sign);
-        let modes = transform.placed(design.modes);
-        Ok(Prepared { layout, kernel: design.kernel.clone(), modes, transform })
+        Ok(Prepared { layout, stencil, modes: design.modes.to_vec(), mode_count: design.mode_count(), transform })
     }
 
     fn fine_bytes<T: Real>(&self, design: &Design<'_, T>) -> usize {
-        Layout::new(design.grid, design.kernel).len().saturating_mul(size_of::<Complex<T>>())
+        Layout::new(design.grid, &Stencil::new(design.kernel)).len().saturating_mul(size_of::<Complex<T>>())
     }
 
-    fn blank<T: Real>(&self, prepared: &Prepared<T>) -> Result<Pages<Complex<T>>> {
-        Pages::zeroed(prepared.layout.len(), "the fine grid", "use fewer modes or a smaller upsampling")
+    fn blank<T: Real>(&self, prepared: &Prepared<T>, items: usize) -> Result<Fine<T>> {
+        let len = prepared.layout.len().saturating_mul(items);
+        let cells = Pages::zeroed(len, "the fine grid", "use fewer modes or a smaller upsampling")?;
+        Ok(Fine { cells, blank: true })
     }
 
     fn place<T: Real>(&self, _: &Prepared<T>, bins: Bins<T>) -> Result<Bins<T>> {
         Ok(bins)
+    }
+
+    fn sorted<'a, T: Real>(&self, points: &'a mut Bins<T>) -> Option<&'a mut Bins<T>> {
+        Some(points)
     }
 
     fn load<'a, T: Real>(&self, host: &'a [Complex<T>]) -> Result<&'a [Complex<T>]> {
@@ -175,38 +196,49 @@ impl Backend for Cpu {
         prepared: &Prepared<T>,
         points: &Bins<T>,
         strengths: &&[Complex<T>],
-        item: usize,
-        mut fine: Pages<Complex<T>>,
-    ) -> Result<Grid<Pages<Complex<T>>>> {
-        let strengths = &strengths[item * points.len..][..points.len];
-        self.install(points.len + fine.len(), || {
-            spread::spread(&prepared.layout, &prepared.kernel, points, strengths, &mut fine);
+        items: Range<usize>,
+        mut fine: Fine<T>,
+    ) -> Result<Grid<Fine<T>>> {
+        let strengths = &strengths[items.start * points.len..items.end * points.len];
+        let grids = &mut fine.cells[..items.len() * prepared.layout.len()];
+        self.install(spread::work(&prepared.layout, &prepared.stencil, points.len), || {
+            spread::spread(prepared, points, strengths, grids, fine.blank);
         });
+        fine.blank = false;
         Ok(Grid(fine))
     }
 
     fn fft<T: Real>(
         &self,
         prepared: &Prepared<T>,
-        Grid(mut fine): Grid<Pages<Complex<T>>>,
+        Grid(mut fine): Grid<Fine<T>>,
+        items: usize,
         sign: Sign,
         timings: &mut Timings,
-    ) -> Result<Spectrum<Pages<Complex<T>>>> {
-        let items = fine.len();
-        timings.time(Stage::Fft, || self.install(items, || prepared.transform.forward(&mut fine, sign)));
+    ) -> Result<Spectrum<Fine<T>>> {
+        let len = prepared.layout.len();
+        timings.time(Stage::Fft, || {
+            self.install(len, || {
+                fine.cells.chunks_exact_mut(len).take(items).for_each(|grid| prepared.transform.forward(grid, sign));
+            });
+        });
         Ok(Spectrum(fine))
     }
 
     fn deconvolve<T: Real>(
         &self,
         prepared: &Prepared<T>,
-        Spectrum(fine): &Spectrum<Pages<Complex<T>>>,
+        Spectrum(fine): &mut Spectrum<Fine<T>>,
         modes: &mut &mut [Complex<T>],
-        item: usize,
+        items: Range<usize>,
+        sign: Sign,
     ) -> Result<()> {
-        let count = prepared.mode_count();
-        let modes = &mut modes[item * count..][..count];
-        self.install(count, || deconvolve::deconvolve(&prepared.layout, &prepared.modes, fine, modes));
+        let Prepared { mode_count, transform, modes: axes, layout, .. } = prepared;
+        let modes = modes[items.start * mode_count..items.end * mode_count].chunks_exact_mut(*mode_count);
+        self.install(layout.len(), || {
+            let grids = fine.cells.chunks_exact_mut(layout.len());
+            grids.zip(modes).for_each(|(grid, modes)| deconvolve::deconvolve(transform, axes, sign, grid, modes));
+        });
         Ok(())
     }
 
@@ -214,27 +246,35 @@ impl Backend for Cpu {
         &self,
         prepared: &Prepared<T>,
         modes: &&[Complex<T>],
-        item: usize,
-        mut fine: Pages<Complex<T>>,
-    ) -> Result<Spectrum<Pages<Complex<T>>>> {
-        let count = prepared.mode_count();
-        let modes = &modes[item * count..][..count];
-        self.install(fine.len(), || deconvolve::back(&prepared.layout, &prepared.modes, modes, &mut fine));
+        items: Range<usize>,
+        sign: Sign,
+        mut fine: Fine<T>,
+    ) -> Result<Spectrum<Fine<T>>> {
+        let Prepared { mode_count, transform, modes: axes, layout, .. } = prepared;
+        let modes = modes[items.start * mode_count..items.end * mode_count].chunks_exact(*mode_count);
+        fine.blank = false;
+        self.install(layout.len(), || {
+            let grids = fine.cells.chunks_exact_mut(layout.len());
+            grids.zip(modes).for_each(|(grid, modes)| deconvolve::back(transform, axes, sign, modes, grid));
+        });
         Ok(Spectrum(fine))
     }
 
     fn fft_back<T: Real>(
         &self,
         prepared: &Prepared<T>,
-        Spectrum(mut fine): Spectrum<Pages<Complex<T>>>,
+        Spectrum(mut fine): Spectrum<Fine<T>>,
+        items: usize,
         sign: Sign,
         timings: &mut Timings,
-    ) -> Result<Grid<Pages<Complex<T>>>> {
-        let items = fine.len();
+    ) -> Result<Grid<Fine<T>>> {
+        let len = prepared.layout.len();
         timings.time(Stage::Fft, || {
-            self.install(items, || {
-                prepared.transform.backward(&mut fine, sign);
-                interp::fill_halo(&prepared.layout, prepared.kernel.width, &mut fine);
+            self.install(len, || {
+                for grid in fine.cells.chunks_exact_mut(len).take(items) {
+                    prepared.transform.backward(grid, sign);
+                    interp::fill_halo(&prepared.layout, prepared.stencil.width, grid);
+                }
             });
         });
         Ok(Grid(fine))
@@ -244,12 +284,15 @@ impl Backend for Cpu {
         &self,
         prepared: &Prepared<T>,
         points: &Bins<T>,
-        Grid(fine): &Grid<Pages<Complex<T>>>,
+        Grid(fine): &Grid<Fine<T>>,
         values: &mut &mut [Complex<T>],
-        item: usize,
+        items: Range<usize>,
     ) -> Result<()> {
-        let values = &mut values[item * points.len..][..points.len];
-        self.install(points.len, || interp::interp(&prepared.layout, &prepared.kernel, points, fine, values));
+        let values = &mut values[items.start * points.len..items.end * points.len];
+        let grids = &fine.cells[..items.len() * prepared.layout.len()];
+        self.install(spread::work(&prepared.layout, &prepared.stencil, points.len), || {
+            interp::interp(prepared, points, grids, values);
+        });
         Ok(())
     }
 }

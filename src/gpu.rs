@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::Arc;
 
 use num_complex::Complex;
@@ -225,7 +226,7 @@ impl Backend for Gpu {
         usize::try_from(fft::bytes::<T>(design.grid)).unwrap_or(usize::MAX)
     }
 
-    fn blank<T: Real>(&self, prepared: &Prepared<T>) -> Result<Fine<T>> {
+    fn blank<T: Real>(&self, prepared: &Prepared<T>, _: usize) -> Result<Fine<T>> {
         Fine::new(&self.0, prepared.extents.iter().map(|&cells| cells as usize).product())
     }
 
@@ -261,10 +262,10 @@ impl Backend for Gpu {
         prepared: &Prepared<T>,
         points: &Points<T>,
         strengths: &Input<T>,
-        item: usize,
+        items: Range<usize>,
         fine: Fine<T>,
     ) -> Result<Grid<Fine<T>>> {
-        spread::run(&self.0, prepared, points, &strengths.buffer, item, &fine.buffer)?;
+        spread::run(&self.0, prepared, points, &strengths.buffer, items.start, &fine.buffer)?;
         Ok(Grid(fine))
     }
 
@@ -272,6 +273,7 @@ impl Backend for Gpu {
         &self,
         prepared: &Prepared<T>,
         grid: Grid<Fine<T>>,
+        _: usize,
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<Spectrum<Fine<T>>> {
@@ -283,21 +285,23 @@ impl Backend for Gpu {
     fn deconvolve<T: Real>(
         &self,
         prepared: &Prepared<T>,
-        spectrum: &Spectrum<Fine<T>>,
+        spectrum: &mut Spectrum<Fine<T>>,
         modes: &mut Output<'_, T>,
-        item: usize,
+        items: Range<usize>,
+        _: Sign,
     ) -> Result<()> {
-        prepared.deconvolve.forward(&self.0, &prepared.extents, &spectrum.0.buffer, &modes.buffer, item)
+        prepared.deconvolve.forward(&self.0, &prepared.extents, &spectrum.0.buffer, &modes.buffer, items.start)
     }
 
     fn deconvolve_back<T: Real>(
         &self,
         prepared: &Prepared<T>,
         modes: &Input<T>,
-        item: usize,
+        items: Range<usize>,
+        _: Sign,
         fine: Fine<T>,
     ) -> Result<Spectrum<Fine<T>>> {
-        prepared.deconvolve.back(&self.0, &prepared.extents, &modes.buffer, item, &fine.buffer)?;
+        prepared.deconvolve.back(&self.0, &prepared.extents, &modes.buffer, items.start, &fine.buffer)?;
         Ok(Spectrum(fine))
     }
 
@@ -305,6 +309,7 @@ impl Backend for Gpu {
         &self,
         prepared: &Prepared<T>,
         spectrum: Spectrum<Fine<T>>,
+        _: usize,
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<Grid<Fine<T>>> {
@@ -319,8 +324,8 @@ impl Backend for Gpu {
         points: &Points<T>,
         grid: &Grid<Fine<T>>,
         values: &mut Output<'_, T>,
-        item: usize,
+        items: Range<usize>,
     ) -> Result<()> {
-        interp::run(&self.0, prepared, points, &grid.0.buffer, &values.buffer, item)
+        interp::run(&self.0, prepared, points, &grid.0.buffer, &values.buffer, items.start)
     }
 }

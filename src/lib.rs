@@ -26,6 +26,7 @@ mod parallel;
 mod real;
 mod shape;
 mod simd;
+mod stencil;
 
 pub use backend::{Backend, Design, Grid, Spectrum};
 pub use cpu::Cpu;

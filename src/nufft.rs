@@ -13,7 +13,7 @@ mod timings;
 mod turns;
 mod vanderplas;
 
-pub use bins::{AxisTiles, Bins, Tiling};
+pub use bins::{AxisTiles, BLOCK, Bins, Tiling, Unpacked};
 pub use kernel::{KernelShape, Shape};
 pub use plan::{NufftBuilder, NufftPlan};
 pub use points::{Fold, Points};

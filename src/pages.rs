@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use bytemuck::Pod;
+use bytemuck::{Pod, Zeroable};
 
 use crate::error::{Error, Result};
 
@@ -22,14 +22,24 @@ pub struct Pages<T> {
 }
 
 enum Memory {
-    /// Sixteen bytes at a time, for alignment.
-    Heap(Vec<[u64; 2]>),
+    Heap(Vec<Line>),
     Mapped(memmap2::MmapMut),
 }
+
+/// A cache line, for alignment.
+#[derive(Clone, Copy, Zeroable, Pod)]
+#[repr(C, align(64))]
+struct Line([u64; 8]);
 
 impl<T> fmt::Debug for Pages<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pages").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+impl<T> Default for Pages<T> {
+    fn default() -> Self {
+        Self { memory: Memory::Heap(Vec::new()), len: 0, kind: PhantomData }
     }
 }
 
@@ -43,7 +53,7 @@ impl<T: Pod> Pages<T> {
             limit: format!("the system refused them ({error}); {advice}"),
         };
         let memory = if bytes < LARGE {
-            Memory::Heap(vec![[0; 2]; bytes.div_ceil(16)])
+            Memory::Heap(vec![Line([0; 8]); bytes.div_ceil(64)])
         } else {
             let map = memmap2::MmapMut::map_anon(bytes).map_err(|error| refused(&error))?;
             // Only advice: without huge pages the array is as right, and slower.

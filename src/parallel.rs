@@ -32,6 +32,15 @@ pub(crate) fn chunks<T: Send>(
     }
 }
 
+/// Calls `work(index, chunk)` for each chunk, in parallel if there is more than one.
+pub(crate) fn each_chunk<T: Send>(slice: &mut [T], chunk: usize, work: impl Fn(usize, &mut [T]) + Send + Sync) {
+    if slice.len() <= chunk {
+        work(0, slice);
+    } else {
+        slice.par_chunks_mut(chunk).enumerate().for_each(|(index, part)| work(index, part));
+    }
+}
+
 /// Calls `work(index, a_chunk, b_chunk)` for the chunks of two slices side by side.
 pub(crate) fn zip_chunks<A: Send, B: Send>(
     a: &mut [A],

@@ -7,7 +7,7 @@ use rustfft::Fft;
 
 use crate::cpu::{fft, interp, spread};
 use crate::nufft::Sign;
-use crate::simd;
+use crate::stencil;
 
 mod sealed {
     pub trait Sealed {}
@@ -83,10 +83,10 @@ impl Coordinate for f64 {}
 #[expect(private_interfaces, reason = "see the trait")]
 impl Compiled for f32 {
     fn spread(loops: spread::Spread<'_, Self>) {
-        simd::run_stencils(loops.layout.dimensions, loops.kernel.padded, loops);
+        stencil::run_f32(loops.layout.dimensions, loops.stencil.row, loops);
     }
     fn interp(loops: interp::Interp<'_, Self>) {
-        simd::run_stencils(loops.layout.dimensions, loops.kernel.padded, loops);
+        stencil::run_f32(loops.layout.dimensions, loops.stencil.row, loops);
     }
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
         fft::plan(cells, sign)
@@ -96,10 +96,10 @@ impl Compiled for f32 {
 #[expect(private_interfaces, reason = "see the trait")]
 impl Compiled for f64 {
     fn spread(loops: spread::Spread<'_, Self>) {
-        simd::run_stencils(loops.layout.dimensions, loops.kernel.padded, loops);
+        stencil::run_f64(loops.layout.dimensions, loops.stencil.row, loops);
     }
     fn interp(loops: interp::Interp<'_, Self>) {
-        simd::run_stencils(loops.layout.dimensions, loops.kernel.padded, loops);
+        stencil::run_f64(loops.layout.dimensions, loops.stencil.row, loops);
     }
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
         fft::plan(cells, sign)

@@ -2,12 +2,13 @@
 //!
 //! Lines of the fastest axis are transformed in place. Other axes go through panels of a few adjacent columns, gathered into
 //! lines and scattered back, since strided lines would touch a cache line for each element. Type 1 starts with the fastest axis and
-//! keeps, on each next one, only columns in which a mode lies; type 2 goes the other way. In three dimensions the two faster
-//! axes are done plane by plane, while the plane is in cache.
+//! keeps, on each next one, only columns in which a mode lies; type 2 goes the other way and reads only those, so that a grid
+//! need not be zero where no mode lies. In three dimensions the two faster axes are done plane by plane, while the plane is in
+//! cache. The slowest axis is left to [`crate::cpu::deconvolve`], which takes its lines from the modes or to them directly.
 //!
 //! A long one-dimensional line n = n₁n₂ is taken as n₁ rows of n₂ (Bailey's four steps, 1990): columns, a turn of each element by
 //! `exp(±2πi k₁j₂/n)`, rows. Every core then has work, and two plans of a thousand replace one of a million, whose tables alone
-//! take longer to make than a transform. Bin `k₁ + n₁k₂` is left at `k₁n₂ + k₂`: [`Transform::placed`] says where.
+//! take longer to make than a transform. Bin `k₁ + n₁k₂` comes out of row k₁ at k₂.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,12 +17,9 @@ use std::sync::{Arc, OnceLock};
 use num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-use crate::nufft::{ModeAxis, Sign};
+use crate::nufft::{ModeAxis, ModeOrder, Sign};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
-
-/// Columns gathered together: 8 complex f64 are two cache lines; 4 to 32 were within 5 % of each other.
-const PANEL: usize = 8;
 
 /// Cells from which a one-dimensional line is split.
 const LONG: usize = 1 << 15;
@@ -30,18 +28,47 @@ const LONG: usize = 1 << 15;
 pub(crate) struct Transform<T: Real> {
     /// The grid's axes; for a line that is split, its rows and columns.
     axes: Vec<Axis>,
-    /// The factors by which a split line's elements are turned.
-    turns: Option<Turns<T>>,
+    /// What a split line has besides.
+    pub(crate) split: Option<Split<T>>,
     /// One plan an axis, for sign + and sign -, made when first used.
     plans: [OnceLock<Vec<Arc<dyn Fft<T>>>>; 2],
 }
 
 /// One axis of the grid.
-struct Axis {
-    cells: usize,
-    stride: usize,
-    /// Bins in which a mode lies: the first ones and the last ones.
-    kept: [Range<usize>; 2],
+#[derive(Debug, Clone)]
+pub(crate) struct Axis {
+    pub(crate) cells: usize,
+    /// Elements from one cell to the next.
+    pub(crate) stride: usize,
+    /// Bins in which a mode lies: those of modes from 0 on, and those of negative modes.
+    pub(crate) kept: [Run; 2],
+}
+
+/// Bins in a row whose modes are in a row as well.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) bins: Range<usize>,
+    /// Place of the first bin's mode among the axis' modes.
+    pub(crate) mode: usize,
+}
+
+/// Columns along the slowest axis next to each other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Columns {
+    /// The first one's first element.
+    pub(crate) start: usize,
+    pub(crate) count: usize,
+    /// Place of the first one's mode on the fastest axis.
+    pub(crate) mode: usize,
+    /// Place of their mode on the middle axis, of three.
+    pub(crate) outer: Option<usize>,
+}
+
+/// A line taken as rows and columns.
+pub(crate) struct Split<T> {
+    turns: Turns<T>,
+    /// Runs of the whole line.
+    pub(crate) kept: [Run; 2],
 }
 
 impl<T: Real> fmt::Debug for Transform<T> {
@@ -59,34 +86,57 @@ pub(crate) fn plan<T: Real>(cells: usize, sign: Sign) -> Arc<dyn Fft<T>> {
     }
 }
 
+/// Columns gathered together: two cache lines; 4 to 32 complex f64 were within 5 % of each other.
+pub(crate) const fn panel<T>() -> usize {
+    128 / size_of::<Complex<T>>()
+}
+
+impl Axis {
+    fn new(cells: usize, stride: usize, modes: usize, order: ModeOrder) -> Self {
+        Self { cells, stride, kept: runs(cells, modes, order) }
+    }
+
+    pub(crate) fn kept_parts(&self) -> [Range<usize>; 2] {
+        [self.kept[0].bins.clone(), self.kept[1].bins.clone()]
+    }
+
+    /// Kept bins in runs of at most `size`.
+    pub(crate) fn panels(&self, size: usize) -> impl Iterator<Item = Run> + '_ {
+        self.kept.iter().flat_map(move |run| {
+            run.bins.clone().step_by(size).map(move |first| Run {
+                bins: first..run.bins.end.min(first + size),
+                mode: run.mode + first - run.bins.start,
+            })
+        })
+    }
+}
+
+fn runs(cells: usize, modes: usize, order: ModeOrder) -> [Run; 2] {
+    let below = modes / 2;
+    let (above_at, below_at) = match order {
+        ModeOrder::Centred => (below, 0),
+        ModeOrder::Fft => (0, modes - below),
+    };
+    [Run { bins: 0..modes - below, mode: above_at }, Run { bins: cells - below..cells, mode: below_at }]
+}
+
 impl<T: Real> Transform<T> {
     /// For a grid of these extents whose axes are `strides` elements apart, the last one contiguous, with `kept` modes an axis.
-    pub(crate) fn new(grid: &[usize], strides: &[usize], kept: &[usize]) -> Self {
+    pub(crate) fn new(grid: &[usize], strides: &[usize], kept: &[usize], order: ModeOrder) -> Self {
         if let &[cells] = grid
             && cells >= LONG
         {
-            let rows = split(cells);
+            let rows = divisor(cells);
             let columns = cells / rows;
-            let whole = |cells, stride| Axis { cells, stride, kept: [0..cells, 0..0] };
-            let axes = vec![whole(rows, columns), whole(columns, 1)];
-            return Self { axes, turns: Some(Turns::new(cells)), plans: Default::default() };
+            let all = |cells| [Run { bins: 0..cells, mode: 0 }, Run { bins: 0..0, mode: 0 }];
+            let axes = [(rows, columns), (columns, 1)];
+            let axes = axes.map(|(cells, stride)| Axis { cells, stride, kept: all(cells) }).to_vec();
+            let split = Split { turns: Turns::new(rows, columns), kept: runs(cells, kept[0], order) };
+            return Self { axes, split: Some(split), plans: Default::default() };
         }
         let axes = grid.iter().zip(strides).zip(kept);
-        let axes = axes.map(|((&cells, &stride), &kept)| {
-            let below = kept / 2;
-            Axis { cells, stride, kept: [0..kept - below, cells - below..cells] }
-        });
-        Self { axes: axes.collect(), turns: None, plans: Default::default() }
-    }
-
-    /// Axes of modes with their bins where this transform leaves them.
-    pub(crate) fn placed(&self, modes: &[ModeAxis<T>]) -> Vec<ModeAxis<T>> {
-        let mut modes = modes.to_vec();
-        if self.turns.is_some() {
-            let (rows, columns) = (self.axes[0].cells as u32, self.axes[1].cells as u32);
-            modes[0].bin.iter_mut().for_each(|bin| *bin = *bin % rows * columns + *bin / rows);
-        }
-        modes
+        let axes = axes.map(|((&cells, &stride), &modes)| Axis::new(cells, stride, modes, order));
+        Self { axes: axes.collect(), split: None, plans: Default::default() }
     }
 
     /// Makes the plans of one sign now instead of at the first use.
@@ -98,184 +148,259 @@ impl<T: Real> Transform<T> {
         self.plans[sign as usize].get_or_init(|| self.axes.iter().map(|axis| T::plan_fft(axis.cells, sign)).collect())
     }
 
-    /// Type 1: the whole grid in, the bins in which modes lie out; the others hold nothing of use.
+    /// The axes, the slowest first; of a split line, the columns' and the rows'.
+    pub(crate) fn axes(&self) -> &[Axis] {
+        &self.axes
+    }
+
+    /// Room for lines of one axis.
+    pub(crate) fn panel(&self, axis: usize, sign: Sign) -> Panel<'_, T> {
+        Panel::new(self.axes[axis].cells, panel::<T>(), &*self.plans(sign)[axis])
+    }
+
+    /// Type 1: all axes but the slowest; of a split line, the columns and their turns.
     pub(crate) fn forward(&self, grid: &mut [Complex<T>], sign: Sign) {
         let plans = self.plans(sign);
-        match (&self.axes[..], plans) {
-            ([x], [fft_x]) => rows(&mut grid[..x.cells], x.cells, x.cells, &**fft_x),
-            ([y, x], [fft_y, fft_x]) if let Some(turns) = &self.turns => {
-                parallel_columns(Disjoint::new(grid), y, &[0], x, &**fft_y);
-                turns.apply(&mut grid[..y.cells * y.stride], y.stride, sign);
-                rows(&mut grid[..y.cells * y.stride], x.cells, y.stride, &**fft_x);
-            }
-            ([y, x], [fft_y, fft_x]) => {
-                rows(&mut grid[..y.cells * y.stride], x.cells, y.stride, &**fft_x);
-                parallel_columns(Disjoint::new(grid), y, &[0], x, &**fft_y);
-            }
-            ([z, y, x], [fft_z, fft_y, fft_x]) => {
-                parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
-                    rows(&mut plane[..y.cells * y.stride], x.cells, y.stride, &**fft_x);
-                    columns(Disjoint::new(plane), y, 0, x, &**fft_y);
-                });
-                let starts: Vec<usize> = y.kept_bins().map(|bin| bin * y.stride).collect();
-                parallel_columns(Disjoint::new(grid), z, &starts, x, &**fft_z);
+        match &self.axes[..] {
+            [_] => {}
+            [y, x] if let Some(split) = &self.split => self.turned_columns(split, grid, [y, x], sign, true),
+            [y, x] => rows(&mut grid[..y.cells * y.stride], x, y.stride, &*plans[1], None),
+            [z, y, x] => parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
+                rows(&mut plane[..y.cells * y.stride], x, y.stride, &*plans[2], None);
+                self.middle(plane, [y, x], sign, &[0..y.cells], &y.kept_parts());
+            }),
+            _ => unreachable!("a plan has one to three axes"),
+        }
+    }
+
+    /// Type 2: all axes but the slowest, which is done.
+    pub(crate) fn backward(&self, grid: &mut [Complex<T>], sign: Sign) {
+        let plans = self.plans(sign);
+        match &self.axes[..] {
+            [_] => {}
+            [y, x] if let Some(split) = &self.split => self.turned_columns(split, grid, [y, x], sign, false),
+            [y, x] => rows(&mut grid[..y.cells * y.stride], x, y.stride, &*plans[1], Some(x)),
+            [z, y, x] => parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
+                self.middle(plane, [y, x], sign, &y.kept_parts(), &[0..y.cells]);
+                rows(&mut plane[..y.cells * y.stride], x, y.stride, &*plans[2], Some(x));
+            }),
+            _ => unreachable!("a plan has one to three axes"),
+        }
+    }
+
+    /// The middle axis in one plane, at the kept bins of the fastest: read where `from` says, written where `to` says.
+    fn middle(&self, plane: &mut [Complex<T>], [y, x]: [&Axis; 2], sign: Sign, from: &[Range<usize>], to: &[Range<usize>]) {
+        let mut lines = self.panel(1, sign);
+        let plane = Disjoint::new(plane);
+        for columns in x.panels(panel::<T>()) {
+            let (start, count) = (columns.bins.start, columns.bins.len());
+            lines.load(plane, start, count, y, from);
+            lines.transform(count);
+            lines.store(plane, start, count, y, to);
+        }
+    }
+
+    /// The slowest axis of a whole grid in place, for who does not deconvolve in the same pass: before `backward`, of which the
+    /// bins without modes must be zero, or after `forward`.
+    pub(crate) fn slowest(&self, grid: &mut [Complex<T>], sign: Sign) {
+        if self.split.is_some() {
+            let [y, x] = [&self.axes[0], &self.axes[1]];
+            return rows(&mut grid[..y.cells * y.stride], x, y.stride, &*self.plans(sign)[1], None);
+        }
+        let (slowest, work) = (&self.axes[0], grid.len());
+        let columns = self.columns();
+        let grid = Disjoint::new(grid);
+        parallel::each(columns.len(), work, |index| {
+            let Columns { start, count, .. } = columns[index];
+            let mut panel = self.panel(0, sign);
+            panel.load(grid, start, count, slowest, &[0..slowest.cells]);
+            panel.transform(count);
+            panel.store(grid, start, count, slowest, &[0..slowest.cells]);
+        });
+    }
+
+    /// The kept columns along the slowest axis, in panels; not of a split line.
+    pub(crate) fn columns(&self) -> Vec<Columns> {
+        let panels = |x: &Axis, start: usize, outer: Option<usize>| -> Vec<Columns> {
+            let columns = |run: Run| Columns { start: start + run.bins.start, count: run.bins.len(), mode: run.mode, outer };
+            x.panels(panel::<T>()).map(columns).collect()
+        };
+        match &self.axes[..] {
+            [_] => vec![Columns { start: 0, count: 1, mode: 0, outer: None }],
+            [_, x] => panels(x, 0, None),
+            [_, y, x] => {
+                let rows = y.panels(1).flat_map(|run| panels(x, run.bins.start * y.stride, Some(run.mode)));
+                rows.collect()
             }
             _ => unreachable!("a plan has one to three axes"),
         }
     }
 
-    /// Type 2: bins in which modes lie in, all others zero; the whole grid out.
-    pub(crate) fn backward(&self, grid: &mut [Complex<T>], sign: Sign) {
-        let plans = self.plans(sign);
-        match (&self.axes[..], plans) {
-            ([x], [fft_x]) => rows(&mut grid[..x.cells], x.cells, x.cells, &**fft_x),
-            ([y, x], [fft_y, fft_x]) if let Some(turns) = &self.turns => {
-                rows(&mut grid[..y.cells * y.stride], x.cells, y.stride, &**fft_x);
-                turns.apply(&mut grid[..y.cells * y.stride], y.stride, sign);
-                parallel_columns(Disjoint::new(grid), y, &[0], x, &**fft_y);
-            }
-            ([y, x], [fft_y, fft_x]) => {
-                parallel_columns(Disjoint::new(grid), y, &[0], x, &**fft_y);
-                rows(&mut grid[..y.cells * y.stride], x.cells, y.stride, &**fft_x);
-            }
-            ([z, y, x], [fft_z, fft_y, fft_x]) => {
-                let starts: Vec<usize> = y.kept_bins().map(|bin| bin * y.stride).collect();
-                parallel_columns(Disjoint::new(grid), z, &starts, x, &**fft_z);
-                parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
-                    columns(Disjoint::new(plane), y, 0, x, &**fft_y);
-                    rows(&mut plane[..y.cells * y.stride], x.cells, y.stride, &**fft_x);
-                });
-            }
-            _ => unreachable!("a plan has one to three axes"),
+    /// Axes of modes with their bins where `forward` and `slowest` leave them.
+    pub(crate) fn placed(&self, modes: &[ModeAxis<T>]) -> Vec<ModeAxis<T>> {
+        let mut modes = modes.to_vec();
+        if self.split.is_some() {
+            let (rows, columns) = (self.axes[0].cells as u32, self.axes[1].cells as u32);
+            modes[0].bin.iter_mut().for_each(|bin| *bin = *bin % rows * columns + *bin / rows);
         }
+        modes
+    }
+
+    /// The columns of a split line, turned after (type 1) or before (type 2) their transform.
+    fn turned_columns(&self, split: &Split<T>, grid: &mut [Complex<T>], [y, x]: [&Axis; 2], sign: Sign, after: bool) {
+        let (size, work) = (panel::<T>(), grid.len());
+        let grid = Disjoint::new(grid);
+        parallel::each(x.cells.div_ceil(size), work, |index| {
+            let columns = index * size..x.cells.min((index + 1) * size);
+            let mut panel = self.panel(0, sign);
+            panel.load(grid, columns.start, columns.len(), y, &[0..y.cells]);
+            if !after {
+                split.turns.apply(&mut panel.lines, y.cells, columns.clone(), sign);
+            }
+            panel.transform(columns.len());
+            if after {
+                split.turns.apply(&mut panel.lines, y.cells, columns.clone(), sign);
+            }
+            panel.store(grid, columns.start, columns.len(), y, &[0..y.cells]);
+        });
     }
 }
 
 /// The factor of a line's length next below its square root; sizes are products of 2, 3 and 5, so there is one near.
-fn split(cells: usize) -> usize {
+fn divisor(cells: usize) -> usize {
     let root = cells.isqrt();
     (1..=root).rev().find(|rows| cells.is_multiple_of(*rows)).unwrap_or(1)
 }
 
-/// `exp(2πi m/n)` for any m < n as a product of two from small tables, each computed in f64.
+/// `exp(2πi kj/n)` for row k and column j of a split line.
+///
+/// Column `j₀ + c` of a panel that begins at j₀ turns by `exp(2πi k j₀/n) exp(2πi k c/n)`: the first factor is one number a row,
+/// a product of two from small tables computed in f64, the second a table of a panel's width.
 struct Turns<T> {
-    coarse: Vec<Complex<T>>,
-    fine: Vec<Complex<T>>,
+    coarse: Vec<Complex<f64>>,
+    fine: Vec<Complex<f64>>,
+    within: Vec<Complex<T>>,
 }
 
 /// Entries of the fine table; with the coarse one it stays in the second-level cache.
 const FINE: usize = 1024;
 
 impl<T: Real> Turns<T> {
-    fn new(cells: usize) -> Self {
+    fn new(rows: usize, columns: usize) -> Self {
+        let cells = rows * columns;
         let at = |m: usize| {
             let (sin, cos) = (std::f64::consts::TAU * (m as f64 / cells as f64)).sin_cos();
-            Complex::new(T::nearest(cos), T::nearest(sin))
+            Complex::new(cos, sin)
         };
-        Self { coarse: (0..cells.div_ceil(FINE)).map(|m| at(m * FINE)).collect(), fine: (0..FINE).map(at).collect() }
+        let size = panel::<T>();
+        Self {
+            coarse: (0..cells.div_ceil(FINE)).map(|m| at(m * FINE)).collect(),
+            fine: (0..FINE).map(at).collect(),
+            within: (0..size).flat_map(|c| (0..rows).map(move |k| narrow(at(k * c)))).collect(),
+        }
     }
 
-    /// Turns element j of row k by kj: `rows · columns` is the length, so that kj stays below it.
-    fn apply(&self, grid: &mut [Complex<T>], columns: usize, sign: Sign) {
-        parallel::chunks(grid, columns, 4, |k, row| {
-            for (j, value) in row.iter_mut().enumerate() {
-                let m = k * j;
-                let turn = self.coarse[m / FINE] * self.fine[m % FINE];
-                *value = *value * if sign == Sign::Plus { turn } else { turn.conj() };
+    /// Turns the lines of a panel's columns.
+    fn apply(&self, lines: &mut [Complex<T>], rows: usize, columns: Range<usize>, sign: Sign) {
+        let conjugate = if sign == Sign::Plus { T::one() } else { -T::one() };
+        let first: Vec<Complex<T>> = (0..rows)
+            .map(|k| {
+                let m = k * columns.start;
+                narrow(self.coarse[m / FINE] * self.fine[m % FINE])
+            })
+            .collect();
+        for (line, within) in lines.chunks_exact_mut(rows).zip(self.within.chunks_exact(rows)).take(columns.len()) {
+            for ((value, &a), &b) in line.iter_mut().zip(&first).zip(within) {
+                let turn = a * b;
+                *value = *value * Complex::new(turn.re, turn.im * conjugate);
             }
-        });
+        }
     }
 }
 
-impl Axis {
-    fn kept_bins(&self) -> impl Iterator<Item = usize> + '_ {
-        self.kept.iter().cloned().flatten()
-    }
-
-    /// Kept bins in runs of at most [`PANEL`].
-    fn panels(&self) -> impl Iterator<Item = Range<usize>> + '_ {
-        let runs = self.kept.iter().cloned();
-        runs.flat_map(|run| run.clone().step_by(PANEL).map(move |first| first..run.end.min(first + PANEL)))
-    }
+fn narrow<T: Real>(z: Complex<f64>) -> Complex<T> {
+    Complex::new(T::nearest(z.re), T::nearest(z.im))
 }
 
-/// Transforms the first `cells` elements of every row of `stride` elements.
-fn rows<T: Real>(grid: &mut [Complex<T>], cells: usize, stride: usize, fft: &dyn Fft<T>) {
+/// Transforms the first cells of every row of `stride` elements; those of them in which no mode of `clear` lies are zeroed first.
+fn rows<T: Real>(grid: &mut [Complex<T>], axis: &Axis, stride: usize, fft: &dyn Fft<T>, clear: Option<&Axis>) {
     let together = (4096 / stride).max(1) * stride;
     parallel::chunks(grid, together, 4, |_, lines| {
         let mut scratch = vec![Complex::default(); fft.get_inplace_scratch_len()];
         for line in lines.chunks_mut(stride) {
-            fft.process_with_scratch(&mut line[..cells], &mut scratch);
+            if let Some(axis) = clear {
+                line[axis.kept[0].bins.end..axis.kept[1].bins.start].fill(Complex::default());
+            }
+            fft.process_with_scratch(&mut line[..axis.cells], &mut scratch);
         }
     });
 }
 
-/// Transforms the columns along `axis` that start at the kept bins of `fastest`, from each of `starts` on, in parallel.
-fn parallel_columns<T: Real>(
-    grid: Disjoint<'_, Complex<T>>,
-    axis: &Axis,
-    starts: &[usize],
-    fastest: &Axis,
-    fft: &dyn Fft<T>,
-) {
-    let panels: Vec<Range<usize>> = fastest.panels().collect();
-    // A task takes whole rows of panels where there are many, and single panels where there is one row.
-    let work = panels.len() * PANEL * starts.len() * axis.cells;
-    if starts.len() > 1 {
-        parallel::each(starts.len(), work, |row| columns(grid, axis, starts[row], fastest, fft));
-    } else {
-        parallel::each(panels.len(), work, |panel| {
-            let mut room = Room::new(axis.cells, fft);
-            room.panel(grid, axis, starts[0], panels[panel].clone(), fft);
-        });
-    }
-}
-
-/// Transforms the columns along `axis` that start at `start` plus the kept bins of `fastest`.
-fn columns<T: Real>(grid: Disjoint<'_, Complex<T>>, axis: &Axis, start: usize, fastest: &Axis, fft: &dyn Fft<T>) {
-    let mut room = Room::new(axis.cells, fft);
-    for columns in fastest.panels() {
-        room.panel(grid, axis, start, columns, fft);
-    }
-}
-
-/// Memory for one panel.
-struct Room<T> {
-    lines: Vec<Complex<T>>,
+/// Memory for some lines of one axis, and their transform.
+pub(crate) struct Panel<'a, T: Real> {
+    /// Lines one after another.
+    pub(crate) lines: Vec<Complex<T>>,
     scratch: Vec<Complex<T>>,
+    cells: usize,
+    fft: &'a dyn Fft<T>,
 }
 
-impl<T: Real> Room<T> {
-    fn new(cells: usize, fft: &dyn Fft<T>) -> Self {
-        Self {
-            lines: vec![Complex::default(); PANEL * cells],
-            scratch: vec![Complex::default(); fft.get_inplace_scratch_len()],
+impl<'a, T: Real> Panel<'a, T> {
+    fn new(cells: usize, columns: usize, fft: &'a dyn Fft<T>) -> Self {
+        let scratch = vec![Complex::default(); fft.get_inplace_scratch_len()];
+        Self { lines: vec![Complex::default(); columns * cells], scratch, cells, fft }
+    }
+
+    /// Zeroes the lines where `parts` says that nothing was loaded.
+    pub(crate) fn clear_outside(&mut self, count: usize, parts: &[Range<usize>]) {
+        for line in self.lines.chunks_exact_mut(self.cells).take(count) {
+            let mut from = 0;
+            for part in parts {
+                line[from..part.start.max(from)].fill(Complex::default());
+                from = part.end;
+            }
+            line[from..].fill(Complex::default());
         }
     }
 
-    fn panel(
+    /// Takes `count` columns along `axis` from `start` on, at those of its cells that lie in `parts`; the rest is zero.
+    pub(crate) fn load(
         &mut self,
         grid: Disjoint<'_, Complex<T>>,
-        axis: &Axis,
         start: usize,
-        columns: Range<usize>,
-        fft: &dyn Fft<T>,
+        count: usize,
+        axis: &Axis,
+        parts: &[Range<usize>],
     ) {
-        let (count, cells) = (columns.len(), axis.cells);
-        let lines = &mut self.lines[..count * cells];
-        for j in 0..cells {
+        self.clear_outside(count, parts);
+        for j in parts.iter().cloned().flatten() {
             // SAFETY: panels of different tasks have different columns, and a column has no element in common with another.
-            let row = unsafe { grid.part(start + j * axis.stride + columns.start, count) };
+            let row = unsafe { grid.part(start + j * axis.stride, count) };
             for (column, &value) in row.iter().enumerate() {
-                lines[column * cells + j] = value;
+                self.lines[column * self.cells + j] = value;
             }
         }
-        fft.process_with_scratch(lines, &mut self.scratch);
-        for j in 0..cells {
-            // SAFETY: as above.
-            let row = unsafe { grid.part(start + j * axis.stride + columns.start, count) };
+    }
+
+    /// Transforms the first `count` lines.
+    pub(crate) fn transform(&mut self, count: usize) {
+        self.fft.process_with_scratch(&mut self.lines[..count * self.cells], &mut self.scratch);
+    }
+
+    /// Puts the lines back, at those cells that lie in `parts`.
+    pub(crate) fn store(
+        &self,
+        grid: Disjoint<'_, Complex<T>>,
+        start: usize,
+        count: usize,
+        axis: &Axis,
+        parts: &[Range<usize>],
+    ) {
+        for j in parts.iter().cloned().flatten() {
+            // SAFETY: as in `load`.
+            let row = unsafe { grid.part(start + j * axis.stride, count) };
             for (column, value) in row.iter_mut().enumerate() {
-                *value = lines[column * cells + j];
+                *value = self.lines[column * self.cells + j];
             }
         }
     }
@@ -295,8 +420,8 @@ mod tests {
             }
             let len = strides[0] * (grid[0] + 3);
             let cells: Vec<Vec<usize>> = every(&grid.iter().map(|&n| (0..n).collect()).collect::<Vec<_>>());
-            let transform = Transform::<f64>::new(&grid, &strides, &kept);
-            let bins = every(&transform.axes.iter().map(|axis| axis.kept_bins().collect()).collect::<Vec<_>>());
+            let transform = Transform::<f64>::new(&grid, &strides, &kept, ModeOrder::Fft);
+            let bins = every(&transform.axes.iter().map(|axis| axis.kept_parts().into_iter().flatten().collect()).collect::<Vec<_>>());
             let place = |at: &[usize]| at.iter().zip(&strides).map(|(a, s)| a * s).sum::<usize>();
             let value = |i: usize| Complex::new((i * 37 % 101) as f64 / 50.0 - 1.0, (i * 53 % 97) as f64 / 48.0 - 1.0);
             for sign in [Sign::Plus, Sign::Minus] {
@@ -307,12 +432,14 @@ mod tests {
                 };
                 let mut work: Vec<_> = (0..len).map(value).collect();
                 transform.forward(&mut work, sign);
+                transform.slowest(&mut work, sign);
                 for bin in &bins {
                     let sum: Complex<f64> = cells.iter().map(|cell| value(place(cell)) * wave(bin, cell)).sum();
                     assert!((work[place(bin)] - sum).norm() < 1e-11);
                 }
                 let mut work = vec![Complex::default(); len];
                 bins.iter().for_each(|bin| work[place(bin)] = value(place(bin)));
+                transform.slowest(&mut work, sign);
                 transform.backward(&mut work, sign);
                 for cell in &cells {
                     let sum: Complex<f64> = bins.iter().map(|bin| value(place(bin)) * wave(bin, cell)).sum();
@@ -329,7 +456,7 @@ mod tests {
             let modes = cells / 2 + 1;
             let shape = crate::nufft::Shape::default().build(4, 2.0);
             let axis = ModeAxis::<f64>::new(&*shape, 4, modes, cells, crate::nufft::ModeOrder::Fft);
-            let transform = Transform::<f64>::new(&[cells], &[1], &[modes]);
+            let transform = Transform::<f64>::new(&[cells], &[1], &[modes], ModeOrder::Fft);
             let placed = transform.placed(std::slice::from_ref(&axis));
             let value = |i: usize| Complex::new((i * 37 % 101) as f64 / 50.0 - 1.0, (i * 53 % 97) as f64 / 48.0 - 1.0);
             for sign in [Sign::Plus, Sign::Minus] {
@@ -338,6 +465,7 @@ mod tests {
                 let mut work = expected.clone();
                 whole.process(&mut expected);
                 transform.forward(&mut work, sign);
+                transform.slowest(&mut work, sign);
                 let norm = expected.iter().map(|z| z.norm_sqr()).sum::<f64>().sqrt();
                 for (&bin, &place) in axis.bin.iter().zip(&placed[0].bin) {
                     assert!((work[place as usize] - expected[bin as usize]).norm() < 1e-14 * norm, "{cells} {bin}");
@@ -347,6 +475,7 @@ mod tests {
                     (expected[bin as usize], work[place as usize]) = (value(i), value(i));
                 }
                 whole.process(&mut expected);
+                transform.slowest(&mut work, sign);
                 transform.backward(&mut work, sign);
                 let norm = expected.iter().map(|z| z.norm_sqr()).sum::<f64>().sqrt();
                 for (work, expected) in work.iter().zip(&expected) {

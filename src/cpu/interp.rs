@@ -1,32 +1,31 @@
 //! Interpolation (type 2): values of the fine grid at the points, in tile order, returned to the caller's order.
 
+use std::ops::Range;
+
 use num_complex::Complex;
 
-use crate::cpu::Layout;
-use crate::nufft::multiply_add;
-use crate::nufft::{Bins, KernelTable};
+use crate::cpu::spread::{TOGETHER, work};
+use crate::cpu::{Layout, Prepared};
+use crate::nufft::{BLOCK, Bins, multiply_add};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
-use crate::simd::{self, OverStencils};
+use crate::stencil::{Block, Blocks, OverStencils, Stencil, doubled};
 
-/// Values returned to the caller's order together: they go to places far apart, for which one after another would wait. That
-/// they are stored as four numbers is also what makes the compiler sum in vectors of four.
-const BLOCK: usize = 128;
 /// Points a task takes.
 const TASK: usize = 4096;
 
-/// `values[j] = Σ_l grid[l] φ(l - u_j)`; the grid's halo must be filled.
+/// `values[j] = Σ_l grid[l] φ(l - u_j)` for each of some grids in a row; their halos must be filled.
 pub(crate) fn interp<T: Real>(
-    layout: &Layout,
-    kernel: &KernelTable<T>,
+    prepared: &Prepared<T>,
     bins: &Bins<T>,
-    grid: &[Complex<T>],
+    grids: &[Complex<T>],
     values: &mut [Complex<T>],
 ) {
+    let Prepared { layout, stencil, .. } = prepared;
     let values = Disjoint::new(values);
-    parallel::each(bins.len.div_ceil(TASK), bins.len * kernel.width, |task| {
+    parallel::each(bins.len.div_ceil(TASK), work(layout, stencil, bins.len), |task| {
         let points = task * TASK..bins.len.min((task + 1) * TASK);
-        T::interp(Interp { layout, kernel, bins, grid, values, points });
+        T::interp(Interp { layout, stencil, bins, grids, values, points });
     });
 }
 
@@ -53,72 +52,84 @@ pub(crate) fn fill_halo<T: Real>(layout: &Layout, width: usize, grid: &mut [Comp
 /// The inner loops: the values of some points.
 pub(crate) struct Interp<'a, T: Real> {
     pub(crate) layout: &'a Layout,
-    pub(crate) kernel: &'a KernelTable<T>,
+    pub(crate) stencil: &'a Stencil<T>,
     bins: &'a Bins<T>,
-    grid: &'a [Complex<T>],
+    grids: &'a [Complex<T>],
     values: Disjoint<'a, Complex<T>>,
-    points: std::ops::Range<usize>,
+    points: Range<usize>,
 }
 
 impl<T: Real> OverStencils for Interp<'_, T> {
-    type Output = ();
     /// Rows are summed with the weights of the slower axes first; one product with the fastest axis' weights comes last.
     #[inline(always)]
-    fn run<const FMA: bool, const D: usize, const P: usize, const H: usize>(self) {
-        let Self { layout, kernel, bins, grid, values, points } = self;
-        let cells: &[[T; 2]] = bytemuck::cast_slice(grid);
-        let width = kernel.width;
-        let mut block = [[T::zero(); 4]; BLOCK];
-        for (k, i) in points.clone().enumerate() {
-            let mut offset = 0;
-            let mut weights = [[T::zero(); P]; D];
-            for (axis, weights) in weights.iter_mut().enumerate() {
-                offset += bins.cells[axis * bins.len + i] as usize * layout.strides[3 - D + axis];
-                *weights = kernel.values::<FMA, P>(bins.fractions[axis * bins.len + i]);
+    fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize>(self) {
+        let Self { layout, stencil, bins, grids, values, points } = self;
+        let width = stencil.width;
+        let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { layout.strides[3 - D + axis] } else { 0 });
+        let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
+        let mut blocks = Blocks::new(bins, stencil, points, strides, 0);
+        let mut block = Block::new();
+        // Returned to the caller's order together: they go to places far apart, for which one after another would wait.
+        let mut found = [[[T::zero(); L]; BLOCK]; TOGETHER];
+        loop {
+            let count = blocks.next::<D>(&mut block);
+            if count == 0 {
+                return;
             }
-            let mut sums = [[T::zero(); 4]; H];
-            let mut add_row = |offset: usize, weight: T| {
-                let row: &[[T; 4]] = cells[offset..offset + P].as_flattened().as_chunks::<4>().0;
-                let row: &[[T; 4]; H] = row.try_into().expect("H groups");
-                for (sum, group) in sums.iter_mut().zip(row) {
-                    for lane in 0..4 {
-                        sum[lane] = multiply_add::<FMA, T>(group[lane], weight, sum[lane]);
-                    }
+            for k in 0..count {
+                let offset = block.offsets[k];
+                let row_weights: [[T; L]; G] =
+                    doubled(stencil.weights::<FMA, P>(block.argument(D - 1, k), block.shifts[k]));
+                let mut across = [[T::zero(); P]; 2];
+                for axis in 0..D - 1 {
+                    across[axis] = stencil.weights::<FMA, P>(block.argument(axis, k), 0);
                 }
-            };
-            match D {
-                1 => add_row(offset, T::one()),
-                2 => {
-                    for &weight in &weights[0][..width] {
-                        add_row(offset, weight);
-                        offset += layout.strides[1];
-                    }
-                }
-                _ => {
-                    for &outer in &weights[0][..width] {
-                        let mut offset_row = offset;
-                        for &weight in &weights[1][..width] {
-                            add_row(offset_row, outer * weight);
-                            offset_row += layout.strides[1];
+                for (cells, found) in grids.chunks_exact(layout.len()).zip(&mut found) {
+                    assert!(offset + reach <= cells.len());
+                    let cells = cells.as_ptr();
+                    let mut sums = [[T::zero(); L]; G];
+                    let mut add_row = |offset: usize, weight: T| {
+                        // SAFETY: the stencil's last row ends `reach` cells after its first begins, and that is inside.
+                        let row = unsafe { &*cells.add(offset).cast::<[[T; L]; G]>() };
+                        for (sum, group) in sums.iter_mut().zip(row) {
+                            for lane in 0..L {
+                                sum[lane] = multiply_add::<FMA, T>(group[lane], weight, sum[lane]);
+                            }
                         }
-                        offset += layout.strides[0];
+                    };
+                    match D {
+                        1 => add_row(offset, T::one()),
+                        2 => {
+                            for (row, &weight) in across[0][..width].iter().enumerate() {
+                                add_row(offset + row * strides[0], weight);
+                            }
+                        }
+                        _ => {
+                            for (plane, &outer) in across[0][..width].iter().enumerate() {
+                                let offset = offset + plane * strides[0];
+                                for (row, &weight) in across[1][..width].iter().enumerate() {
+                                    add_row(offset + row * strides[1], outer * weight);
+                                }
+                            }
+                        }
                     }
+                    let mut value = [T::zero(); L];
+                    for (sum, weight) in sums.iter().zip(&row_weights) {
+                        for lane in 0..L {
+                            value[lane] = multiply_add::<FMA, T>(sum[lane], weight[lane], value[lane]);
+                        }
+                    }
+                    found[k] = value;
                 }
             }
-            let row_weights: [[T; 4]; H] = simd::doubled(weights[D - 1]);
-            let mut value = [T::zero(); 4];
-            for (sum, weight) in sums.iter().zip(&row_weights) {
-                for lane in 0..4 {
-                    value[lane] = multiply_add::<FMA, T>(sum[lane], weight[lane], value[lane]);
-                }
-            }
-            block[k % BLOCK] = value;
-            if k % BLOCK == BLOCK - 1 || i + 1 == points.end {
-                let first = i - k % BLOCK;
-                for (&index, value) in bins.order[first..=i].iter().zip(&block) {
-                    let value = Complex::new(value[0] + value[2], value[1] + value[3]);
-                    // SAFETY: `order` is a permutation, so every point has a place of its own.
-                    unsafe { values.write(index as usize, value) };
+            for (item, found) in found.iter().take(grids.len() / layout.len()).enumerate() {
+                for (&index, lanes) in block.indices()[..count].iter().zip(found) {
+                    let mut value = Complex::new(lanes[0], lanes[1]);
+                    for pair in lanes.as_chunks::<2>().0[1..].iter() {
+                        value = value + Complex::new(pair[0], pair[1]);
+                    }
+                    // SAFETY: the indices are a permutation, so every point has a place of its own.
+                    unsafe { values.write(item * bins.len + index as usize, value) };
                 }
             }
         }

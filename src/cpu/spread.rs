@@ -3,79 +3,91 @@
 //! Points are sorted by tile, and tiles of one slab (a range of the slowest axis) lie together. A slab is at least as thick as
 //! a stencil less one cell, so slabs of even number never touch the same cell: they spread in parallel straight into the
 //! grid, then those of odd number do. Tiles crowded with points are left out and shared among threads afterwards, in private
-//! copies of the tile that are added in a fixed order. Neither depends on the number of threads, so the bits do not.
+//! copies of the tile that are added in a fixed order. Neither depends on the number of threads, so the bits do not. The
+//! kernel is evaluated once a point, whatever the number of transforms executed together.
 
 use std::ops::Range;
 
 use num_complex::Complex;
 use rayon::prelude::*;
 
-use crate::cpu::Layout;
-use crate::nufft::multiply_add;
-use crate::nufft::{Bins, KernelTable};
-use crate::parallel;
+use crate::cpu::{Layout, Prepared};
+use crate::nufft::{BLOCK, Bins, multiply_add};
+use crate::parallel::{self, Disjoint};
 use crate::real::Real;
-use crate::simd::{self, OverStencils};
+use crate::stencil::{Block, Blocks, OverStencils, Stencil, doubled, paired};
 
 /// Points in a tile beyond which it is cut into jobs of at most as many. Adding a private tile of 22³ cells back costs as
 /// much as spreading about 30 points of width 7.
 const CROWD: usize = 4096;
-/// Strengths fetched together: one at a time, the wait for memory was 70 % of the two-dimensional case.
-const GATHER: usize = 128;
 /// Jobs computed before their tiles are added to the grid; bounds the memory of the private tiles.
 const WAVE: usize = 32;
+/// Transforms executed together at most.
+pub(crate) const TOGETHER: usize = 4;
 
-/// `grid = Σ_j c[j] φ(l - u_j)`, the halo folded back.
+/// `grid = Σ_j c[j] φ(l - u_j)`, the halo folded back and zero, for each of some grids in a row; `blank` says that they are
+/// zero already, or hold earlier points to which these are added.
 pub(crate) fn spread<T: Real>(
-    layout: &Layout,
-    kernel: &KernelTable<T>,
+    prepared: &Prepared<T>,
     bins: &Bins<T>,
     strengths: &[Complex<T>],
-    grid: &mut [Complex<T>],
+    grids: &mut [Complex<T>],
+    blank: bool,
 ) {
+    let Prepared { layout, stencil, .. } = prepared;
     let tiles = bins.tiling.axes[0];
     let tiles_a_slab = bins.tiling.count() / tiles.count;
     let plane = layout.strides[layout.slowest()];
     let slab = tiles.start(1).min(tiles.cells) * plane;
-    parallel::chunks(grid, slab, 1, |_, cells| cells.fill(Complex::default()));
+    if !blank {
+        parallel::chunks(grids, slab, 1, |_, cells| cells.fill(Complex::default()));
+    }
 
     let crowded = |tile: usize| bins.points(tile).len() > CROWD;
-    let spread_slab = |slab: usize, cells: &mut [Complex<T>]| {
-        if slab >= tiles.count {
-            return; // Only halo cells are left.
-        }
-        let mut origin = [0; 3];
-        origin[layout.slowest()] = tiles.start(slab);
-        let (first, last) = (slab * tiles_a_slab, (slab + 1) * tiles_a_slab);
-        let mut tile = first;
+    let (len, total) = (layout.len(), grids.len());
+    let shared = Disjoint::new(grids);
+    let spread_slab = |index: usize| {
+        let (start, tile) = (index * slab, index * tiles_a_slab);
+        // The slab and what its stencils reach of the next one.
+        let reach = (2 * slab).min(len - start);
+        // SAFETY: slabs of one parity are apart by one slab, into which their reach goes.
+        let cells = |grid: usize| unsafe { shared.part(grid * len + start, reach) };
+        let last = tile + tiles_a_slab;
+        let mut tile = tile;
         while tile < last {
             // Neighbours without a crowd go in one run.
             let run = tile..(tile..last).find(|&tile| crowded(tile)).unwrap_or(last);
             let points = bins.starts[run.start] as usize..bins.starts[run.end] as usize;
             if !points.is_empty() {
-                let target = Target { origin, strides: layout.strides, cells: &mut *cells };
-                T::spread(Spread { layout, kernel, bins, strengths, points, target });
+                let target = Target { origin: start, strides: layout.strides, cells: (0..total / len).map(cells).collect() };
+                T::spread(Spread { layout, stencil, bins, strengths, points, target });
             }
             tile = run.end + 1;
         }
     };
-    let work = bins.len.saturating_mul(kernel.width.pow(layout.dimensions as u32 - 1)) / grid.len().max(1) + 1;
-    parallel::chunks(grid, 2 * slab, work, |pair, cells| spread_slab(2 * pair, cells));
-    if tiles.count > 1 {
-        parallel::chunks(&mut grid[slab..], 2 * slab, work, |pair, cells| spread_slab(2 * pair + 1, cells));
+    let work = work(layout, stencil, bins.len);
+    for parity in 0..2 {
+        parallel::each((tiles.count + 1 - parity) / 2, work, |pair| spread_slab(2 * pair + parity));
     }
 
     let jobs: Vec<Job> =
         (0..bins.tiling.count()).filter(|&tile| crowded(tile)).flat_map(|tile| Job::cut(tile, bins)).collect();
     for wave in jobs.chunks(WAVE) {
         let private: Vec<Private<T>> =
-            wave.par_iter().map(|job| Private::new(job, layout, kernel, bins, strengths)).collect();
-        parallel::chunks(grid, slab, WAVE, |index, cells| {
-            let planes = index * slab / plane..(index * slab + cells.len()) / plane;
-            private.iter().for_each(|tile| tile.add_to(layout, &planes, cells));
-        });
+            wave.par_iter().map(|job| Private::new(job, prepared, bins, strengths, total / len)).collect();
+        for (item, grid) in grids.chunks_exact_mut(len).enumerate() {
+            parallel::chunks(grid, slab, WAVE, |index, cells| {
+                let planes = index * slab / plane..(index * slab + cells.len()) / plane;
+                private.iter().for_each(|tile| tile.add_to(item, layout, &planes, cells));
+            });
+        }
     }
-    fold_halo(layout, kernel.width, grid);
+    grids.chunks_exact_mut(len).for_each(|grid| fold_halo(layout, stencil.width, grid));
+}
+
+/// What spreading or interpolating costs, in units of a simple pass over as many cells: a vector at a time.
+pub(crate) fn work<T: Real>(layout: &Layout, stencil: &Stencil<T>, points: usize) -> usize {
+    points.saturating_mul(stencil.width.pow(layout.dimensions as u32)) / 8 + layout.len()
 }
 
 /// Some points of a crowded tile.
@@ -95,30 +107,37 @@ impl Job {
 struct Private<T> {
     origin: [usize; 3],
     extents: [usize; 3],
+    /// One after another for each grid.
     cells: Vec<Complex<T>>,
 }
 
 impl<T: Real> Private<T> {
-    fn new(job: &Job, layout: &Layout, kernel: &KernelTable<T>, bins: &Bins<T>, strengths: &[Complex<T>]) -> Self {
+    fn new(job: &Job, prepared: &Prepared<T>, bins: &Bins<T>, strengths: &[Complex<T>], items: usize) -> Self {
+        let Prepared { layout, stencil, .. } = prepared;
         let (mut origin, mut extents) = ([0; 3], [1; 3]);
         let place = bins.tiling.place(job.tile);
         for (axis, tiles) in bins.tiling.axes.iter().enumerate() {
             let at = layout.slowest() + axis;
             origin[at] = tiles.start(place[axis]);
-            extents[at] =
-                tiles.start(place[axis] + 1) - origin[at] + if at == 2 { kernel.padded } else { kernel.width - 1 };
+            extents[at] = tiles.start(place[axis] + 1) - origin[at] + if at == 2 { stencil.row } else { stencil.width - 1 };
         }
-        let mut cells = vec![Complex::default(); extents.iter().product()];
-        let target = Target { origin, strides: [extents[1] * extents[2], extents[2], 1], cells: &mut cells };
-        let points = job.points.clone();
-        T::spread(Spread { layout, kernel, bins, strengths, points, target });
+        let strides = [extents[1] * extents[2], extents[2], 1];
+        let len = extents.iter().product();
+        let mut cells = vec![Complex::default(); items * len];
+        let target = Target {
+            origin: origin.iter().zip(&strides).map(|(cell, stride)| cell * stride).sum(),
+            strides,
+            cells: cells.chunks_exact_mut(len).collect(),
+        };
+        T::spread(Spread { layout, stencil, bins, strengths, points: job.points.clone(), target });
         Self { origin, extents, cells }
     }
 
     /// Adds what lies in a range of planes (cells of the slowest axis) to them.
-    fn add_to(&self, layout: &Layout, planes: &Range<usize>, cells: &mut [Complex<T>]) {
+    fn add_to(&self, item: usize, layout: &Layout, planes: &Range<usize>, cells: &mut [Complex<T>]) {
         let slowest = layout.slowest();
-        for (row, from) in self.cells.chunks_exact(self.extents[2]).enumerate() {
+        let len = self.extents.iter().product::<usize>();
+        for (row, from) in self.cells[item * len..][..len].chunks_exact(self.extents[2]).enumerate() {
             let at = [self.origin[0] + row / self.extents[1], self.origin[1] + row % self.extents[1], self.origin[2]];
             let (at, from) = if slowest == 2 {
                 // In one dimension a plane is a single cell: cut the row to the range.
@@ -140,17 +159,18 @@ impl<T: Real> Private<T> {
     }
 }
 
-/// Cells to spread into: a slab of the grid, or a private tile.
+/// Cells to spread into: a slab of each grid, or private tiles.
 struct Target<'a, T> {
-    origin: [usize; 3],
+    /// What the first cell's offset would be in an array that begins at cell 0.
+    origin: usize,
     strides: [usize; 3],
-    cells: &'a mut [Complex<T>],
+    cells: Vec<&'a mut [Complex<T>]>,
 }
 
 /// The inner loops: some points into some cells.
 pub(crate) struct Spread<'a, T: Real> {
     pub(crate) layout: &'a Layout,
-    pub(crate) kernel: &'a KernelTable<T>,
+    pub(crate) stencil: &'a Stencil<T>,
     bins: &'a Bins<T>,
     strengths: &'a [Complex<T>],
     points: Range<usize>,
@@ -158,54 +178,63 @@ pub(crate) struct Spread<'a, T: Real> {
 }
 
 impl<T: Real> OverStencils for Spread<'_, T> {
-    type Output = ();
     #[inline(always)]
-    fn run<const FMA: bool, const D: usize, const P: usize, const H: usize>(self) {
-        let Self { kernel, bins, strengths, points, target, .. } = self;
-        let cells: &mut [[T; 2]] = bytemuck::cast_slice_mut(target.cells);
-        let width = kernel.width;
-        let mut gathered = [Complex::<T>::default(); GATHER];
-        for (k, i) in points.clone().enumerate() {
-            if k % GATHER == 0 {
-                let order = &bins.order[i..points.end.min(i + GATHER)];
-                gathered.iter_mut().zip(order).for_each(|(to, &from)| *to = strengths[from as usize]);
+    fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize>(self) {
+        let Self { stencil, bins, strengths, points, mut target, .. } = self;
+        let width = stencil.width;
+        let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { target.strides[3 - D + axis] } else { 0 });
+        let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
+        let mut blocks = Blocks::new(bins, stencil, points, strides, target.origin);
+        let mut block = Block::new();
+        // Fetched together: one at a time, the wait for memory was 70 % of the two-dimensional case.
+        let mut gathered = [[Complex::<T>::default(); BLOCK]; TOGETHER];
+        loop {
+            let count = blocks.next::<D>(&mut block);
+            if count == 0 {
+                return;
             }
-            let strength = gathered[k % GATHER];
-            let mut offset = 0;
-            let mut weights = [[T::zero(); P]; D];
-            for (axis, weights) in weights.iter_mut().enumerate() {
-                let at = 3 - D + axis;
-                offset += (bins.cells[axis * bins.len + i] as usize - target.origin[at]) * target.strides[at];
-                *weights = kernel.values::<FMA, P>(bins.fractions[axis * bins.len + i]);
+            for (gathered, strengths) in gathered.iter_mut().zip(strengths.chunks_exact(bins.len)) {
+                let indices = block.indices();
+                gathered.iter_mut().zip(&indices[..count]).for_each(|(to, &from)| *to = strengths[from as usize]);
             }
-            let row_weights: [[T; 4]; H] = simd::doubled(weights[D - 1]);
-            let mut add_row = |offset: usize, scale: [T; 2]| {
-                let scale = [scale[0], scale[1], scale[0], scale[1]];
-                let row: &mut [[T; 4]] = cells[offset..offset + P].as_flattened_mut().as_chunks_mut::<4>().0;
-                let row: &mut [[T; 4]; H] = row.try_into().expect("H groups");
-                for (group, weight) in row.iter_mut().zip(&row_weights) {
-                    for lane in 0..4 {
-                        group[lane] = multiply_add::<FMA, T>(weight[lane], scale[lane], group[lane]);
-                    }
+            for k in 0..count {
+                let offset = block.offsets[k];
+                let row_weights: [[T; L]; G] =
+                    doubled(stencil.weights::<FMA, P>(block.argument(D - 1, k), block.shifts[k]));
+                let mut across = [[T::zero(); P]; 2];
+                for axis in 0..D - 1 {
+                    across[axis] = stencil.weights::<FMA, P>(block.argument(axis, k), 0);
                 }
-            };
-            match D {
-                1 => add_row(offset, [strength.re, strength.im]),
-                2 => {
-                    for &weight in &weights[0][..width] {
-                        add_row(offset, [strength.re * weight, strength.im * weight]);
-                        offset += target.strides[1];
-                    }
-                }
-                _ => {
-                    for &outer in &weights[0][..width] {
-                        let mut offset_row = offset;
-                        for &weight in &weights[1][..width] {
-                            let weight = outer * weight;
-                            add_row(offset_row, [strength.re * weight, strength.im * weight]);
-                            offset_row += target.strides[1];
+                for (cells, gathered) in target.cells.iter_mut().zip(&gathered) {
+                    assert!(offset + reach <= cells.len());
+                    let cells = cells.as_mut_ptr();
+                    let add_row = |offset: usize, scale: [T; L]| {
+                        // SAFETY: the stencil's last row ends `reach` cells after its first begins, and that is inside.
+                        let row = unsafe { &mut *cells.add(offset).cast::<[[T; L]; G]>() };
+                        for (group, weight) in row.iter_mut().zip(&row_weights) {
+                            for lane in 0..L {
+                                group[lane] = multiply_add::<FMA, T>(weight[lane], scale[lane], group[lane]);
+                            }
                         }
-                        offset += target.strides[0];
+                    };
+                    let strength = paired(gathered[k].re, gathered[k].im);
+                    let times = |numbers: [T; L], weight: T| numbers.map(|number| number * weight);
+                    match D {
+                        1 => add_row(offset, strength),
+                        2 => {
+                            for (row, &weight) in across[0][..width].iter().enumerate() {
+                                add_row(offset + row * strides[0], times(strength, weight));
+                            }
+                        }
+                        _ => {
+                            for (plane, &outer) in across[0][..width].iter().enumerate() {
+                                let scale = times(strength, outer);
+                                let offset = offset + plane * strides[0];
+                                for (row, &weight) in across[1][..width].iter().enumerate() {
+                                    add_row(offset + row * strides[1], times(scale, weight));
+                                }
+                            }
+                        }
                     }
                 }
             }
@@ -213,12 +242,13 @@ impl<T: Real> OverStencils for Spread<'_, T> {
     }
 }
 
-/// Adds the halo to the cells it stands for, fastest axis first.
+/// Adds the halo to the cells it stands for, fastest axis first, and zeroes it.
 fn fold_halo<T: Real>(layout: &Layout, width: usize, grid: &mut [Complex<T>]) {
     let [_, rows, row] = layout.padded;
     let [planes, lines, cells] = layout.cells;
-    let add =
-        |to: &mut [Complex<T>], from: &[Complex<T>]| to.iter_mut().zip(from).for_each(|(to, from)| *to = *to + *from);
+    let add = |to: &mut [Complex<T>], from: &mut [Complex<T>]| {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *to + std::mem::take(from));
+    };
     parallel::chunks(grid, rows * row, 1, |_, plane| {
         parallel::chunks(plane, row, 1, |_, row| {
             let (inside, halo) = row.split_at_mut(cells);
@@ -226,7 +256,7 @@ fn fold_halo<T: Real>(layout: &Layout, width: usize, grid: &mut [Complex<T>]) {
         });
         if layout.dimensions > 1 {
             let (inside, halo) = plane.split_at_mut(lines * row);
-            add(inside, &halo[..(width - 1) * row]);
+            add(inside, &mut halo[..(width - 1) * row]);
         }
     });
     if layout.dimensions > 2 {

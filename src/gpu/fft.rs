@@ -42,7 +42,7 @@ impl<T: Real> Prepared<T> {
         let grid = design.grid;
         let strides: Vec<usize> = (0..grid.len()).map(|axis| grid[axis + 1..].iter().product()).collect();
         let kept: Vec<usize> = design.modes.iter().map(|axis| axis.factor.len()).collect();
-        let transform = Transform::new(grid, &strides, &kept);
+        let transform = Transform::new(grid, &strides, &kept, design.order);
         transform.ready(design.sign);
         Self { transform }
     }
@@ -60,7 +60,10 @@ impl<T: Real> Prepared<T> {
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<()> {
-        on_the_host(context, fine, timings, |cells| self.transform.forward(cells, sign))
+        on_the_host(context, fine, timings, |cells| {
+            self.transform.forward(cells, sign);
+            self.transform.slowest(cells, sign);
+        })
     }
 
     /// From spectrum to grid.
@@ -71,7 +74,10 @@ impl<T: Real> Prepared<T> {
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<()> {
-        on_the_host(context, fine, timings, |cells| self.transform.backward(cells, sign))
+        on_the_host(context, fine, timings, |cells| {
+            self.transform.slowest(cells, sign);
+            self.transform.backward(cells, sign);
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use crate::error::Result;
 use crate::gpu::device::Context;
 use crate::gpu::spread;
-use crate::nufft::Bins;
+use crate::nufft::{BLOCK, Bins, Unpacked};
 use crate::real::Real;
 
 /// Points in device memory.
@@ -25,14 +25,29 @@ pub struct Points<T> {
 impl<T: Real> Points<T> {
     pub(super) fn new(context: &Context, prepared: &spread::Prepared, bins: Bins<T>) -> Result<Self> {
         let jobs = spread::Jobs::new(context, prepared, &bins)?;
-        let Bins { len, cells, mut fractions, order, .. } = bins;
-        for z in fractions.iter_mut() {
-            *z = *z + *z - T::one();
+        let (len, axes) = (bins.len, bins.tiling.axes.len());
+        let (mut cells, mut arguments) = (vec![0u32; axes * len], vec![T::zero(); axes * len]);
+        let mut order = vec![0u32; len];
+        let mut block = Unpacked::new();
+        for tile in 0..bins.tiling.count() {
+            let place = bins.tiling.place(tile);
+            let points = bins.points(tile);
+            for first in points.clone().step_by(BLOCK) {
+                let part = first..points.end.min(first + BLOCK);
+                bins.unpack(part.clone(), &mut block);
+                order[part.clone()].copy_from_slice(&block.indices[..part.len()]);
+                for (axis, tiles) in bins.tiling.axes.iter().enumerate() {
+                    let (start, span) = (tiles.start(place[axis]) as u32, axis * len + part.start..axis * len + part.end);
+                    let within = &block.cells[axis][..part.len()];
+                    cells[span.clone()].iter_mut().zip(within).for_each(|(to, cell)| *to = start + cell);
+                    arguments[span].copy_from_slice(&block.arguments[axis][..part.len()]);
+                }
+            }
         }
         Ok(Self {
             len,
             cells: context.table("the cells of points", &cells)?,
-            arguments: context.table("the fractions of points", &fractions)?,
+            arguments: context.table("the fractions of points", &arguments)?,
             order: context.table("the order of points", &order)?,
             jobs,
             kind: PhantomData,

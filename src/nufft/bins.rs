@@ -1,12 +1,15 @@
 //! Points sorted by the tile their stencil begins in: the order in which every backend spreads and interpolates.
 
+use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
-use crate::nufft::points::{Fold, Points};
+use crate::nufft::points::{FOLDED, Fold, Points, low_bits};
 use crate::pages::Pages;
 use crate::parallel::{self, Disjoint};
 use crate::real::{Coordinate, Real};
+use crate::simd::{self, Vectorised};
 
 /// How one axis of the fine grid is cut into tiles: the tile of a cell is `(cell · magic) >> 32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub struct AxisTiles {
     /// Tiles on the axis.
     pub count: usize,
     magic: u64,
+    /// Cells of all tiles but the last, if they are alike.
+    size: Option<u32>,
 }
 
 impl AxisTiles {
@@ -23,14 +28,14 @@ impl AxisTiles {
     #[must_use]
     pub fn of_size(cells: usize, size: usize) -> Self {
         debug_assert!(size.is_power_of_two());
-        Self { cells, count: cells.div_ceil(size), magic: (1u64 << 32) / size as u64 }
+        Self { cells, count: cells.div_ceil(size), magic: (1u64 << 32) / size as u64, size: Some(size as u32) }
     }
 
     /// `count` tiles whose sizes differ by at most one cell.
     #[must_use]
     pub fn even(cells: usize, count: usize) -> Self {
         debug_assert!(0 < count && count <= cells);
-        Self { cells, count, magic: ((count as u64) << 32) / cells as u64 }
+        Self { cells, count, magic: ((count as u64) << 32) / cells as u64, size: None }
     }
 
     /// The tile a cell lies in.
@@ -73,36 +78,140 @@ impl Tiling {
     }
 }
 
+/// Points taken out of bins together.
+pub const BLOCK: usize = 128;
+
+/// How a position on one axis is packed: the cell within its tile, then the fraction, as one fixed-point number.
+///
+/// Memory is what sorting costs most, so a number has 32 bits where that is exact enough and 64 where it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    Narrow,
+    Wide,
+}
+
+/// Fraction bits of a wide number: what an f64 keeps.
+const WIDE_BITS: u32 = 52;
+
 /// Points in grid units, permuted by tile. Stable: points of one tile keep the caller's order.
 #[derive(Debug)]
 pub struct Bins<T> {
     /// Number of points.
     pub len: usize,
-    /// First cell of each point's stencil, wrapped into the grid; axis-major: `cells[axis * len + i]`.
-    pub cells: Pages<u32>,
-    /// Distance from the stencil's left edge to that cell, in cells, in [0, 1]; axis-major like `cells`.
-    pub fractions: Pages<T>,
-    /// The caller's index of the i-th point in tile order.
-    pub order: Pages<u32>,
     /// Where each tile's points begin; one entry more than there are tiles.
     pub starts: Vec<u32>,
     /// The tiles they were sorted by.
     pub tiling: Tiling,
+    packing: Packing,
+    /// Fraction bits of each axis.
+    bits: [u32; 3],
+    /// One record a point: its packed positions, then the caller's index.
+    words: Pages<u32>,
+    kind: PhantomData<T>,
+}
+
+/// Some points of one tile, unpacked.
+#[derive(Debug)]
+pub struct Unpacked<T> {
+    /// First cell of each point's stencil, from the tile's first cell on, on each axis.
+    pub cells: [[u32; BLOCK]; 3],
+    /// Arguments of the kernel's polynomials, `s = 2z - 1`, z the distance from the stencil's left edge to that cell.
+    pub arguments: [[T; BLOCK]; 3],
+    /// The caller's indices.
+    pub indices: [u32; BLOCK],
+}
+
+impl<T: Real> Unpacked<T> {
+    pub(crate) fn new() -> Self {
+        Self { cells: [[0; BLOCK]; 3], arguments: [[T::zero(); BLOCK]; 3], indices: [0; BLOCK] }
+    }
 }
 
 impl<T: Real> Bins<T> {
     /// The points of a tile, in tile order.
     #[must_use]
-    pub fn points(&self, tile: usize) -> std::ops::Range<usize> {
+    pub fn points(&self, tile: usize) -> Range<usize> {
         self.starts[tile] as usize..self.starts[tile + 1] as usize
     }
 
-    /// Folds and sorts points. Two passes of double-double arithmetic over the coordinates: one for the tile, one, in tile
-    /// order, for cell and fraction.
+    /// Words of one record.
+    fn record(dimensions: usize, packing: Packing) -> usize {
+        dimensions * if packing == Packing::Narrow { 1 } else { 2 } + 1
+    }
+
+    /// Unpacks up to [`BLOCK`] points of one tile.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn unpack(&self, points: Range<usize>, to: &mut Unpacked<T>) {
+        match self.tiling.axes.len() {
+            1 => self.unpack_at::<1>(points, 0, to),
+            2 => self.unpack_at::<2>(points, 0, to),
+            _ => self.unpack_at::<3>(points, 0, to),
+        }
+    }
+
+    /// Unpacks points of one tile into the places from `at` on.
+    #[inline(always)]
+    pub(crate) fn unpack_at<const D: usize>(&self, points: Range<usize>, at: usize, to: &mut Unpacked<T>) {
+        let count = points.len();
+        match self.packing {
+            Packing::Narrow => {
+                let records = self.words[points.start * (D + 1)..points.end * (D + 1)].chunks_exact(D + 1);
+                let steps = self.bits.map(|bits| 1.0 / f64::from(1u32 << bits.min(31)));
+                for (i, record) in records.enumerate() {
+                    for axis in 0..D {
+                        let (word, bits) = (record[axis], self.bits[axis]);
+                        to.cells[axis][at + i] = word >> bits;
+                        let fraction = f64::from((word & ((1 << bits) - 1)) as i32);
+                        // The middle of the interval the number stands for.
+                        to.arguments[axis][at + i] = T::nearest((2.0 * fraction + 1.0) * steps[axis] - 1.0);
+                    }
+                    to.indices[at + i] = record[D];
+                }
+            }
+            Packing::Wide => {
+                let size = 2 * D + 1;
+                let records = self.words[points.start * size..points.end * size].chunks_exact(size);
+                for (i, record) in records.enumerate() {
+                    for axis in 0..D {
+                        let word = u64::from(record[2 * axis]) | u64::from(record[2 * axis + 1]) << 32;
+                        to.cells[axis][at + i] = (word >> WIDE_BITS) as u32;
+                        // Under the exponent of one, the fraction's bits are 1 + z.
+                        let shifted = f64::from_bits(word & ((1 << WIDE_BITS) - 1) | 1.0f64.to_bits());
+                        to.arguments[axis][at + i] = T::nearest(2.0 * shifted - 3.0);
+                    }
+                    to.indices[at + i] = record[2 * D];
+                }
+            }
+        }
+        debug_assert!(at + count <= BLOCK);
+    }
+
+    /// Folds and sorts points by counting, in two passes over the coordinates: how many points each tile has, then their records.
+    /// `earlier` points lose their memory to these if it is of the same size, once nothing can fail any more.
     ///
     /// # Errors
     /// [`Error::NotFinite`] naming the first NaN or infinity; [`Error::TooLarge`] past 2³² - 1 points.
-    pub fn sort<C: Coordinate>(points: &Points<'_, C>, folds: &[Fold], tiling: Tiling) -> Result<Self> {
+    pub fn sort<C: Coordinate>(
+        points: &Points<'_, C>,
+        folds: &[Fold],
+        tiling: Tiling,
+        tolerance: f64,
+        earlier: Option<&mut Self>,
+    ) -> Result<Self> {
+        match folds.len() {
+            1 => Self::sort_axes::<C, 1>(points, folds, tiling, tolerance, earlier),
+            2 => Self::sort_axes::<C, 2>(points, folds, tiling, tolerance, earlier),
+            _ => Self::sort_axes::<C, 3>(points, folds, tiling, tolerance, earlier),
+        }
+    }
+
+    fn sort_axes<C: Coordinate, const D: usize>(
+        points: &Points<'_, C>,
+        folds: &[Fold],
+        tiling: Tiling,
+        tolerance: f64,
+        earlier: Option<&mut Self>,
+    ) -> Result<Self> {
         let len = points.len();
         if u32::try_from(len).is_err() {
             return Err(Error::TooLarge {
@@ -122,22 +231,22 @@ impl<T: Real> Bins<T> {
         // Each worker counts every tile: not more of them than the points are worth.
         let workers = parallel::workers(len).min(4 * len / tiles).max(1);
         let chunk = len.div_ceil(workers).max(1);
+        let axes: Vec<Axis> = folds.iter().zip(&tiling.axes).map(|(fold, tiles)| Axis::new(fold, *tiles)).collect();
+        let axes: &[Axis; D] = axes.as_slice().try_into().expect("a fold for each axis");
 
-        let advice = "transform the points in chunks and add the results";
-        let mut keys = Pages::<u32>::zeroed(len, "the sorting of points", advice)?;
         let mut counts = vec![0u32; tiles * workers];
         let bad = AtomicUsize::new(usize::MAX);
-        parallel::zip_chunks(&mut keys, chunk, &mut counts, tiles, |worker, keys, counts| {
-            let first = worker * chunk;
-            for (axis, (fold, tiles)) in folds.iter().zip(&tiling.axes).enumerate() {
-                let finite = fold.tiles(&points.axes[axis], first, tiles, keys);
-                if !finite {
-                    let index = points.first_bad(axis, first, keys.len());
-                    bad.fetch_min(index, Ordering::Relaxed);
+        parallel::each_chunk(&mut counts, tiles, |worker, counts| {
+            let end = len.min((worker + 1) * chunk);
+            let mut block = Block::<D>::new();
+            for first in (worker * chunk..end).step_by(FOLDED) {
+                let count = (end - first).min(FOLDED);
+                if !block.fold(axes, points, first, count) {
+                    let index = (0..D).map(|axis| points.first_bad(axis, first, count)).min();
+                    bad.fetch_min(index.unwrap_or(first), Ordering::Relaxed);
+                    return;
                 }
-            }
-            for &key in keys.iter() {
-                counts[key as usize] += 1;
+                block.keys[..count].iter().for_each(|&key| counts[key as usize] += 1);
             }
         });
         let bad = bad.into_inner();
@@ -146,32 +255,166 @@ impl<T: Real> Bins<T> {
         }
 
         let starts = offsets(&mut counts, tiles);
-        let mut order = Pages::<u32>::zeroed(len, "the order of points", advice)?;
+        let mut bits = [0; 3];
+        bits.iter_mut().zip(axes).for_each(|(bits, axis)| *bits = axis.bits);
+        // Rounding a position by δ cells turns the mode k = n/2σ by πδ/σ: the root mean square over modes and roundings of
+        // half a step, with some room.
+        let rounding = (0..D).map(|axis| 0.25f64.powi(bits[axis] as i32)).sum::<f64>().sqrt() * 0.3;
+        let packing = if size_of::<T>() == 4 || 10.0 * rounding <= tolerance { Packing::Narrow } else { Packing::Wide };
+        let record = Self::record(D, packing);
+        let needed = len * record;
+        let mut words = match earlier {
+            Some(earlier) if earlier.words.len() == needed => std::mem::take(&mut earlier.words),
+            _ => Pages::zeroed(needed, "the sorted points", "transform the points in chunks and add the results")?,
+        };
+        let shared = Disjoint::new(&mut words);
+        parallel::each_chunk(&mut counts, tiles, |worker, next| {
+            let end = len.min((worker + 1) * chunk);
+            let mut block = Block::<D>::new();
+            for first in (worker * chunk..end).step_by(FOLDED) {
+                let count = (end - first).min(FOLDED);
+                block.fold(axes, points, first, count);
+                block.scatter(axes, packing, first as u32, count, next, shared);
+            }
+        });
+        Ok(Self { len, starts, tiling, packing, bits, words, kind: PhantomData })
+    }
+}
+
+/// What sorting needs to know of an axis.
+struct Axis<'a> {
+    fold: &'a Fold,
+    tiles: AxisTiles,
+    /// First cell of each tile.
+    starts: Vec<u32>,
+    /// Fraction bits of a narrow number.
+    bits: u32,
+}
+
+impl<'a> Axis<'a> {
+    fn new(fold: &'a Fold, tiles: AxisTiles) -> Self {
+        let starts: Vec<u32> = (0..=tiles.count).map(|tile| tiles.start(tile) as u32).collect();
+        let largest = starts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(1);
+        let bits = 32 - largest.next_power_of_two().trailing_zeros();
+        Self { fold, tiles, starts, bits: bits.min(28) }
+    }
+}
+
+/// A block of points on their way into bins.
+struct Block<const D: usize> {
+    cells: [[u32; FOLDED]; D],
+    fractions: [[f64; FOLDED]; D],
+    keys: [u32; FOLDED],
+}
+
+impl<const D: usize> Block<D> {
+    fn new() -> Self {
+        Self { cells: [[0; FOLDED]; D], fractions: [[0.0; FOLDED]; D], keys: [0; FOLDED] }
+    }
+
+    /// Cells within their tiles, fractions and tiles of some points; false if a coordinate is not finite.
+    fn fold<C: Coordinate>(&mut self, axes: &[Axis<'_>; D], points: &Points<'_, C>, first: usize, count: usize) -> bool {
+        let mut finite = true;
+        self.keys = [0; FOLDED];
+        for (axis, ((cells, fractions), coordinates)) in
+            axes.iter().zip(self.cells.iter_mut().zip(&mut self.fractions).zip(&points.axes))
         {
-            let order = Disjoint::new(&mut order);
-            parallel::zip_chunks(&mut keys, chunk, &mut counts, tiles, |worker, keys, next| {
-                for (i, &key) in keys.iter().enumerate() {
-                    let place = &mut next[key as usize];
+            finite &= axis.fold.fold(&coordinates[first..][..count], cells, fractions);
+            simd::run(IntoTiles { axis, cells, keys: &mut self.keys });
+        }
+        finite
+    }
+
+    /// Writes the points' records to the next places of their tiles.
+    fn scatter(
+        &self,
+        axes: &[Axis<'_>; D],
+        packing: Packing,
+        first: u32,
+        count: usize,
+        next: &mut [u32],
+        words: Disjoint<'_, u32>,
+    ) {
+        match packing {
+            Packing::Narrow => {
+                let mut packed = [[0u32; FOLDED]; D];
+                for (axis, packed) in packed.iter_mut().enumerate() {
+                    let (cells, fractions) = (&self.cells[axis], &self.fractions[axis]);
+                    simd::run(Pack { bits: axes[axis].bits, cells, fractions, packed });
+                }
+                for i in 0..count {
+                    let place = &mut next[self.keys[i] as usize];
                     // SAFETY: `offsets` gave each worker places of its own in each tile, as many as it counted there.
-                    unsafe { order.write(*place as usize, (worker * chunk + i) as u32) };
+                    let record = unsafe { words.part(*place as usize * (D + 1), D + 1) };
+                    for axis in 0..D {
+                        record[axis] = packed[axis][i];
+                    }
+                    record[D] = first + i as u32;
                     *place += 1;
                 }
-            });
+            }
+            Packing::Wide => {
+                for i in 0..count {
+                    let place = &mut next[self.keys[i] as usize];
+                    // SAFETY: as above.
+                    let record = unsafe { words.part(*place as usize * (2 * D + 1), 2 * D + 1) };
+                    for axis in 0..D {
+                        // 1 + z has the fraction's bits under the exponent of one; z = 1 is taken as what comes before it.
+                        let shifted = (1.0 + self.fractions[axis][i]).min(2.0f64.next_down());
+                        let fraction = shifted.to_bits() & ((1 << WIDE_BITS) - 1);
+                        let word = u64::from(self.cells[axis][i]) << WIDE_BITS | fraction;
+                        record[2 * axis] = word as u32;
+                        record[2 * axis + 1] = (word >> 32) as u32;
+                    }
+                    record[2 * D] = first + i as u32;
+                    *place += 1;
+                }
+            }
         }
-        drop(keys);
+    }
+}
 
-        let mut cells = Pages::<u32>::zeroed(len * folds.len(), "the cells of points", advice)?;
-        let mut fractions = Pages::<T>::zeroed(len * folds.len(), "the fractions of points", advice)?;
-        for (axis, fold) in folds.iter().enumerate() {
-            let span = axis * len..(axis + 1) * len;
-            let (cells, fractions) = (&mut cells[span.clone()], &mut fractions[span]);
-            let coordinates = &points.axes[axis];
-            parallel::zip_chunks(cells, chunk, fractions, chunk, |worker, cells, fractions| {
-                let order = &order[worker * chunk..][..cells.len()];
-                fold.locate(coordinates, order, cells, fractions);
-            });
+/// Splits cells into tiles, which go into the keys, and cells within them.
+struct IntoTiles<'a, 'b> {
+    axis: &'a Axis<'b>,
+    cells: &'a mut [u32; FOLDED],
+    keys: &'a mut [u32; FOLDED],
+}
+
+impl Vectorised for IntoTiles<'_, '_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Axis { tiles, starts, .. } = self.axis;
+        let count = tiles.count as u32;
+        for (key, cell) in self.keys.iter_mut().zip(self.cells) {
+            let tile = tiles.tile(*cell) as u32;
+            *key = *key * count + tile;
+            *cell -= match tiles.size {
+                Some(size) => tile * size,
+                None => starts[tile as usize],
+            };
         }
-        Ok(Self { len, cells, fractions, order, starts, tiling })
+    }
+}
+
+/// Packs narrow numbers.
+struct Pack<'a> {
+    bits: u32,
+    cells: &'a [u32; FOLDED],
+    fractions: &'a [f64; FOLDED],
+    packed: &'a mut [u32; FOLDED],
+}
+
+impl Vectorised for Pack<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let (scale, most) = (f64::from(1u32 << self.bits), f64::from((1u32 << self.bits) - 1));
+        for ((packed, cell), z) in self.packed.iter_mut().zip(self.cells).zip(self.fractions) {
+            let fraction = (z * scale).floor();
+            *packed = cell << self.bits | low_bits(if fraction < most { fraction } else { most });
+        }
     }
 }
 

@@ -136,11 +136,11 @@ impl<T: Real> NufftBuilder<T> {
             #[cfg(feature = "gpu")]
             Engine::Gpu(gpu) => gpu.tiling::<T>(&choice.grid, choice.width)?,
         };
-        let design = Design { grid: &choice.grid, kernel: &table, modes: &axes, tiling: &tiling, sign: self.sign };
+        let design = Design { grid: &choice.grid, kernel: &table, modes: &axes, tiling: &tiling, order: self.order, sign: self.sign };
         let (fine_bytes, stages) = match device.engine() {
-            Engine::Cpu(cpu) => (cpu.fine_bytes(&design), OnBackend::Cpu(Stages::new(cpu.clone(), &design)?)),
+            Engine::Cpu(cpu) => (cpu.fine_bytes(&design), OnBackend::Cpu(Stages::new(cpu.clone(), &design, batch)?)),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => (gpu.fine_bytes(&design), OnBackend::Gpu(Stages::new(gpu.clone(), &design)?)),
+            Engine::Gpu(gpu) => (gpu.fine_bytes(&design), OnBackend::Gpu(Stages::new(gpu.clone(), &design, batch)?)),
         };
         let factor_bytes = axes.iter().map(|axis| axis.bin.len() * (4 + size_of::<T>())).sum::<usize>();
         let folds = choice.grid.iter().map(|&cells| Fold::new(self.unit, cells, choice.width)).collect();
@@ -300,8 +300,13 @@ impl<T: Real> NufftPlan<T> {
     pub fn set_points<'a, C: Coordinate>(&mut self, coordinates: impl AsRef<[ArrayView1<'a, C>]>) -> Result<()> {
         let start = Instant::now();
         let points = Points::new(coordinates.as_ref(), self.recipe.modes.len())?;
-        let bins = self.device.install(points.len(), || Bins::sort(&points, &self.folds, self.tiling.clone()))?;
-        self.stages.stages().place(bins)?;
+        let Self { folds, tiling, recipe, stages, .. } = self;
+        let stages = stages.stages();
+        let earlier = stages.earlier();
+        let bins = self.device.install(points.len(), || {
+            Bins::sort(&points, folds, tiling.clone(), recipe.tolerance, earlier)
+        })?;
+        stages.place(bins)?;
         self.points = Some(points.len());
         self.timings.forget(&[Stage::Plan]);
         self.timings.add(Stage::SetPoints, start.elapsed());

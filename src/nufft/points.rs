@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use ndarray::ArrayView1;
 
 use crate::error::{Error, Result};
-use crate::nufft::bins::AxisTiles;
 use crate::nufft::turns;
-use crate::real::{Coordinate, Real};
+use crate::real::Coordinate;
 use crate::simd;
 
 /// One coordinate slice an axis, all of one length; strided views are copied.
@@ -127,8 +126,10 @@ pub struct Fold {
 /// Turns up to which double-double arithmetic is exact enough: 2⁻¹⁰⁴ · 2²⁹ turns times 2³¹ cells is below 2⁻⁴³ of a cell, and
 /// below 2⁻⁵³ for the 2²¹ cells of a million modes.
 const FAST_TURNS: f64 = (1u64 << 29) as f64;
-/// Coordinates folded between two checks for ones that are not finite or too large.
-const BLOCK: usize = 256;
+/// Coordinates folded in one step of a loop, a few vectors.
+const LANES: usize = 8;
+/// Coordinates folded together, between two checks for ones that are not finite or too large.
+pub(crate) const FOLDED: usize = 256;
 
 impl Fold {
     pub(crate) fn new(unit: Unit, cells: usize, width: usize) -> Self {
@@ -137,59 +138,22 @@ impl Fold {
         Self { unit, high, low, cells: cells as f64, half, reach: (width / 2) as f64 }
     }
 
-    /// Appends this axis to the tile keys of the points from `first` on; false if a coordinate is not finite.
-    pub(crate) fn tiles<C: Coordinate>(
+    /// Cells and fractions of up to [`FOLDED`] coordinates; false if one is not finite.
+    pub(crate) fn fold<C: Coordinate>(
         &self,
         coordinates: &[C],
-        first: usize,
-        tiles: &AxisTiles,
-        keys: &mut [u32],
+        cells: &mut [u32; FOLDED],
+        fractions: &mut [f64; FOLDED],
     ) -> bool {
-        let coordinates = &coordinates[first..][..keys.len()];
-        let count = tiles.count as u32;
-        let mut cells = [0u32; BLOCK];
-        let mut fractions = [0f64; BLOCK];
-        let mut finite = true;
-        for (coordinates, keys) in coordinates.chunks(BLOCK).zip(keys.chunks_mut(BLOCK)) {
-            let mut wide = [0f64; BLOCK];
-            for (wide, &x) in wide.iter_mut().zip(coordinates) {
-                *wide = x.into();
-            }
-            finite &= self.block(&wide, &mut cells, &mut fractions);
-            for (key, &cell) in keys.iter_mut().zip(&cells) {
-                *key = *key * count + tiles.tile(cell) as u32;
-            }
+        let mut wide = [0f64; FOLDED];
+        for (wide, &x) in wide.iter_mut().zip(coordinates) {
+            *wide = x.into();
         }
-        finite
-    }
-
-    /// Cells and fractions of the coordinates named by `order`, all of them finite.
-    pub(crate) fn locate<C: Coordinate, T: Real>(
-        &self,
-        coordinates: &[C],
-        order: &[u32],
-        cells: &mut [u32],
-        fractions: &mut [T],
-    ) {
-        let mut block_cells = [0u32; BLOCK];
-        let mut block_fractions = [0f64; BLOCK];
-        for ((order, cells), fractions) in
-            order.chunks(BLOCK).zip(cells.chunks_mut(BLOCK)).zip(fractions.chunks_mut(BLOCK))
-        {
-            let mut wide = [0f64; BLOCK];
-            for (wide, &index) in wide.iter_mut().zip(order) {
-                *wide = coordinates[index as usize].into();
-            }
-            self.block(&wide, &mut block_cells, &mut block_fractions);
-            cells.copy_from_slice(&block_cells[..cells.len()]);
-            for (fraction, &wide) in fractions.iter_mut().zip(&block_fractions) {
-                *fraction = T::nearest(wide);
-            }
-        }
+        self.block(&wide, cells, fractions)
     }
 
     /// Folds one block; false if a coordinate is not finite (its cell is then 0).
-    fn block(&self, x: &[f64; BLOCK], cells: &mut [u32; BLOCK], fractions: &mut [f64; BLOCK]) -> bool {
+    fn block(&self, x: &[f64; FOLDED], cells: &mut [u32; FOLDED], fractions: &mut [f64; FOLDED]) -> bool {
         let ordinary = simd::run(Ordinary { fold: self, x, cells: &mut *cells, fractions: &mut *fractions });
         ordinary || self.any(x, cells, fractions)
     }
@@ -198,34 +162,39 @@ impl Fold {
     #[inline(always)]
     fn ordinary<const FMA: bool>(
         &self,
-        x: &[f64; BLOCK],
-        cells: &mut [u32; BLOCK],
-        fractions: &mut [f64; BLOCK],
+        x: &[f64; FOLDED],
+        cells: &mut [u32; FOLDED],
+        fractions: &mut [f64; FOLDED],
     ) -> bool {
-        let mut largest = 0.0;
-        let mut poison = 0.0;
-        for ((&x, cell), fraction) in x.iter().zip(cells).zip(fractions) {
-            let turns = x * self.high;
-            let rest = product_rest::<FMA>(x, self.high, turns) + x * self.low;
-            let away = turns.abs();
-            largest = if away > largest { away } else { largest };
-            poison += turns * 0.0;
-            let turns = turns - turns.round_ties_even();
-            let (turns, rest) = two_sum(turns, rest);
-            let place = turns * self.cells;
-            let rest = product_rest::<FMA>(turns, self.cells, place) + rest * self.cells;
-            let below = place.floor();
-            let within = (place - below) + rest - self.half;
-            let up = within.ceil();
-            *fraction = (up - within).clamp(0.0, 1.0);
-            *cell = low_bits(wrap(below - self.reach + up, self.cells));
+        // One a lane: a single one would keep the loop from being vectorised.
+        let (mut largest, mut poison) = ([0.0; LANES], [0.0; LANES]);
+        let (x, cells, fractions) = (x.as_chunks::<LANES>().0, cells.as_chunks_mut().0, fractions.as_chunks_mut().0);
+        for ((x, cells), fractions) in x.iter().zip::<&mut [[u32; LANES]]>(cells).zip::<&mut [[f64; LANES]]>(fractions) {
+            for lane in 0..LANES {
+                let turns = x[lane] * self.high;
+                let rest = product_rest::<FMA>(x[lane], self.high, turns) + x[lane] * self.low;
+                let away = turns.abs();
+                largest[lane] = if away > largest[lane] { away } else { largest[lane] };
+                poison[lane] += turns * 0.0;
+                let turns = turns - turns.round_ties_even();
+                let (turns, rest) = two_sum(turns, rest);
+                let place = turns * self.cells;
+                let rest = product_rest::<FMA>(turns, self.cells, place) + rest * self.cells;
+                let below = place.floor();
+                let within = (place - below) + rest - self.half;
+                let up = within.ceil();
+                let fraction = up - within;
+                let fraction = if fraction > 0.0 { fraction } else { 0.0 };
+                fractions[lane] = if fraction < 1.0 { fraction } else { 1.0 };
+                cells[lane] = low_bits(wrap(below - self.reach + up, self.cells));
+            }
         }
-        poison == 0.0 && largest < FAST_TURNS
+        poison.iter().all(|&poison| poison == 0.0) && largest.iter().all(|&largest| largest < FAST_TURNS)
     }
 
     /// The way for coordinates of any size, in 128-bit turns.
     #[cold]
-    fn any(&self, x: &[f64; BLOCK], cells: &mut [u32; BLOCK], fractions: &mut [f64; BLOCK]) -> bool {
+    fn any(&self, x: &[f64; FOLDED], cells: &mut [u32; FOLDED], fractions: &mut [f64; FOLDED]) -> bool {
         let mut finite = true;
         for ((&x, cell), fraction) in x.iter().zip(cells).zip(fractions) {
             if !x.is_finite() {
@@ -245,9 +214,9 @@ impl Fold {
 
 struct Ordinary<'a> {
     fold: &'a Fold,
-    x: &'a [f64; BLOCK],
-    cells: &'a mut [u32; BLOCK],
-    fractions: &'a mut [f64; BLOCK],
+    x: &'a [f64; FOLDED],
+    cells: &'a mut [u32; FOLDED],
+    fractions: &'a mut [f64; FOLDED],
 }
 
 impl simd::Vectorised for Ordinary<'_> {
@@ -291,7 +260,7 @@ fn wrap(cell: f64, cells: f64) -> f64 {
 
 /// A whole number in [0, 2³²) as an integer: its bits after adding 2⁵², which vectorises where a cast does not.
 #[inline(always)]
-fn low_bits(x: f64) -> u32 {
+pub(crate) fn low_bits(x: f64) -> u32 {
     (x + 4_503_599_627_370_496.0).to_bits() as u32
 }
 
@@ -302,8 +271,8 @@ mod tests {
     /// Position of the stencil's left edge plus the fraction must be the folded coordinate, to the last bit of a cell.
     fn check(unit: Unit, x: f64, cells: usize, width: usize) {
         let fold = Fold::new(unit, cells, width);
-        let (mut cell, mut fraction) = ([0u32; 1], [0f64; 1]);
-        fold.locate(&[x], &[0], &mut cell, &mut fraction);
+        let (mut cell, mut fraction) = ([0u32; FOLDED], [0f64; FOLDED]);
+        assert!(fold.fold(&[x], &mut cell, &mut fraction));
         assert!((0.0..=1.0).contains(&fraction[0]) && (cell[0] as usize) < cells);
         let (below, within) = turns::split(unit.exact(x), cells as u32);
         let left = f64::from(below) - f64::from(cell[0]) - width as f64 / 2.0;
@@ -312,8 +281,8 @@ mod tests {
         // Tiny grids may be off by a whole one.
         let off = off - (off / cells as f64).round() * cells as f64;
         assert!(off.abs() < 1.2e-15 * width as f64, "x = {x:e}, n = {cells}, w = {width}: off by {off:e}");
-        let mut plain = ([0u32; BLOCK], [0f64; BLOCK]);
-        let mut block = [0.0; BLOCK];
+        let mut plain = ([0u32; FOLDED], [0f64; FOLDED]);
+        let mut block = [0.0; FOLDED];
         block[0] = x;
         if fold.ordinary::<false>(&block, &mut plain.0, &mut plain.1) {
             assert_eq!(

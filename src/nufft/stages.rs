@@ -1,5 +1,7 @@
 //! The order of the stages, on any backend: `Points -> Bins -> Grid -> Spectrum -> Modes`, and back for type 2.
 
+use std::ops::Range;
+
 use num_complex::Complex;
 
 use crate::backend::{Backend, Design};
@@ -18,14 +20,17 @@ pub struct Stages<T: Real, B: Backend> {
     points: Option<B::Points<T>>,
     /// Kept from one execution to the next: fresh pages cost more than the transform.
     fine: Option<B::Fine<T>>,
+    /// Transforms executed together.
+    together: usize,
 }
 
 impl<T: Real, B: Backend> Stages<T, B> {
-    pub(crate) fn new(backend: B, design: &Design<'_, T>) -> Result<Self> {
+    pub(crate) fn new(backend: B, design: &Design<'_, T>, batch: usize) -> Result<Self> {
         let prepared = backend.prepare(design)?;
+        let together = backend.together(design, batch);
         // At once, so that what does not fit is refused when the plan is built; pages are not touched before they are used.
-        let fine = Some(backend.blank(&prepared)?);
-        Ok(Self { backend, prepared, points: None, fine })
+        let fine = Some(backend.blank(&prepared, together)?);
+        Ok(Self { backend, prepared, points: None, fine, together })
     }
 
     /// The backend the stages run on.
@@ -36,7 +41,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
     fn fine(&mut self) -> Result<B::Fine<T>> {
         match self.fine.take() {
             Some(fine) => Ok(fine),
-            None => self.backend.blank(&self.prepared),
+            None => self.backend.blank(&self.prepared, self.together),
         }
     }
 
@@ -52,13 +57,13 @@ impl<T: Real, B: Backend> Stages<T, B> {
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<()> {
-        for item in 0..batch {
+        for items in groups(batch, self.together) {
             let blank = self.fine()?;
             let Self { backend, prepared, points, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "type1", first: "set_points" })?;
-            let grid = timings.time(Stage::Spread, || backend.spread(prepared, points, strengths, item, blank))?;
-            let spectrum = backend.fft(prepared, grid, sign, timings)?;
-            timings.time(Stage::Deconvolve, || backend.deconvolve(prepared, &spectrum, modes, item))?;
+            let grid = timings.time(Stage::Spread, || backend.spread(prepared, points, strengths, items.clone(), blank))?;
+            let mut spectrum = backend.fft(prepared, grid, items.len(), sign, timings)?;
+            timings.time(Stage::Deconvolve, || backend.deconvolve(prepared, &mut spectrum, modes, items, sign))?;
             self.fine = Some(spectrum.0);
         }
         Ok(())
@@ -76,17 +81,23 @@ impl<T: Real, B: Backend> Stages<T, B> {
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<()> {
-        for item in 0..batch {
+        for items in groups(batch, self.together) {
             let blank = self.fine()?;
             let Self { backend, prepared, points, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "type2", first: "set_points" })?;
-            let spectrum = timings.time(Stage::Deconvolve, || backend.deconvolve_back(prepared, modes, item, blank))?;
-            let grid = backend.fft_back(prepared, spectrum, sign, timings)?;
-            timings.time(Stage::Interpolate, || backend.interp(prepared, points, &grid, values, item))?;
+            let spectrum = timings
+                .time(Stage::Deconvolve, || backend.deconvolve_back(prepared, modes, items.clone(), sign, blank))?;
+            let grid = backend.fft_back(prepared, spectrum, items.len(), sign, timings)?;
+            timings.time(Stage::Interpolate, || backend.interp(prepared, points, &grid, values, items))?;
             self.fine = Some(grid.0);
         }
         Ok(())
     }
+}
+
+/// The transforms of a batch, so many at a time.
+fn groups(batch: usize, together: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..batch).step_by(together).map(move |first| first..batch.min(first + together))
 }
 
 /// Which way a transform goes.
@@ -98,6 +109,8 @@ pub(crate) enum Kind {
 
 /// Stages on some backend, between arrays of the host.
 pub(crate) trait Execute<T: Real> {
+    /// Earlier points whose memory the next ones may take.
+    fn earlier(&mut self) -> Option<&mut Bins<T>>;
     /// Takes sorted points to the backend.
     fn place(&mut self, bins: Bins<T>) -> Result<()>;
     /// One execution; the target is written only if it succeeds where memory is not shared, and never before the checks.
@@ -113,6 +126,10 @@ pub(crate) trait Execute<T: Real> {
 }
 
 impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
+    fn earlier(&mut self) -> Option<&mut Bins<T>> {
+        self.points.as_mut().and_then(|points| self.backend.sorted(points))
+    }
+
     fn place(&mut self, bins: Bins<T>) -> Result<()> {
         self.points = Some(self.backend.place(&self.prepared, bins)?);
         Ok(())

@@ -74,20 +74,6 @@ impl<T: Real> KernelTable<T> {
         }
         Self { width, padded, degree, coefficients }
     }
-
-    /// Kernel values of the `P` stored panels for a fraction z; `P` must be `padded`.
-    #[inline(always)]
-    pub(crate) fn values<const FMA: bool, const P: usize>(&self, z: T) -> [T; P] {
-        let (rows, _) = self.coefficients.as_chunks::<P>();
-        let s = z + z - T::one();
-        let mut value = rows[0];
-        for row in &rows[1..] {
-            for (value, coefficient) in value.iter_mut().zip(row) {
-                *value = multiply_add::<FMA, T>(*value, s, *coefficient);
-            }
-        }
-        value
-    }
 }
 
 /// `a * b + c`: fused where the processor has the instruction, in two steps where it would be a library call.

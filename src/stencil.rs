@@ -1,0 +1,232 @@
+//! Stencils as the CPU's vector units take them: tables of weights, and the dispatch over axes and row lengths.
+//!
+//! A row of a stencil is a few vectors of 32 bytes. Where the last of them has room to spare, rows begin at a multiple of two
+//! cells (or four), so that fewer vectors straddle cache lines; the weights come out of a table shifted by as many panels.
+
+use std::ops::Range;
+
+use crate::nufft::{BLOCK, Bins, KernelTable, Unpacked, multiply_add};
+use crate::real::Real;
+use crate::simd::{self, Vectorised};
+
+/// Bytes of a vector.
+const VECTOR: usize = 32;
+/// The longest row, for the Gaussian's widths past 16.
+const LONGEST: usize = 32;
+
+/// A kernel's table, padded to whole vectors.
+#[derive(Debug)]
+pub(crate) struct Stencil<T> {
+    /// Cells a stencil covers on each axis.
+    pub(crate) width: usize,
+    /// Cells of a row: whole vectors.
+    pub(crate) row: usize,
+    /// Rows begin at multiples of this many cells: 1, 2 or 4.
+    pub(crate) step: usize,
+    /// Coefficients of one table.
+    table: usize,
+    /// A table for each of `step` shifts; the first is not shifted.
+    tables: Vec<T>,
+}
+
+impl<T: Real> Stencil<T> {
+    pub(crate) fn new(kernel: &KernelTable<T>) -> Self {
+        let cells = VECTOR / (2 * size_of::<T>());
+        let width = kernel.width;
+        let row = if width > 16 { LONGEST } else { width.next_multiple_of(cells) };
+        let step = [4, 2, 1].into_iter().find(|step| *step <= cells && width + step - 1 <= row).unwrap_or(1);
+        let table = (kernel.degree + 1) * row;
+        let mut tables = vec![T::zero(); step * table];
+        for (shift, shifted) in tables.chunks_exact_mut(table).enumerate() {
+            for (to, from) in shifted.chunks_exact_mut(row).zip(kernel.coefficients.chunks_exact(kernel.padded)) {
+                to[shift..shift + width].copy_from_slice(&from[..width]);
+            }
+        }
+        Self { width, row, step, table, tables }
+    }
+
+    /// Weights of a row's `P` cells for an argument s = 2z - 1 and a stencil that begins `shift` cells into the row; `P` must
+    /// be `row`.
+    #[inline(always)]
+    pub(crate) fn weights<const FMA: bool, const P: usize>(&self, s: T, shift: usize) -> [T; P] {
+        let (rows, _) = self.tables[shift * self.table..][..self.table].as_chunks::<P>();
+        let mut value = rows[0];
+        for row in &rows[1..] {
+            for (value, coefficient) in value.iter_mut().zip(row) {
+                *value = multiply_add::<FMA, T>(*value, s, *coefficient);
+            }
+        }
+        value
+    }
+}
+
+/// A loop nest over stencils of `D` axes whose rows have `P` cells: `G` vectors of `L` numbers, real and imaginary parts in turn.
+pub(crate) trait OverStencils {
+    /// As [`Vectorised::run`].
+    fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize>(self);
+}
+
+struct Nest<V, const D: usize, const P: usize, const L: usize, const G: usize>(V);
+
+impl<V: OverStencils, const D: usize, const P: usize, const L: usize, const G: usize> Vectorised
+    for Nest<V, D, P, L, G>
+{
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        self.0.run::<FMA, D, P, L, G>();
+    }
+}
+
+/// Runs it for so many axes and a row length, in f64.
+pub(crate) fn run_f64<V: OverStencils>(dimensions: usize, row: usize, loops: V) {
+    match dimensions {
+        1 => f64_rows::<V, 1>(row, loops),
+        2 => f64_rows::<V, 2>(row, loops),
+        _ => f64_rows::<V, 3>(row, loops),
+    }
+}
+
+/// Runs it for so many axes and a row length, in f32.
+pub(crate) fn run_f32<V: OverStencils>(dimensions: usize, row: usize, loops: V) {
+    match dimensions {
+        1 => f32_rows::<V, 1>(row, loops),
+        2 => f32_rows::<V, 2>(row, loops),
+        _ => f32_rows::<V, 3>(row, loops),
+    }
+}
+
+fn f64_rows<V: OverStencils, const D: usize>(row: usize, loops: V) {
+    match row {
+        2 => simd::run(Nest::<V, D, 2, 4, 1>(loops)),
+        4 => simd::run(Nest::<V, D, 4, 4, 2>(loops)),
+        6 => simd::run(Nest::<V, D, 6, 4, 3>(loops)),
+        8 => simd::run(Nest::<V, D, 8, 4, 4>(loops)),
+        10 => simd::run(Nest::<V, D, 10, 4, 5>(loops)),
+        12 => simd::run(Nest::<V, D, 12, 4, 6>(loops)),
+        14 => simd::run(Nest::<V, D, 14, 4, 7>(loops)),
+        16 => simd::run(Nest::<V, D, 16, 4, 8>(loops)),
+        _ => simd::run(Nest::<V, D, LONGEST, 4, 16>(loops)),
+    }
+}
+
+fn f32_rows<V: OverStencils, const D: usize>(row: usize, loops: V) {
+    match row {
+        4 => simd::run(Nest::<V, D, 4, 8, 1>(loops)),
+        8 => simd::run(Nest::<V, D, 8, 8, 2>(loops)),
+        12 => simd::run(Nest::<V, D, 12, 8, 3>(loops)),
+        16 => simd::run(Nest::<V, D, 16, 8, 4>(loops)),
+        _ => simd::run(Nest::<V, D, LONGEST, 8, 8>(loops)),
+    }
+}
+
+/// A row of real weights, each twice: for the real and the imaginary part.
+#[inline(always)]
+pub(crate) fn doubled<T: Copy, const P: usize, const L: usize, const G: usize>(weights: [T; P]) -> [[T; L]; G] {
+    let mut rows = [[weights[0]; L]; G];
+    for (group, row) in rows.iter_mut().enumerate() {
+        for (lane, value) in row.iter_mut().enumerate() {
+            *value = weights[(group * L + lane) / 2];
+        }
+    }
+    rows
+}
+
+/// Real and imaginary part in turn, as a vector.
+#[inline(always)]
+pub(crate) fn paired<T: Copy, const L: usize>(re: T, im: T) -> [T; L] {
+    let mut pair = [re; L];
+    for lane in 0..L / 2 {
+        pair[2 * lane + 1] = im;
+    }
+    pair
+}
+
+/// Points whose stencils have been placed in an array of cells.
+pub(crate) struct Block<T> {
+    points: Unpacked<T>,
+    /// Where each stencil's first row begins, in cells.
+    pub(crate) offsets: [usize; BLOCK],
+    /// Cells by which it begins later than its row.
+    pub(crate) shifts: [usize; BLOCK],
+}
+
+impl<T: Real> Block<T> {
+    pub(crate) fn new() -> Self {
+        Self { points: Unpacked::new(), offsets: [0; BLOCK], shifts: [0; BLOCK] }
+    }
+
+    /// The kernel's argument of a point on an axis.
+    #[inline(always)]
+    pub(crate) fn argument(&self, axis: usize, point: usize) -> T {
+        self.points.arguments[axis][point]
+    }
+
+    /// The caller's index of each point.
+    #[inline(always)]
+    pub(crate) fn indices(&self) -> &[u32; BLOCK] {
+        &self.points.indices
+    }
+}
+
+/// Goes through sorted points a block at a time.
+pub(crate) struct Blocks<'a, T> {
+    bins: &'a Bins<T>,
+    /// Elements from one cell to the next on each axis in use, the slowest first, in the array they are placed in.
+    strides: [usize; 3],
+    /// What is taken from each offset: the array's first cell.
+    origin: usize,
+    /// Rows begin at multiples of this many cells.
+    step: usize,
+    tile: usize,
+    points: Range<usize>,
+}
+
+impl<'a, T: Real> Blocks<'a, T> {
+    /// Over the points of that range, in an array whose axes in use have these strides and whose first cell is `origin`.
+    pub(crate) fn new(
+        bins: &'a Bins<T>,
+        stencil: &Stencil<T>,
+        points: Range<usize>,
+        strides: [usize; 3],
+        origin: usize,
+    ) -> Self {
+        let tile = bins.starts.partition_point(|&start| start as usize <= points.start).saturating_sub(1);
+        Self { bins, strides, origin, step: stencil.step, tile, points }
+    }
+
+    /// The next points and how many there are, 0 at the end.
+    #[inline(always)]
+    pub(crate) fn next<const D: usize>(&mut self, block: &mut Block<T>) -> usize {
+        let mut filled = 0;
+        while filled < BLOCK && !self.points.is_empty() {
+            let here = self.bins.points(self.tile);
+            if here.end <= self.points.start {
+                self.tile += 1;
+                continue;
+            }
+            let first = self.points.start;
+            let end = here.end.min(self.points.end).min(first + BLOCK - filled);
+            self.points.start = end;
+            self.bins.unpack_at::<D>(first..end, filled, &mut block.points);
+            let place = self.bins.tiling.place(self.tile);
+            let corner: [usize; D] = std::array::from_fn(|axis| self.bins.tiling.axes[axis].start(place[axis]));
+            let base = corner.iter().zip(&self.strides).map(|(cell, stride)| cell * stride).sum::<usize>();
+            let base = base - self.origin;
+            // Tiles begin at multiples of every step, so a cell's place in its tile tells its shift.
+            let late = self.step - 1;
+            for i in filled..filled + (end - first) {
+                let shift = block.points.cells[D - 1][i] as usize & late;
+                let mut offset = base;
+                for axis in 0..D {
+                    offset += block.points.cells[axis][i] as usize * self.strides[axis];
+                }
+                offset -= shift;
+                block.offsets[i] = offset;
+                block.shifts[i] = shift;
+            }
+            filled += end - first;
+        }
+        filled
+    }
+}
