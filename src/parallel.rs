@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 
 use rayon::prelude::*;
 
+use crate::simd;
+
 /// Items below which a task is not worth a thread: waking one costs about 10 µs, a point or a cell some nanoseconds.
 const WORTH_A_THREAD: usize = 8192;
 
@@ -97,6 +99,14 @@ impl<'a, T: Copy> Disjoint<'a, T> {
         assert!(index < self.len);
         // SAFETY: the index is inside; the caller promises that the place is its own.
         unsafe { self.start.add(index).write(value) };
+    }
+
+    /// Asks for the cache line of an element that will be written soon.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, index: usize) {
+        assert!(index < self.len);
+        // SAFETY: the array is there as long as this is; nothing is read.
+        simd::prefetch(unsafe { std::slice::from_raw_parts(self.start, self.len) }, index);
     }
 
     /// Some elements in a row, to read and write.

@@ -40,6 +40,8 @@ pub trait Real:
     const SMALLEST_TOLERANCE: f64;
     /// Its name as NumPy and WGSL write it, `f32` or `f64`.
     const NAME: &'static str;
+    /// One, as an array.
+    const ONE: &'static [Self];
     /// The nearest value.
     fn nearest(x: f64) -> Self;
     /// `self * a + b`, rounded once; slow where the processor has no such instruction.
@@ -50,6 +52,7 @@ impl Real for f32 {
     const ROUNDOFF: f64 = 1.0 / (1u64 << 24) as f64;
     const SMALLEST_TOLERANCE: f64 = 1e-6;
     const NAME: &'static str = "f32";
+    const ONE: &'static [Self] = &[1.0];
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked")]
     fn nearest(x: f64) -> Self {
@@ -65,6 +68,7 @@ impl Real for f64 {
     const ROUNDOFF: f64 = 1.0 / (1u64 << 53) as f64;
     const SMALLEST_TOLERANCE: f64 = 1e-14;
     const NAME: &'static str = "f64";
+    const ONE: &'static [Self] = &[1.0];
     #[inline(always)]
     fn nearest(x: f64) -> Self {
         x

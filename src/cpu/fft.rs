@@ -351,7 +351,7 @@ impl<'a, T: Real> Panel<'a, T> {
         Self { lines: vec![Complex::default(); columns * cells], scratch, cells, fft }
     }
 
-    /// Zeroes the lines where `parts` says that nothing was loaded.
+    /// Zeroes the first `count` lines where `parts` says that nothing was loaded.
     pub(crate) fn clear_outside(&mut self, count: usize, parts: &[Range<usize>]) {
         for line in self.lines.chunks_exact_mut(self.cells).take(count) {
             let mut from = 0;
@@ -373,18 +373,26 @@ impl<'a, T: Real> Panel<'a, T> {
         parts: &[Range<usize>],
     ) {
         self.clear_outside(count, parts);
-        for j in parts.iter().cloned().flatten() {
-            // SAFETY: panels of different tasks have different columns, and a column has no element in common with another.
-            let row = unsafe { grid.part(start + j * axis.stride, count) };
-            for (column, &value) in row.iter().enumerate() {
-                self.lines[column * self.cells + j] = value;
-            }
+        for part in parts {
+            put_rows(&mut self.lines, self.cells, count, part.clone(), |j, row| {
+                if j + AHEAD < axis.cells {
+                    grid.prefetch(start + (j + AHEAD) * axis.stride);
+                    grid.prefetch(start + (j + AHEAD) * axis.stride + count - 1);
+                }
+                // SAFETY: panels of different tasks have different columns, and a column has no element in common with another.
+                row.copy_from_slice(unsafe { grid.part(start + j * axis.stride, count) });
+            });
         }
     }
 
     /// Transforms the first `count` lines.
     pub(crate) fn transform(&mut self, count: usize) {
         self.fft.process_with_scratch(&mut self.lines[..count * self.cells], &mut self.scratch);
+    }
+
+    /// Transforms lines that lie elsewhere.
+    pub(crate) fn transform_there(&mut self, lines: &mut [Complex<T>]) {
+        self.fft.process_with_scratch(lines, &mut self.scratch);
     }
 
     /// Puts the lines back, at those cells that lie in `parts`.
@@ -396,13 +404,115 @@ impl<'a, T: Real> Panel<'a, T> {
         axis: &Axis,
         parts: &[Range<usize>],
     ) {
-        for j in parts.iter().cloned().flatten() {
-            // SAFETY: as in `load`.
-            let row = unsafe { grid.part(start + j * axis.stride, count) };
-            for (column, value) in row.iter_mut().enumerate() {
-                *value = self.lines[column * self.cells + j];
+        for part in parts {
+            get_rows(&self.lines, self.cells, count, part.clone(), |j, row| {
+                // SAFETY: as in `load`.
+                unsafe { grid.part(start + j * axis.stride, count) }.copy_from_slice(row);
+            });
+        }
+    }
+}
+
+/// Rows by which a panel is fetched ahead: they are farther apart than the processor looks by itself.
+const AHEAD: usize = 12;
+/// Rows transposed together: a cache line of complex f64.
+const ROWS: usize = 4;
+
+/// Calls `take(j, row)` for each j of a range with the j-th elements of the first `count` lines of `cells` elements.
+pub(crate) fn get_rows<T: Real>(
+    lines: &[Complex<T>],
+    cells: usize,
+    count: usize,
+    range: Range<usize>,
+    take: impl FnMut(usize, &[Complex<T>]),
+) {
+    match count {
+        8 => get_rows_of::<T, 8>(lines, cells, range, take),
+        16 => get_rows_of::<T, 16>(lines, cells, range, take),
+        _ => get_rows_any(lines, cells, count, range, take),
+    }
+}
+
+fn get_rows_of<T: Real, const N: usize>(
+    lines: &[Complex<T>],
+    cells: usize,
+    range: Range<usize>,
+    mut take: impl FnMut(usize, &[Complex<T>]),
+) {
+    let whole = range.len() / ROWS * ROWS;
+    for j in range.clone().take(whole).step_by(ROWS) {
+        let mut tile = [[Complex::default(); N]; ROWS];
+        for (column, line) in lines.chunks_exact(cells).take(N).enumerate() {
+            let from: &[Complex<T>; ROWS] = line[j..j + ROWS].try_into().expect("so many");
+            for (row, &value) in tile.iter_mut().zip(from) {
+                row[column] = value;
             }
         }
+        tile.iter().enumerate().for_each(|(row, values)| take(j + row, values));
+    }
+    get_rows_any(lines, cells, N, range.start + whole..range.end, take);
+}
+
+fn get_rows_any<T: Real>(
+    lines: &[Complex<T>],
+    cells: usize,
+    count: usize,
+    range: Range<usize>,
+    mut take: impl FnMut(usize, &[Complex<T>]),
+) {
+    let mut row = [Complex::default(); 16];
+    for j in range {
+        row[..count].iter_mut().zip(lines[j..].iter().step_by(cells)).for_each(|(to, from)| *to = *from);
+        take(j, &row[..count]);
+    }
+}
+
+/// Calls `give(j, row)` for each j of a range to fill the j-th elements of the first `count` lines of `cells` elements.
+pub(crate) fn put_rows<T: Real>(
+    lines: &mut [Complex<T>],
+    cells: usize,
+    count: usize,
+    range: Range<usize>,
+    give: impl FnMut(usize, &mut [Complex<T>]),
+) {
+    match count {
+        8 => put_rows_of::<T, 8>(lines, cells, range, give),
+        16 => put_rows_of::<T, 16>(lines, cells, range, give),
+        _ => put_rows_any(lines, cells, count, range, give),
+    }
+}
+
+fn put_rows_of<T: Real, const N: usize>(
+    lines: &mut [Complex<T>],
+    cells: usize,
+    range: Range<usize>,
+    mut give: impl FnMut(usize, &mut [Complex<T>]),
+) {
+    let whole = range.len() / ROWS * ROWS;
+    let mut tile = [[Complex::default(); N]; ROWS];
+    for j in range.clone().take(whole).step_by(ROWS) {
+        tile.iter_mut().enumerate().for_each(|(row, values)| give(j + row, values));
+        for (column, line) in lines.chunks_exact_mut(cells).take(N).enumerate() {
+            let to: &mut [Complex<T>; ROWS] = (&mut line[j..j + ROWS]).try_into().expect("so many");
+            for (row, value) in tile.iter().zip(to) {
+                *value = row[column];
+            }
+        }
+    }
+    put_rows_any(lines, cells, N, range.start + whole..range.end, give);
+}
+
+fn put_rows_any<T: Real>(
+    lines: &mut [Complex<T>],
+    cells: usize,
+    count: usize,
+    range: Range<usize>,
+    mut give: impl FnMut(usize, &mut [Complex<T>]),
+) {
+    let mut row = [Complex::default(); 16];
+    for j in range {
+        give(j, &mut row[..count]);
+        lines[j..].iter_mut().step_by(cells).zip(&row[..count]).for_each(|(to, from)| *to = *from);
     }
 }
 

@@ -77,6 +77,8 @@ impl<T: Real> OverStencils for Interp<'_, T> {
                 return;
             }
             for k in 0..count {
+                // Their places lie far apart: they are on their way while the block is summed.
+                values.prefetch(block.indices()[k] as usize);
                 let offset = block.offsets[k];
                 let row_weights: [[T; L]; G] =
                     doubled(stencil.weights::<FMA, P>(block.argument(D - 1, k), block.shifts[k]));

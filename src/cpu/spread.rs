@@ -15,6 +15,7 @@ use crate::cpu::{Layout, Prepared};
 use crate::nufft::{BLOCK, Bins, multiply_add};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
+use crate::simd;
 use crate::stencil::{Block, Blocks, OverStencils, Stencil, doubled, paired};
 
 /// Points in a tile beyond which it is cut into jobs of at most as many. Adding a private tile of 22³ cells back costs as
@@ -39,10 +40,6 @@ pub(crate) fn spread<T: Real>(
     let tiles_a_slab = bins.tiling.count() / tiles.count;
     let plane = layout.strides[layout.slowest()];
     let slab = tiles.start(1).min(tiles.cells) * plane;
-    if !blank {
-        parallel::chunks(grids, slab, 1, |_, cells| cells.fill(Complex::default()));
-    }
-
     let crowded = |tile: usize| bins.points(tile).len() > CROWD;
     let (len, total) = (layout.len(), grids.len());
     let shared = Disjoint::new(grids);
@@ -52,6 +49,12 @@ pub(crate) fn spread<T: Real>(
         let reach = (2 * slab).min(len - start);
         // SAFETY: slabs of one parity are apart by one slab, into which their reach goes.
         let cells = |grid: usize| unsafe { shared.part(grid * len + start, reach) };
+        if !blank && index.is_multiple_of(2) {
+            // Just before it is written, so that it is in cache; what is left behind the last slab is halo.
+            let cleared = if index + 2 >= tiles.count { len - start } else { reach };
+            // SAFETY: as above, and nobody writes to the halo behind the last slabs but they.
+            (0..total / len).for_each(|grid| unsafe { shared.part(grid * len + start, cleared) }.fill(Complex::default()));
+        }
         let last = tile + tiles_a_slab;
         let mut tile = tile;
         while tile < last {
@@ -185,19 +188,26 @@ impl<T: Real> OverStencils for Spread<'_, T> {
         let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { target.strides[3 - D + axis] } else { 0 });
         let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
         let mut blocks = Blocks::new(bins, stencil, points, strides, target.origin);
-        let mut block = Block::new();
+        let (mut block, mut ahead) = (Block::new(), Block::new());
+        let mut coming = blocks.next::<D>(&mut ahead);
         // Fetched together: one at a time, the wait for memory was 70 % of the two-dimensional case.
         let mut gathered = [[Complex::<T>::default(); BLOCK]; TOGETHER];
         loop {
-            let count = blocks.next::<D>(&mut block);
+            let count = std::mem::replace(&mut coming, 0);
             if count == 0 {
                 return;
             }
+            std::mem::swap(&mut block, &mut ahead);
+            coming = blocks.next::<D>(&mut ahead);
             for (gathered, strengths) in gathered.iter_mut().zip(strengths.chunks_exact(bins.len)) {
                 let indices = block.indices();
                 gathered.iter_mut().zip(&indices[..count]).for_each(|(to, &from)| *to = strengths[from as usize]);
             }
             for k in 0..count {
+                // The next block's strengths lie far apart: they are on their way while this block is spread.
+                if k < coming {
+                    simd::prefetch(strengths, ahead.indices()[k] as usize);
+                }
                 let offset = block.offsets[k];
                 let row_weights: [[T; L]; G] =
                     doubled(stencil.weights::<FMA, P>(block.argument(D - 1, k), block.shifts[k]));

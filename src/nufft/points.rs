@@ -126,8 +126,6 @@ pub struct Fold {
 /// Turns up to which double-double arithmetic is exact enough: 2⁻¹⁰⁴ · 2²⁹ turns times 2³¹ cells is below 2⁻⁴³ of a cell, and
 /// below 2⁻⁵³ for the 2²¹ cells of a million modes.
 const FAST_TURNS: f64 = (1u64 << 29) as f64;
-/// Coordinates folded in one step of a loop, a few vectors.
-const LANES: usize = 8;
 /// Coordinates folded together, between two checks for ones that are not finite or too large.
 pub(crate) const FOLDED: usize = 256;
 
@@ -166,30 +164,28 @@ impl Fold {
         cells: &mut [u32; FOLDED],
         fractions: &mut [f64; FOLDED],
     ) -> bool {
-        // One a lane: a single one would keep the loop from being vectorised.
-        let (mut largest, mut poison) = ([0.0; LANES], [0.0; LANES]);
-        let (x, cells, fractions) = (x.as_chunks::<LANES>().0, cells.as_chunks_mut().0, fractions.as_chunks_mut().0);
-        for ((x, cells), fractions) in x.iter().zip::<&mut [[u32; LANES]]>(cells).zip::<&mut [[f64; LANES]]>(fractions) {
-            for lane in 0..LANES {
-                let turns = x[lane] * self.high;
-                let rest = product_rest::<FMA>(x[lane], self.high, turns) + x[lane] * self.low;
-                let away = turns.abs();
-                largest[lane] = if away > largest[lane] { away } else { largest[lane] };
-                poison[lane] += turns * 0.0;
-                let turns = turns - turns.round_ties_even();
-                let (turns, rest) = two_sum(turns, rest);
-                let place = turns * self.cells;
-                let rest = product_rest::<FMA>(turns, self.cells, place) + rest * self.cells;
-                let below = place.floor();
-                let within = (place - below) + rest - self.half;
-                let up = within.ceil();
-                let fraction = up - within;
-                let fraction = if fraction > 0.0 { fraction } else { 0.0 };
-                fractions[lane] = if fraction < 1.0 { fraction } else { 1.0 };
-                cells[lane] = low_bits(wrap(below - self.reach + up, self.cells));
-            }
+        // Arrays of its own, which nothing else can point to, are what lets the compiler vectorise the loop.
+        let (x, mut own_cells, mut own_fractions) = (*x, [0u32; FOLDED], [0f64; FOLDED]);
+        let mut far = 0u64;
+        for i in 0..FOLDED {
+            let turns = x[i] * self.high;
+            let rest = product_rest::<FMA>(x[i], self.high, turns) + x[i] * self.low;
+            // True of NaN as well.
+            far |= u64::from(!(turns.abs() < FAST_TURNS));
+            let turns = turns - turns.round_ties_even();
+            let (turns, rest) = two_sum(turns, rest);
+            let place = turns * self.cells;
+            let rest = product_rest::<FMA>(turns, self.cells, place) + rest * self.cells;
+            let below = place.floor();
+            let within = (place - below) + rest - self.half;
+            let up = within.ceil();
+            let fraction = up - within;
+            let fraction = if fraction > 0.0 { fraction } else { 0.0 };
+            own_fractions[i] = if fraction < 1.0 { fraction } else { 1.0 };
+            own_cells[i] = low_bits(wrap(below - self.reach + up, self.cells));
         }
-        poison.iter().all(|&poison| poison == 0.0) && largest.iter().all(|&largest| largest < FAST_TURNS)
+        (*cells, *fractions) = (own_cells, own_fractions);
+        far == 0
     }
 
     /// The way for coordinates of any size, in 128-bit turns.
