@@ -23,58 +23,77 @@ pub(crate) struct Stencil<T> {
     pub(crate) row: usize,
     /// Rows begin at multiples of this many cells: 1, 2 or 4.
     pub(crate) step: usize,
-    /// Coefficients of one table.
+    /// Coefficients of one table of the fastest axis, in rows of `row`.
     table: usize,
     /// A table for each of `step` shifts; the first is not shifted.
-    tables: Vec<T>,
+    along: Vec<T>,
+    /// The table of the other axes, in rows of whole vectors of weights.
+    across: Vec<T>,
 }
 
 impl<T: Real> Stencil<T> {
     pub(crate) fn new(kernel: &KernelTable<T>) -> Self {
-        let cells = VECTOR / (2 * size_of::<T>());
+        let lanes = VECTOR / size_of::<T>();
         let width = kernel.width;
-        let row = if width > 16 { LONGEST } else { width.next_multiple_of(cells) };
-        let step = [4, 2, 1].into_iter().find(|step| *step <= cells && width + step - 1 <= row).unwrap_or(1);
-        let table = (kernel.degree + 1) * row;
-        let mut tables = vec![T::zero(); step * table];
-        for (shift, shifted) in tables.chunks_exact_mut(table).enumerate() {
-            for (to, from) in shifted.chunks_exact_mut(row).zip(kernel.coefficients.chunks_exact(kernel.padded)) {
+        let row = if width > 16 { LONGEST } else { width.next_multiple_of(lanes / 2) };
+        let step = [4, 2, 1].into_iter().find(|step| *step <= lanes / 2 && width + step - 1 <= row).unwrap_or(1);
+        let spaced = |length: usize, shift: usize| {
+            let mut table = vec![T::zero(); (kernel.degree + 1) * length];
+            for (to, from) in table.chunks_exact_mut(length).zip(kernel.coefficients.chunks_exact(kernel.padded)) {
                 to[shift..shift + width].copy_from_slice(&from[..width]);
             }
-        }
-        Self { width, row, step, table, tables }
+            table
+        };
+        let along = (0..step).flat_map(|shift| spaced(row, shift)).collect();
+        let across = spaced(row.next_multiple_of(lanes), 0);
+        Self { width, row, step, table: (kernel.degree + 1) * row, along, across }
     }
 
-    /// Weights of a row's `P` cells for an argument s = 2z - 1 and a stencil that begins `shift` cells into the row; `P` must
-    /// be `row`.
+    /// Weights of a stencil with arguments s = 2z - 1 that begins `shift` cells into its row: those of the row's `P` cells, and
+    /// those of the slower axes. `P` must be `row`, and `Q` vectors of `L` hold a row.
     #[inline(always)]
-    pub(crate) fn weights<const FMA: bool, const P: usize>(&self, s: T, shift: usize) -> [T; P] {
-        let (rows, _) = self.tables[shift * self.table..][..self.table].as_chunks::<P>();
-        let mut value = rows[0];
-        for row in &rows[1..] {
-            for (value, coefficient) in value.iter_mut().zip(row) {
-                *value = multiply_add::<FMA, T>(*value, s, *coefficient);
+    pub(crate) fn weights<const FMA: bool, const D: usize, const P: usize, const L: usize, const Q: usize>(
+        &self,
+        arguments: [T; D],
+        shift: usize,
+    ) -> ([T; P], [[[T; L]; Q]; 2]) {
+        let (along, _) = self.along[shift * self.table..][..self.table].as_chunks::<P>();
+        let (across, _) = self.across.as_chunks::<L>().0.as_chunks::<Q>();
+        let mut row = along[0];
+        let mut others = [across[0]; 2];
+        for (along, across) in along[1..].iter().zip(&across[1..]) {
+            for i in 0..P {
+                row[i] = multiply_add::<FMA, T>(row[i], arguments[D - 1], along[i]);
+            }
+            for axis in 0..D - 1 {
+                for q in 0..Q {
+                    for lane in 0..L {
+                        let weight = &mut others[axis][q][lane];
+                        *weight = multiply_add::<FMA, T>(*weight, arguments[axis], across[q][lane]);
+                    }
+                }
             }
         }
-        value
+        (row, others)
     }
 }
 
-/// A loop nest over stencils of `D` axes whose rows have `P` cells: `G` vectors of `L` numbers, real and imaginary parts in turn.
+/// A loop nest over stencils of `D` axes whose rows have `P` cells: `G` vectors of `L` numbers, real and imaginary parts in turn,
+/// whose weights are `Q` vectors.
 pub(crate) trait OverStencils {
     /// As [`Vectorised::run`].
-    fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize>(self);
+    fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self);
 }
 
-struct Nest<V, const D: usize, const P: usize, const L: usize, const G: usize>(V);
+struct Nest<V, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(V);
 
-impl<V: OverStencils, const D: usize, const P: usize, const L: usize, const G: usize> Vectorised
-    for Nest<V, D, P, L, G>
+impl<V: OverStencils, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize> Vectorised
+    for Nest<V, D, P, L, G, Q>
 {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        self.0.run::<FMA, D, P, L, G>();
+        self.0.run::<FMA, D, P, L, G, Q>();
     }
 }
 
@@ -98,25 +117,25 @@ pub(crate) fn run_f32<V: OverStencils>(dimensions: usize, row: usize, loops: V) 
 
 fn f64_rows<V: OverStencils, const D: usize>(row: usize, loops: V) {
     match row {
-        2 => simd::run(Nest::<V, D, 2, 4, 1>(loops)),
-        4 => simd::run(Nest::<V, D, 4, 4, 2>(loops)),
-        6 => simd::run(Nest::<V, D, 6, 4, 3>(loops)),
-        8 => simd::run(Nest::<V, D, 8, 4, 4>(loops)),
-        10 => simd::run(Nest::<V, D, 10, 4, 5>(loops)),
-        12 => simd::run(Nest::<V, D, 12, 4, 6>(loops)),
-        14 => simd::run(Nest::<V, D, 14, 4, 7>(loops)),
-        16 => simd::run(Nest::<V, D, 16, 4, 8>(loops)),
-        _ => simd::run(Nest::<V, D, LONGEST, 4, 16>(loops)),
+        2 => simd::run(Nest::<V, D, 2, 4, 1, 1>(loops)),
+        4 => simd::run(Nest::<V, D, 4, 4, 2, 1>(loops)),
+        6 => simd::run(Nest::<V, D, 6, 4, 3, 2>(loops)),
+        8 => simd::run(Nest::<V, D, 8, 4, 4, 2>(loops)),
+        10 => simd::run(Nest::<V, D, 10, 4, 5, 3>(loops)),
+        12 => simd::run(Nest::<V, D, 12, 4, 6, 3>(loops)),
+        14 => simd::run(Nest::<V, D, 14, 4, 7, 4>(loops)),
+        16 => simd::run(Nest::<V, D, 16, 4, 8, 4>(loops)),
+        _ => simd::run(Nest::<V, D, LONGEST, 4, 16, 8>(loops)),
     }
 }
 
 fn f32_rows<V: OverStencils, const D: usize>(row: usize, loops: V) {
     match row {
-        4 => simd::run(Nest::<V, D, 4, 8, 1>(loops)),
-        8 => simd::run(Nest::<V, D, 8, 8, 2>(loops)),
-        12 => simd::run(Nest::<V, D, 12, 8, 3>(loops)),
-        16 => simd::run(Nest::<V, D, 16, 8, 4>(loops)),
-        _ => simd::run(Nest::<V, D, LONGEST, 8, 8>(loops)),
+        4 => simd::run(Nest::<V, D, 4, 8, 1, 1>(loops)),
+        8 => simd::run(Nest::<V, D, 8, 8, 2, 1>(loops)),
+        12 => simd::run(Nest::<V, D, 12, 8, 3, 2>(loops)),
+        16 => simd::run(Nest::<V, D, 16, 8, 4, 2>(loops)),
+        _ => simd::run(Nest::<V, D, LONGEST, 8, 8, 4>(loops)),
     }
 }
 
@@ -156,10 +175,14 @@ impl<T: Real> Block<T> {
         Self { points: Unpacked::new(), offsets: [0; BLOCK], shifts: [0; BLOCK] }
     }
 
-    /// The kernel's argument of a point on an axis.
+    /// The kernel's arguments of a point.
     #[inline(always)]
-    pub(crate) fn argument(&self, axis: usize, point: usize) -> T {
-        self.points.arguments[axis][point]
+    pub(crate) fn arguments<const D: usize>(&self, point: usize) -> [T; D] {
+        let mut arguments = [T::zero(); D];
+        for (axis, argument) in arguments.iter_mut().enumerate() {
+            *argument = self.points.arguments[axis][point];
+        }
+        arguments
     }
 
     /// The caller's index of each point.

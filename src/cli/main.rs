@@ -6,6 +6,7 @@ mod cases;
 mod device;
 mod fit;
 mod measure;
+mod memory;
 mod npy;
 mod nufft;
 mod output;
@@ -20,6 +21,9 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::args::{Args, Command};
+
+#[global_allocator]
+static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 fn main() -> ExitCode {
     let args = Args::parse();

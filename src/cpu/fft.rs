@@ -189,7 +189,14 @@ impl<T: Real> Transform<T> {
     }
 
     /// The middle axis in one plane, at the kept bins of the fastest: read where `from` says, written where `to` says.
-    fn middle(&self, plane: &mut [Complex<T>], [y, x]: [&Axis; 2], sign: Sign, from: &[Range<usize>], to: &[Range<usize>]) {
+    fn middle(
+        &self,
+        plane: &mut [Complex<T>],
+        [y, x]: [&Axis; 2],
+        sign: Sign,
+        from: &[Range<usize>],
+        to: &[Range<usize>],
+    ) {
         let mut lines = self.panel(1, sign);
         let plane = Disjoint::new(plane);
         for columns in x.panels(panel::<T>()) {
@@ -222,7 +229,8 @@ impl<T: Real> Transform<T> {
     /// The kept columns along the slowest axis, in panels; not of a split line.
     pub(crate) fn columns(&self) -> Vec<Columns> {
         let panels = |x: &Axis, start: usize, outer: Option<usize>| -> Vec<Columns> {
-            let columns = |run: Run| Columns { start: start + run.bins.start, count: run.bins.len(), mode: run.mode, outer };
+            let columns =
+                |run: Run| Columns { start: start + run.bins.start, count: run.bins.len(), mode: run.mode, outer };
             x.panels(panel::<T>()).map(columns).collect()
         };
         match &self.axes[..] {
@@ -531,7 +539,13 @@ mod tests {
             let len = strides[0] * (grid[0] + 3);
             let cells: Vec<Vec<usize>> = every(&grid.iter().map(|&n| (0..n).collect()).collect::<Vec<_>>());
             let transform = Transform::<f64>::new(&grid, &strides, &kept, ModeOrder::Fft);
-            let bins = every(&transform.axes.iter().map(|axis| axis.kept_parts().into_iter().flatten().collect()).collect::<Vec<_>>());
+            let bins = every(
+                &transform
+                    .axes
+                    .iter()
+                    .map(|axis| axis.kept_parts().into_iter().flatten().collect())
+                    .collect::<Vec<_>>(),
+            );
             let place = |at: &[usize]| at.iter().zip(&strides).map(|(a, s)| a * s).sum::<usize>();
             let value = |i: usize| Complex::new((i * 37 % 101) as f64 / 50.0 - 1.0, (i * 53 % 97) as f64 / 48.0 - 1.0);
             for sign in [Sign::Plus, Sign::Minus] {

@@ -15,12 +15,7 @@ use crate::stencil::{Block, Blocks, OverStencils, Stencil, doubled};
 const TASK: usize = 4096;
 
 /// `values[j] = Σ_l grid[l] φ(l - u_j)` for each of some grids in a row; their halos must be filled.
-pub(crate) fn interp<T: Real>(
-    prepared: &Prepared<T>,
-    bins: &Bins<T>,
-    grids: &[Complex<T>],
-    values: &mut [Complex<T>],
-) {
+pub(crate) fn interp<T: Real>(prepared: &Prepared<T>, bins: &Bins<T>, grids: &[Complex<T>], values: &mut [Complex<T>]) {
     let Prepared { layout, stencil, .. } = prepared;
     let values = Disjoint::new(values);
     parallel::each(bins.len.div_ceil(TASK), work(layout, stencil, bins.len), |task| {
@@ -62,7 +57,7 @@ pub(crate) struct Interp<'a, T: Real> {
 impl<T: Real> OverStencils for Interp<'_, T> {
     /// Rows are summed with the weights of the slower axes first; one product with the fastest axis' weights comes last.
     #[inline(always)]
-    fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize>(self) {
+    fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self) {
         let Self { layout, stencil, bins, grids, values, points } = self;
         let width = stencil.width;
         let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { layout.strides[3 - D + axis] } else { 0 });
@@ -80,12 +75,9 @@ impl<T: Real> OverStencils for Interp<'_, T> {
                 // Their places lie far apart: they are on their way while the block is summed.
                 values.prefetch(block.indices()[k] as usize);
                 let offset = block.offsets[k];
-                let row_weights: [[T; L]; G] =
-                    doubled(stencil.weights::<FMA, P>(block.argument(D - 1, k), block.shifts[k]));
-                let mut across = [[T::zero(); P]; 2];
-                for axis in 0..D - 1 {
-                    across[axis] = stencil.weights::<FMA, P>(block.argument(axis, k), 0);
-                }
+                let (along, across) = stencil.weights::<FMA, D, P, L, Q>(block.arguments(k), block.shifts[k]);
+                let row_weights: [[T; L]; G] = doubled(along);
+                let [slow, middle] = across.each_ref().map(|weights| &weights.as_flattened()[..width]);
                 for (cells, found) in grids.chunks_exact(layout.len()).zip(&mut found) {
                     assert!(offset + reach <= cells.len());
                     let cells = cells.as_ptr();
@@ -102,14 +94,14 @@ impl<T: Real> OverStencils for Interp<'_, T> {
                     match D {
                         1 => add_row(offset, T::one()),
                         2 => {
-                            for (row, &weight) in across[0][..width].iter().enumerate() {
+                            for (row, &weight) in slow.iter().enumerate() {
                                 add_row(offset + row * strides[0], weight);
                             }
                         }
                         _ => {
-                            for (plane, &outer) in across[0][..width].iter().enumerate() {
+                            for (plane, &outer) in slow.iter().enumerate() {
                                 let offset = offset + plane * strides[0];
-                                for (row, &weight) in across[1][..width].iter().enumerate() {
+                                for (row, &weight) in middle.iter().enumerate() {
                                     add_row(offset + row * strides[1], outer * weight);
                                 }
                             }

@@ -53,7 +53,8 @@ pub(crate) fn spread<T: Real>(
             // Just before it is written, so that it is in cache; what is left behind the last slab is halo.
             let cleared = if index + 2 >= tiles.count { len - start } else { reach };
             // SAFETY: as above, and nobody writes to the halo behind the last slabs but they.
-            (0..total / len).for_each(|grid| unsafe { shared.part(grid * len + start, cleared) }.fill(Complex::default()));
+            (0..total / len)
+                .for_each(|grid| unsafe { shared.part(grid * len + start, cleared) }.fill(Complex::default()));
         }
         let last = tile + tiles_a_slab;
         let mut tile = tile;
@@ -62,7 +63,8 @@ pub(crate) fn spread<T: Real>(
             let run = tile..(tile..last).find(|&tile| crowded(tile)).unwrap_or(last);
             let points = bins.starts[run.start] as usize..bins.starts[run.end] as usize;
             if !points.is_empty() {
-                let target = Target { origin: start, strides: layout.strides, cells: (0..total / len).map(cells).collect() };
+                let target =
+                    Target { origin: start, strides: layout.strides, cells: (0..total / len).map(cells).collect() };
                 T::spread(Spread { layout, stencil, bins, strengths, points, target });
             }
             tile = run.end + 1;
@@ -122,7 +124,8 @@ impl<T: Real> Private<T> {
         for (axis, tiles) in bins.tiling.axes.iter().enumerate() {
             let at = layout.slowest() + axis;
             origin[at] = tiles.start(place[axis]);
-            extents[at] = tiles.start(place[axis] + 1) - origin[at] + if at == 2 { stencil.row } else { stencil.width - 1 };
+            extents[at] =
+                tiles.start(place[axis] + 1) - origin[at] + if at == 2 { stencil.row } else { stencil.width - 1 };
         }
         let strides = [extents[1] * extents[2], extents[2], 1];
         let len = extents.iter().product();
@@ -182,7 +185,7 @@ pub(crate) struct Spread<'a, T: Real> {
 
 impl<T: Real> OverStencils for Spread<'_, T> {
     #[inline(always)]
-    fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize>(self) {
+    fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self) {
         let Self { stencil, bins, strengths, points, mut target, .. } = self;
         let width = stencil.width;
         let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { target.strides[3 - D + axis] } else { 0 });
@@ -209,12 +212,9 @@ impl<T: Real> OverStencils for Spread<'_, T> {
                     simd::prefetch(strengths, ahead.indices()[k] as usize);
                 }
                 let offset = block.offsets[k];
-                let row_weights: [[T; L]; G] =
-                    doubled(stencil.weights::<FMA, P>(block.argument(D - 1, k), block.shifts[k]));
-                let mut across = [[T::zero(); P]; 2];
-                for axis in 0..D - 1 {
-                    across[axis] = stencil.weights::<FMA, P>(block.argument(axis, k), 0);
-                }
+                let (along, across) = stencil.weights::<FMA, D, P, L, Q>(block.arguments(k), block.shifts[k]);
+                let row_weights: [[T; L]; G] = doubled(along);
+                let [slow, middle] = across.each_ref().map(|weights| &weights.as_flattened()[..width]);
                 for (cells, gathered) in target.cells.iter_mut().zip(&gathered) {
                     assert!(offset + reach <= cells.len());
                     let cells = cells.as_mut_ptr();
@@ -232,15 +232,15 @@ impl<T: Real> OverStencils for Spread<'_, T> {
                     match D {
                         1 => add_row(offset, strength),
                         2 => {
-                            for (row, &weight) in across[0][..width].iter().enumerate() {
+                            for (row, &weight) in slow.iter().enumerate() {
                                 add_row(offset + row * strides[0], times(strength, weight));
                             }
                         }
                         _ => {
-                            for (plane, &outer) in across[0][..width].iter().enumerate() {
+                            for (plane, &outer) in slow.iter().enumerate() {
                                 let scale = times(strength, outer);
                                 let offset = offset + plane * strides[0];
-                                for (row, &weight) in across[1][..width].iter().enumerate() {
+                                for (row, &weight) in middle.iter().enumerate() {
                                     add_row(offset + row * strides[1], times(scale, weight));
                                 }
                             }

@@ -37,7 +37,8 @@ impl<T: Real> Points<T> {
                 bins.unpack(part.clone(), &mut block);
                 order[part.clone()].copy_from_slice(&block.indices[..part.len()]);
                 for (axis, tiles) in bins.tiling.axes.iter().enumerate() {
-                    let (start, span) = (tiles.start(place[axis]) as u32, axis * len + part.start..axis * len + part.end);
+                    let (start, span) =
+                        (tiles.start(place[axis]) as u32, axis * len + part.start..axis * len + part.end);
                     let within = &block.cells[axis][..part.len()];
                     cells[span.clone()].iter_mut().zip(within).for_each(|(to, cell)| *to = start + cell);
                     arguments[span].copy_from_slice(&block.arguments[axis][..part.len()]);

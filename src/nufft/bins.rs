@@ -358,7 +358,13 @@ impl<const D: usize> Block<D> {
     }
 
     /// Cells within their tiles, fractions and tiles of some points; false if a coordinate is not finite.
-    fn fold<C: Coordinate>(&mut self, axes: &[Axis<'_>; D], points: &Points<'_, C>, first: usize, count: usize) -> bool {
+    fn fold<C: Coordinate>(
+        &mut self,
+        axes: &[Axis<'_>; D],
+        points: &Points<'_, C>,
+        first: usize,
+        count: usize,
+    ) -> bool {
         let mut finite = true;
         self.keys = [0; FOLDED];
         for (axis, ((cells, fractions), coordinates)) in

@@ -136,7 +136,14 @@ impl<T: Real> NufftBuilder<T> {
             #[cfg(feature = "gpu")]
             Engine::Gpu(gpu) => gpu.tiling::<T>(&choice.grid, choice.width)?,
         };
-        let design = Design { grid: &choice.grid, kernel: &table, modes: &axes, tiling: &tiling, order: self.order, sign: self.sign };
+        let design = Design {
+            grid: &choice.grid,
+            kernel: &table,
+            modes: &axes,
+            tiling: &tiling,
+            order: self.order,
+            sign: self.sign,
+        };
         let (fine_bytes, stages) = match device.engine() {
             Engine::Cpu(cpu) => (cpu.fine_bytes(&design), OnBackend::Cpu(Stages::new(cpu.clone(), &design, batch)?)),
             #[cfg(feature = "gpu")]
@@ -303,9 +310,9 @@ impl<T: Real> NufftPlan<T> {
         let Self { folds, tiling, recipe, stages, .. } = self;
         let stages = stages.stages();
         let earlier = stages.earlier();
-        let bins = self.device.install(points.len(), || {
-            Bins::sort(&points, folds, tiling.clone(), recipe.tolerance, earlier)
-        })?;
+        let bins = self
+            .device
+            .install(points.len(), || Bins::sort(&points, folds, tiling.clone(), recipe.tolerance, earlier))?;
         stages.place(bins)?;
         self.points = Some(points.len());
         self.timings.forget(&[Stage::Plan]);

@@ -61,7 +61,8 @@ impl<T: Real, B: Backend> Stages<T, B> {
             let blank = self.fine()?;
             let Self { backend, prepared, points, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "type1", first: "set_points" })?;
-            let grid = timings.time(Stage::Spread, || backend.spread(prepared, points, strengths, items.clone(), blank))?;
+            let grid =
+                timings.time(Stage::Spread, || backend.spread(prepared, points, strengths, items.clone(), blank))?;
             let mut spectrum = backend.fft(prepared, grid, items.len(), sign, timings)?;
             timings.time(Stage::Deconvolve, || backend.deconvolve(prepared, &mut spectrum, modes, items, sign))?;
             self.fine = Some(spectrum.0);
