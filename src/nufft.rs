@@ -1,6 +1,7 @@
 //! The non-uniform FFT of types 1 and 2: definitions, plans, and the direct sums they are held to.
 
 mod bins;
+mod choice;
 pub mod direct;
 mod kernel;
 mod plan;

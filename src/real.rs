@@ -40,6 +40,8 @@ pub trait Real:
     const SMALLEST_TOLERANCE: f64;
     /// Its name as NumPy and WGSL write it, `f32` or `f64`.
     const NAME: &'static str;
+    /// The relative l2 error the law allows at any tolerance.
+    const FLOOR: f64;
     /// One, as an array.
     const ONE: &'static [Self];
     /// The nearest value.
@@ -52,6 +54,7 @@ impl Real for f32 {
     const ROUNDOFF: f64 = 1.0 / (1u64 << 24) as f64;
     const SMALLEST_TOLERANCE: f64 = 1e-6;
     const NAME: &'static str = "f32";
+    const FLOOR: f64 = 1e-6;
     const ONE: &'static [Self] = &[1.0];
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked")]
@@ -68,6 +71,7 @@ impl Real for f64 {
     const ROUNDOFF: f64 = 1.0 / (1u64 << 53) as f64;
     const SMALLEST_TOLERANCE: f64 = 1e-14;
     const NAME: &'static str = "f64";
+    const FLOOR: f64 = 3e-14;
     const ONE: &'static [Self] = &[1.0];
     #[inline(always)]
     fn nearest(x: f64) -> Self {

@@ -81,7 +81,8 @@ fn measure_as<T: Real>(
     let begin = Instant::now();
     let (result, recipe) = loop {
         let start = Instant::now();
-        let mut builder = NufftPlan::<T>::builder(case.modes.clone()).tolerance(tolerance);
+        let mut builder =
+            NufftPlan::<T>::builder(case.modes.clone()).tolerance(tolerance).expected_points(problem.points[0].len());
         if case.group == Group::Ladder {
             // 1e-15 is what 2015 asked for, and less than f64 can keep.
             builder = builder.accept_reachable();

@@ -65,9 +65,10 @@ impl<T: Real> Input<T> {
     }
 }
 
-fn plan<T: Real>(args: &args::Nufft, batch: Option<usize>, device: &Device) -> Result<NufftPlan<T>> {
+fn plan<T: Real>(args: &args::Nufft, input: &Input<T>, device: &Device) -> Result<NufftPlan<T>> {
     let mut builder = NufftPlan::<T>::builder(args.modes.clone())
         .tolerance(args.tolerance)
+        .expected_points(input.points[0].len())
         .sign(if args.sign == args::Sign::Plus { Sign::Plus } else { Sign::Minus })
         .order(if args.order == Order::Centered { ModeOrder::Centred } else { ModeOrder::Fft })
         .kernel(match args.kernel {
@@ -76,7 +77,7 @@ fn plan<T: Real>(args: &args::Nufft, batch: Option<usize>, device: &Device) -> R
             Kernel::ExpSemicircle => Shape::ExpSemicircle,
             Kernel::Gaussian => Shape::Gaussian,
         });
-    if let Some(batch) = batch {
+    if let Some(batch) = input.batch {
         builder = builder.batch(batch);
     }
     if let Some(period) = args.period {
@@ -122,7 +123,7 @@ where
         }
         let mut note = |name: &str, time: Duration| samples.entry(name.into()).or_default().push(time.as_secs_f64());
         let start = Instant::now();
-        let mut plan = plan::<T>(args, input.batch, &device)?;
+        let mut plan = plan::<T>(args, &input, &device)?;
         let built = start.elapsed();
         plan.set_points(input.views())?;
         let set = start.elapsed();

@@ -102,6 +102,7 @@ pub(crate) fn run(args: &args::Periodogram) -> Result<()> {
         .tolerance(1e-9)
         .sign(Sign::Minus)
         .period(comb.period)
+        .expected_points(times.len())
         .build(&device)?;
     plan.set_points([ndarray::aview1(&times)])?;
 

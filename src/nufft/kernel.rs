@@ -71,7 +71,7 @@ impl Shape {
 
     /// The relative l2 error aliasing causes.
     ///
-    /// For the good shapes `0.18 · 1.4^(d-1) · exp(-π √(1 - 1/σ) (w - 1))`, a fit to measured transforms; for the Gaussian the
+    /// For the good shapes `0.18 √d (1.9 - w/20) exp(-π √(1 - 1/σ) (w - 1))`, a fit to measured transforms; for the Gaussian the
     /// article's `exp(-π (w/2) (σ - 1)/(σ - 1/2))`, with the half step its rounding of Msp allows.
     pub(crate) fn predicted_error(self, width: usize, dimensions: usize, upsampling: f64) -> f64 {
         let w = width as f64;
@@ -79,9 +79,19 @@ impl Shape {
             Self::Gaussian => (-PI * (0.5 * w + 0.5) * (upsampling - 1.0) / (upsampling - 0.5)).exp(),
             _ => {
                 let rate = PI * (1.0 - 1.0 / upsampling).sqrt();
-                0.18 * 1.4f64.powi(dimensions as i32 - 1) * (-rate * (w - 1.0)).exp()
+                Self::scale(width, dimensions) * (-rate * (w - 1.0)).exp()
             }
         }
+    }
+
+    fn scale(width: usize, dimensions: usize) -> f64 {
+        0.18 * (dimensions as f64).sqrt() * (1.9 - 0.05 * width as f64)
+    }
+
+    /// The least upsampling factor at which a width keeps a tolerance; not for the Gaussian.
+    pub(crate) fn least_upsampling(self, tolerance: f64, width: usize, dimensions: usize) -> Option<f64> {
+        let root = (Self::scale(width, dimensions) / tolerance).ln() / (PI * (width as f64 - 1.0));
+        (root < 1.0).then(|| 1.0 / (1.0 - root.max(0.0).powi(2)))
     }
 
     /// The shape with its parameter for a width and an upsampling factor.

@@ -14,9 +14,10 @@ use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
 use crate::nufft::bins::{Bins, Tiling};
+use crate::nufft::choice::{self, LARGEST_UPSAMPLING, Request};
 use crate::nufft::kernel::Shape;
 use crate::nufft::points::{Fold, Points, Unit};
-use crate::nufft::recipe::{self, LARGEST_UPSAMPLING, ModeOrder, Recipe, Sign};
+use crate::nufft::recipe::{ModeOrder, Recipe, Sign};
 use crate::nufft::stages::{Execute, Kind, Stages};
 use crate::nufft::table::{KernelTable, ModeAxis};
 use crate::nufft::timings::{Stage, Timings};
@@ -34,6 +35,7 @@ pub struct NufftBuilder<T: Real> {
     order: ModeOrder,
     shape: Shape,
     upsampling: Option<f64>,
+    points: Option<usize>,
     unit: Unit,
     precision: std::marker::PhantomData<T>,
 }
@@ -82,10 +84,18 @@ impl<T: Real> NufftBuilder<T> {
         self
     }
 
-    /// The ratio of fine-grid cells to modes, 1.2 to 4. Less needs less memory and a wider kernel.
+    /// The ratio of fine-grid cells to modes, 1.2 to 4. Less needs less memory and a wider kernel. Without it, a model of the costs
+    /// chooses on the CPU; on a GPU it is 2.
     #[must_use]
     pub fn upsampling(mut self, upsampling: f64) -> Self {
         self.upsampling = Some(upsampling);
+        self
+    }
+
+    /// The number of points to expect, by which costs are weighed; without it, as many as modes. Any number may be set later.
+    #[must_use]
+    pub fn expected_points(mut self, points: usize) -> Self {
+        self.points = Some(points);
         self
     }
 
@@ -120,7 +130,21 @@ impl<T: Real> NufftBuilder<T> {
         if batch == 0 {
             return Err(Error::parameter("batch", "at least 1", batch));
         }
-        let choice = recipe::choose::<T>(&self.modes, self.tolerance, self.accept, self.shape, self.upsampling)?;
+        let points = match device.engine() {
+            Engine::Cpu(_) => {
+                Some(self.points.unwrap_or_else(|| self.modes.iter().fold(1, |a, &b| a.saturating_mul(b))))
+            }
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => None,
+        };
+        let choice = choice::choose::<T>(&Request {
+            modes: &self.modes,
+            tolerance: self.tolerance,
+            accept: self.accept,
+            shape: self.shape,
+            upsampling: self.upsampling,
+            points,
+        })?;
         shape::product("the fine grid", &choice.grid)?;
         let batched: Vec<usize> = self.modes.iter().copied().chain([batch]).collect();
         shape::product("the modes", &batched)?;
@@ -271,6 +295,7 @@ impl<T: Real> NufftPlan<T> {
             order: ModeOrder::Centred,
             shape: Shape::default(),
             upsampling: None,
+            points: None,
             unit: Unit::Radians { step: 1.0 },
             precision: std::marker::PhantomData,
         }

@@ -1,0 +1,306 @@
+//! Kernel width and grid for modes and a tolerance: the least costly of those that keep it.
+
+use crate::error::{Error, Result};
+use crate::nufft::kernel::Shape;
+use crate::real::Real;
+
+/// Width and grid.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Choice {
+    pub(crate) tolerance: f64,
+    pub(crate) width: usize,
+    pub(crate) grid: Vec<usize>,
+    pub(crate) upsampling: f64,
+    pub(crate) predicted_error: f64,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Request<'a> {
+    pub(crate) modes: &'a [usize],
+    pub(crate) tolerance: f64,
+    /// Takes the smallest reachable tolerance where the one asked for is out of reach.
+    pub(crate) accept: bool,
+    pub(crate) shape: Shape,
+    /// The upsampling factor asked for; where there is none, costs decide.
+    pub(crate) upsampling: Option<f64>,
+    /// Points expected, for the costs of a CPU; elsewhere the upsampling factor is 2 unless one is asked for.
+    pub(crate) points: Option<usize>,
+}
+
+/// The largest ratio of cells to modes a kernel's parameter is made for: tiny axes have grids many times larger, which
+/// makes any kernel exact enough.
+pub(crate) const LARGEST_UPSAMPLING: f64 = 4.0;
+/// The range in which upsampling factors are tried. Below, rounding and aliasing are amplified more than is saved; above, a cube
+/// takes more memory than narrow kernels are worth.
+const TRIED: std::ops::RangeInclusive<f64> = 1.25..=2.25;
+
+/// Modes up to which an axis counts as short: the outermost modes, whose error is the largest, weigh much, and two modes more
+/// cost little.
+const SHORT: usize = 64;
+
+/// Chooses width and grid.
+pub(crate) fn choose<T: Real>(request: &Request<'_>) -> Result<Choice> {
+    let Request { modes, tolerance: asked, accept, shape, upsampling, points } = *request;
+    if modes.is_empty() || modes.len() > 3 || modes.contains(&0) {
+        return Err(Error::parameter("modes", "one to three extents, each at least 1", format!("{modes:?}")));
+    }
+    if !(asked > 0.0 && asked < 1.0) {
+        return Err(Error::parameter("tolerance", "0 < tolerance < 1", format!("{asked:e}")));
+    }
+    let dimensions = modes.len();
+    let sigma = upsampling.unwrap_or_else(|| shape.default_upsampling(asked));
+    if !(1.2..=LARGEST_UPSAMPLING).contains(&sigma) {
+        return Err(Error::parameter("upsampling", format!("1.2 <= upsampling <= {LARGEST_UPSAMPLING}"), sigma));
+    }
+    let reach = shape.smallest_tolerance(dimensions, sigma);
+    let smallest = reach.max(T::SMALLEST_TOLERANCE);
+    if asked < smallest && !accept {
+        let why = if reach > T::SMALLEST_TOLERANCE {
+            format!("the widest {shape} kernel at upsampling {sigma}")
+        } else {
+            format!("rounding in {}", T::NAME)
+        };
+        return Err(Error::Tolerance { tolerance: asked, smallest, why });
+    }
+    let tolerance = asked.max(smallest);
+    let width = shape.width(tolerance, dimensions, sigma).ok_or_else(|| {
+        Error::parameter("upsampling", format!("a factor at which some width keeps tolerance {tolerance:e}"), sigma)
+    })?;
+    let plain = Candidate::new::<T>(modes, shape, width, sigma, smooth_size)?;
+    let best = match points {
+        Some(points) if upsampling.is_none() && shape != Shape::Gaussian => {
+            cheapest::<T>(modes, tolerance, shape, points).unwrap_or(plain)
+        }
+        _ => plain,
+    };
+    let Candidate { width, grid, upsampling, predicted_error } = best;
+    Ok(Choice { tolerance, width, grid, upsampling, predicted_error })
+}
+
+/// A width with a grid.
+struct Candidate {
+    width: usize,
+    grid: Vec<usize>,
+    upsampling: f64,
+    predicted_error: f64,
+}
+
+impl Candidate {
+    /// The grid has at least σ cells a mode; `size` rounds up to a size that transforms well.
+    fn new<T: Real>(
+        modes: &[usize],
+        shape: Shape,
+        width: usize,
+        sigma: f64,
+        size: impl Fn(usize) -> usize,
+    ) -> Result<Self> {
+        let cells = |&count: &usize| {
+            let wanted = if count <= SHORT { count + 2 } else { count };
+            let cells = (wanted as f64 * sigma).ceil();
+            if cells > f64::from(u32::MAX / 4) {
+                return Err(Error::TooLarge {
+                    what: "the fine grid",
+                    needed: format!("{cells:.0} cells on an axis"),
+                    limit: "an axis holds at most 2^30; use fewer modes".into(),
+                });
+            }
+            Ok(size((cells as usize).max(2 * width)))
+        };
+        let grid = modes.iter().map(cells).collect::<Result<Vec<usize>>>()?;
+        let ratios = grid.iter().zip(modes).map(|(&n, &count)| n as f64 / count as f64);
+        let upsampling = ratios.fold(f64::INFINITY, f64::min);
+        let held = upsampling.min(LARGEST_UPSAMPLING);
+        let aliasing = shape.predicted_error(width, modes.len(), held);
+        let predicted_error = aliasing.hypot(rounding::<T>(&grid, width, held));
+        Ok(Self { width, grid, upsampling, predicted_error })
+    }
+}
+
+/// The relative l2 error rounding causes.
+///
+/// A unit or two in spreading and a tenth in every stage of the transform are white noise on the spectrum, whose modes are then
+/// divided by the kernel's transform: about `exp(-c x²/2)`, c the bandwidth, at the fraction x of the band. So noise grows by the
+/// root mean square of the transform over all bins times that of its inverse over the modes, on each axis. At σ = 2 this is
+/// about 1.5 an axis, at 1.25 and width 10 about 8, and f32 loses a digit in 2-D and two in 3-D.
+fn rounding<T: Real>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
+    const STEPS: u32 = 32;
+    let band = std::f64::consts::PI * width as f64 * (1.0 - 0.5 / upsampling);
+    let edge = 1.0 / (2.0 * upsampling - 1.0);
+    let mean = |reach: f64, sign: f64| {
+        let term = |i: u32| (sign * band * (reach * (f64::from(i) + 0.5) / f64::from(STEPS)).powi(2)).exp();
+        (0..STEPS).map(term).sum::<f64>() / f64::from(STEPS)
+    };
+    let growth = (mean(edge, 1.0) * mean((upsampling * edge).min(1.0), -1.0)).sqrt();
+    let stages: f64 = grid.iter().map(|&n| (n as f64).log2()).sum();
+    T::ROUNDOFF * (2.0 + 0.1 * stages) * growth.max(1.0).powi(grid.len() as i32)
+}
+
+/// The cheapest width and grid that keep the tolerance; of each width the smallest upsampling factor.
+fn cheapest<T: Real>(modes: &[usize], tolerance: f64, shape: Shape, points: usize) -> Option<Candidate> {
+    // Rounding may take what the tolerance leaves, but at the least the law's floor.
+    let allowed = tolerance.max(0.7 * T::FLOOR);
+    let candidates = (2..=16).filter_map(|width| {
+        let sigma = shape.least_upsampling(tolerance, width, modes.len())?.max(*TRIED.start());
+        if sigma > *TRIED.end() {
+            return None;
+        }
+        let candidate = Candidate::new::<T>(modes, shape, width, sigma, |least| quick_size::<T>(least)).ok()?;
+        (candidate.predicted_error <= allowed).then_some(candidate)
+    });
+    let cost = |candidate: &Candidate| nanoseconds::<T>(modes, &candidate.grid, candidate.width, points);
+    candidates.min_by(|a, b| cost(a).total_cmp(&cost(b)))
+}
+
+/// What one execution costs on one core, about: mean of both types, and of 250 ps a byte for the grid's first use, shared by
+/// four executions.
+///
+/// Fitted to stage times on a Zen 3 core (`benches/record`): a point costs some tens of ns and 0.5 to 0.75 for each vector of its
+/// stencil, a line of the transform what its factors cost, a cell that goes through a panel some more. Other processors
+/// differ in scale more than in ratios, and only ratios count.
+fn nanoseconds<T: Real>(modes: &[usize], grid: &[usize], width: usize, points: usize) -> f64 {
+    let double = size_of::<T>() == 8;
+    let cells = if double { 2 } else { 4 };
+    let row = width.div_ceil(cells);
+    // Rows that fill their vectors cannot begin on a vector's boundary, and straddle cache lines.
+    let straddling = if width.is_multiple_of(cells) { 1.2 } else { 1.0 };
+    let vectors = straddling * (width.pow(grid.len() as u32 - 1) * row) as f64;
+    let (each, vector) = match (grid.len(), double) {
+        (1, true) => (30.0, 0.8),
+        (1, false) => (14.0, 0.5),
+        (2, true) => (25.0, 0.65),
+        (2, false) => (22.0, 0.5),
+        (_, true) => (40.0, 0.56),
+        (_, false) => (48.0, 0.5),
+    };
+    let moved = if double { 4.0 } else { 2.2 };
+    let cells = grid.iter().product::<usize>() as f64;
+    let mut transform = 0.0;
+    // Lines of an axis are as many as the kept bins of faster axes and the cells of slower ones.
+    let mut lines = cells;
+    for (axis, (&n, &count)) in grid.iter().zip(modes).enumerate().rev() {
+        let through_panels = if axis + 1 < grid.len() { moved } else { 0.0 };
+        transform += lines * (element::<T>(n) + through_panels);
+        lines *= count as f64 / n as f64;
+    }
+    if let &[n] = grid {
+        transform += n as f64 * 2.0 * moved;
+    }
+    let memory = cells * 2.0 * size_of::<T>() as f64 * 0.25;
+    points as f64 * (each + vector * vectors) + transform + memory
+}
+
+/// Nanoseconds an element of a line costs in rustfft, by the line's factors: a fit to lines of 96 to 4096 elements, 20 % of
+/// which is noise. Factors of 5 cost as much as four factors of 2 (f64) or seven (f32).
+fn element<T: Real>(n: usize) -> f64 {
+    let (mut rest, mut powers) = (n, [0.0; 3]);
+    for (power, prime) in powers.iter_mut().zip([2, 3, 5]) {
+        while rest.is_multiple_of(prime) {
+            rest /= prime;
+            *power += 1.0;
+        }
+    }
+    let [twos, threes, fives] = powers;
+    if size_of::<T>() == 8 {
+        f64::max(0.6, 0.31 * twos + 0.58 * threes + 1.2 * fives - 0.45)
+    } else {
+        0.12 * twos + 0.27 * threes + 0.77 * fives + 0.03
+    }
+}
+
+/// Of the even sizes 2^a 3^b 5^c from `least` to an eighth more the one that is transformed quickest.
+fn quick_size<T: Real>(least: usize) -> usize {
+    // A cell costs something in every stage, whatever its line's factors.
+    let passing = if size_of::<T>() == 8 { 4.0 } else { 2.0 };
+    let cost = |n: usize| n as f64 * (element::<T>(n) + passing);
+    let mut best = smooth_size(least);
+    let mut fives = 1;
+    while fives <= 2 * least {
+        let mut threes = fives;
+        while threes <= 2 * least {
+            let n = threes * least.div_ceil(threes).next_power_of_two().max(2);
+            if n <= least + least / 8 && cost(n) < cost(best) {
+                best = n;
+            }
+            threes *= 3;
+        }
+        fives *= 5;
+    }
+    best
+}
+
+/// The least even size of the form 2^a 3^b 5^c that is at least `least`.
+pub(crate) fn smooth_size(least: usize) -> usize {
+    let mut best = least.next_power_of_two().max(2);
+    let mut fives = 1;
+    while fives < best {
+        let mut threes = fives;
+        while threes < best {
+            let twos = least.div_ceil(threes).next_power_of_two().max(2);
+            best = best.min(threes * twos);
+            threes *= 3;
+        }
+        fives *= 5;
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(modes: &[usize], tolerance: f64) -> Request<'_> {
+        let points = Some(modes.iter().product());
+        Request { modes, tolerance, accept: false, shape: Shape::Prolate, upsampling: None, points }
+    }
+
+    #[test]
+    fn sizes_are_the_least_smooth_ones() {
+        let smooth = |mut n: usize| {
+            for p in [2usize, 3, 5] {
+                while n.is_multiple_of(p) {
+                    n /= p;
+                }
+            }
+            n == 1
+        };
+        for least in 1..3000 {
+            let expected = (least..).find(|&n| n % 2 == 0 && smooth(n)).unwrap();
+            assert_eq!(smooth_size(least), expected);
+            let quick = quick_size::<f64>(least);
+            assert!(smooth(quick) && quick % 2 == 0 && quick >= expected && 8 * quick <= 9 * least.max(8 * expected));
+        }
+    }
+
+    #[test]
+    fn out_of_reach_names_the_smallest() {
+        let error = choose::<f32>(&request(&[100], 1e-9)).unwrap_err();
+        assert!(matches!(error, Error::Tolerance { smallest: 1e-6, .. }), "{error}");
+        let error = choose::<f64>(&Request { upsampling: Some(1.25), ..request(&[100], 1e-12) }).unwrap_err();
+        assert!(matches!(error, Error::Tolerance { .. }), "{error}");
+        assert_eq!(choose::<f64>(&Request { accept: true, ..request(&[100], 1e-15) }).unwrap().tolerance, 1e-14);
+    }
+
+    /// Few points ask for a small grid, many for a narrow kernel.
+    #[test]
+    fn costs_weigh_points_against_cells() {
+        let few = choose::<f64>(&Request { points: Some(100), ..request(&[100, 100, 100], 1e-6) }).unwrap();
+        let many = choose::<f64>(&Request { points: Some(100_000_000), ..request(&[100, 100, 100], 1e-6) }).unwrap();
+        assert!(few.upsampling < 1.5 && many.upsampling > 1.9 && few.width > many.width, "{few:?} {many:?}");
+    }
+
+    #[test]
+    fn every_tolerance_has_a_choice_that_predicts_to_keep_it() {
+        for modes in [&[7][..], &[1000], &[1 << 20], &[40, 3], &[300, 200], &[9, 10, 11], &[100, 100, 100]] {
+            for digits in 1..=14 {
+                let tolerance = 10f64.powi(-digits);
+                let choice = choose::<f64>(&request(modes, tolerance)).unwrap();
+                assert!(choice.predicted_error <= tolerance.max(2.5e-14), "{modes:?} {tolerance:e}: {choice:?}");
+                if digits <= 6 {
+                    let choice = choose::<f32>(&request(modes, tolerance)).unwrap();
+                    assert!(choice.predicted_error <= tolerance.max(1e-6), "{modes:?} {tolerance:e}: {choice:?}");
+                }
+            }
+        }
+    }
+}
