@@ -168,11 +168,17 @@ pub(crate) struct Block<T> {
     pub(crate) offsets: [usize; BLOCK],
     /// Cells by which it begins later than its row.
     pub(crate) shifts: [usize; BLOCK],
+    /// First cells of the tiles whose first points are here, as far as they are crowded enough to be fetched whole.
+    fresh: [usize; FRESH],
+    fresh_count: usize,
 }
+
+/// Tiles that are fetched while a block is worked on, at most.
+const FRESH: usize = 4;
 
 impl<T: Real> Block<T> {
     pub(crate) fn new() -> Self {
-        Self { points: Unpacked::new(), offsets: [0; BLOCK], shifts: [0; BLOCK] }
+        Self { points: Unpacked::new(), offsets: [0; BLOCK], shifts: [0; BLOCK], fresh: [0; FRESH], fresh_count: 0 }
     }
 
     /// The kernel's arguments of a point.
@@ -203,6 +209,8 @@ pub(crate) struct Blocks<'a, T> {
     step: usize,
     tile: usize,
     points: Range<usize>,
+    /// Points from which a tile is worth fetching whole.
+    crowd: usize,
 }
 
 impl<'a, T: Real> Blocks<'a, T> {
@@ -215,13 +223,15 @@ impl<'a, T: Real> Blocks<'a, T> {
         origin: usize,
     ) -> Self {
         let tile = bins.starts.partition_point(|&start| start as usize <= points.start).saturating_sub(1);
-        Self { bins, strides, origin, step: stencil.step, tile, points }
+        let lines = Fetch::new::<T>(bins, stencil, strides).lines_a_tile();
+        Self { bins, strides, origin, step: stencil.step, tile, points, crowd: lines / 16 + 1 }
     }
 
     /// The next points and how many there are, 0 at the end.
     #[inline(always)]
     pub(crate) fn next<const D: usize>(&mut self, block: &mut Block<T>) -> usize {
         let mut filled = 0;
+        block.fresh_count = 0;
         while filled < BLOCK && !self.points.is_empty() {
             let here = self.bins.points(self.tile);
             if here.end <= self.points.start {
@@ -236,6 +246,10 @@ impl<'a, T: Real> Blocks<'a, T> {
             let corner: [usize; D] = std::array::from_fn(|axis| self.bins.tiling.axes[axis].start(place[axis]));
             let base = corner.iter().zip(&self.strides).map(|(cell, stride)| cell * stride).sum::<usize>();
             let base = base - self.origin;
+            if first == here.start && here.len() >= self.crowd && block.fresh_count < FRESH {
+                block.fresh[block.fresh_count] = base;
+                block.fresh_count += 1;
+            }
             // Tiles begin at multiples of every step, so a cell's place in its tile tells its shift.
             let late = self.step - 1;
             for i in filled..filled + (end - first) {
@@ -251,5 +265,67 @@ impl<'a, T: Real> Blocks<'a, T> {
             filled += end - first;
         }
         filled
+    }
+}
+
+/// Brings the cells of the tiles that come next into the cache while points of an earlier block are worked on, some lines a
+/// point: their rows are too short and too far apart for the processor to foresee.
+pub(crate) struct Fetch {
+    strides: [usize; 3],
+    /// Planes, rows of a plane and cache lines of a row of one tile, with what stencils reach beyond it.
+    extents: [usize; 3],
+    /// Cells of a cache line.
+    line: usize,
+    tiles: [usize; FRESH],
+    count: usize,
+    /// Tile, plane, row and line that come next.
+    at: [usize; 4],
+    /// Lines fetched with each point.
+    share: usize,
+}
+
+impl Fetch {
+    pub(crate) fn new<T: Real>(bins: &Bins<T>, stencil: &Stencil<T>, strides: [usize; 3]) -> Self {
+        let axes = &bins.tiling.axes;
+        let line = 64 / (2 * size_of::<T>());
+        let mut extents = [1; 3];
+        for (extent, tiles) in extents[3 - axes.len()..].iter_mut().zip(axes) {
+            *extent = tiles.start(1) + stencil.width - 1;
+        }
+        extents[2] = axes[axes.len() - 1].start(1).div_ceil(line) + 1;
+        let mut spaced = [0; 3];
+        spaced[3 - axes.len()..].copy_from_slice(&strides[..axes.len()]);
+        Self { strides: spaced, extents, line, tiles: [0; FRESH], count: 0, at: [0; 4], share: 0 }
+    }
+
+    fn lines_a_tile(&self) -> usize {
+        self.extents.iter().product()
+    }
+
+    /// Starts with the tiles of the block ahead, while `points` of the present one are worked on.
+    #[inline(always)]
+    pub(crate) fn begin<T>(&mut self, ahead: &Block<T>, points: usize) {
+        (self.tiles, self.count, self.at) = (ahead.fresh, ahead.fresh_count, [0; 4]);
+        self.share = (self.count * self.lines_a_tile()).div_ceil(points.max(1));
+    }
+
+    /// Fetches one point's share.
+    #[inline(always)]
+    pub(crate) fn next<T>(&mut self, cells: &[T]) {
+        for _ in 0..self.share {
+            let [tile, plane, row, line] = self.at;
+            if tile == self.count {
+                return;
+            }
+            let cell = self.tiles[tile] + plane * self.strides[0] + row * self.strides[1] + line * self.line;
+            simd::prefetch(cells, cell);
+            self.at[3] += 1;
+            for digit in (1..4).rev() {
+                if self.at[digit] == self.extents[digit - 1] {
+                    self.at[digit] = 0;
+                    self.at[digit - 1] += 1;
+                }
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::cpu::{Layout, Prepared};
 use crate::nufft::{BLOCK, Bins, multiply_add};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
-use crate::stencil::{Block, Blocks, OverStencils, Stencil, doubled};
+use crate::stencil::{Block, Blocks, Fetch, OverStencils, Stencil, doubled};
 
 /// Points a task takes.
 const TASK: usize = 4096;
@@ -63,17 +63,23 @@ impl<T: Real> OverStencils for Interp<'_, T> {
         let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { layout.strides[3 - D + axis] } else { 0 });
         let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
         let mut blocks = Blocks::new(bins, stencil, points, strides, 0);
-        let mut block = Block::new();
+        let (mut block, mut ahead) = (Block::new(), Block::new());
+        let mut coming = blocks.next::<D>(&mut ahead);
+        let mut fetch = Fetch::new(bins, stencil, strides);
         // Returned to the caller's order together: they go to places far apart, for which one after another would wait.
         let mut found = [[[T::zero(); L]; BLOCK]; TOGETHER];
         loop {
-            let count = blocks.next::<D>(&mut block);
+            let count = std::mem::replace(&mut coming, 0);
             if count == 0 {
                 return;
             }
+            std::mem::swap(&mut block, &mut ahead);
+            coming = blocks.next::<D>(&mut ahead);
+            fetch.begin(&ahead, count);
             for k in 0..count {
                 // Their places lie far apart: they are on their way while the block is summed.
                 values.prefetch(block.indices()[k] as usize);
+                fetch.next(grids);
                 let offset = block.offsets[k];
                 let (along, across) = stencil.weights::<FMA, D, P, L, Q>(block.arguments(k), block.shifts[k]);
                 let row_weights: [[T; L]; G] = doubled(along);

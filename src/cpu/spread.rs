@@ -16,7 +16,7 @@ use crate::nufft::{BLOCK, Bins, multiply_add};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
 use crate::simd;
-use crate::stencil::{Block, Blocks, OverStencils, Stencil, doubled, paired};
+use crate::stencil::{Block, Blocks, Fetch, OverStencils, Stencil, doubled, paired};
 
 /// Points in a tile beyond which it is cut into jobs of at most as many. Adding a private tile of 22³ cells back costs as
 /// much as spreading about 30 points of width 7.
@@ -193,6 +193,7 @@ impl<T: Real> OverStencils for Spread<'_, T> {
         let mut blocks = Blocks::new(bins, stencil, points, strides, target.origin);
         let (mut block, mut ahead) = (Block::new(), Block::new());
         let mut coming = blocks.next::<D>(&mut ahead);
+        let mut fetch = Fetch::new(bins, stencil, strides);
         // Fetched together: one at a time, the wait for memory was 70 % of the two-dimensional case.
         let mut gathered = [[Complex::<T>::default(); BLOCK]; TOGETHER];
         loop {
@@ -202,6 +203,7 @@ impl<T: Real> OverStencils for Spread<'_, T> {
             }
             std::mem::swap(&mut block, &mut ahead);
             coming = blocks.next::<D>(&mut ahead);
+            fetch.begin(&ahead, count);
             for (gathered, strengths) in gathered.iter_mut().zip(strengths.chunks_exact(bins.len)) {
                 let indices = block.indices();
                 gathered.iter_mut().zip(&indices[..count]).for_each(|(to, &from)| *to = strengths[from as usize]);
@@ -211,6 +213,7 @@ impl<T: Real> OverStencils for Spread<'_, T> {
                 if k < coming {
                     simd::prefetch(strengths, ahead.indices()[k] as usize);
                 }
+                fetch.next(&*target.cells[0]);
                 let offset = block.offsets[k];
                 let (along, across) = stencil.weights::<FMA, D, P, L, Q>(block.arguments(k), block.shifts[k]);
                 let row_weights: [[T; L]; G] = doubled(along);

