@@ -30,7 +30,7 @@ pub struct Design<'a, T: Real> {
     pub grid: &'a [usize],
     /// The spreading kernel.
     pub kernel: &'a KernelTable<T>,
-    /// Where each mode lies in the spectrum and what it is multiplied by, on each axis.
+    /// Where each mode lies in the spectrum and what it is multiplied by, on each axis; none if the grid will not be transformed.
     pub modes: &'a [ModeAxis<T>],
     /// How points are binned, as [`Backend::tiling`] chose.
     pub tiling: &'a Tiling,
@@ -127,8 +127,36 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     /// If the device was lost.
     fn store<T: Real>(&self, output: Self::Output<'_, T>) -> Result<()>;
 
-    /// Type 1, first stage: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)`, u the point in grid units, l wrapped; `c` are the
-    /// M strengths from `i * M` on for each i of `items`. What `fine` held before is overwritten.
+    /// Makes every cell zero, of a grid that strengths will be added to.
+    ///
+    /// # Errors
+    /// If the device was lost.
+    fn clear<T: Real>(&self, prepared: &Self::Prepared<T>, fine: Self::Fine<T>) -> Result<Grid<Self::Fine<T>>>;
+
+    /// Brings grids to the host, one after another in C order.
+    ///
+    /// # Errors
+    /// If the device was lost.
+    fn read_grid<T: Real>(
+        &self,
+        prepared: &Self::Prepared<T>,
+        grid: &mut Grid<Self::Fine<T>>,
+        to: &mut [Complex<T>],
+    ) -> Result<()>;
+
+    /// Takes grids from the host, one after another in C order.
+    ///
+    /// # Errors
+    /// If the device was lost.
+    fn write_grid<T: Real>(
+        &self,
+        prepared: &Self::Prepared<T>,
+        from: &[Complex<T>],
+        fine: Self::Fine<T>,
+    ) -> Result<Grid<Self::Fine<T>>>;
+
+    /// Type 1, first stage: `grid[l] += Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)`, u the point in grid units, l wrapped; `c` are the
+    /// M strengths from `i * M` on for each i of `items`.
     ///
     /// # Errors
     /// If the device was lost.
@@ -138,7 +166,7 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         points: &Self::Points<T>,
         strengths: &Self::Input<'_, T>,
         items: Range<usize>,
-        fine: Self::Fine<T>,
+        grid: Grid<Self::Fine<T>>,
     ) -> Result<Grid<Self::Fine<T>>>;
 
     /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies, of the first `items` grids. A

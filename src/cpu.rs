@@ -90,6 +90,25 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// The place in the padded arrays of the i-th row of C-ordered arrays without padding.
+    fn row(&self, index: usize) -> Range<usize> {
+        let [planes, lines, cells] = self.cells;
+        let (plane, line) = (index / lines, index % lines);
+        let start = plane / planes * self.len() + plane % planes * self.strides[0] + line * self.strides[1];
+        start..start + cells
+    }
+}
+
+impl<T: Real> Fine<T> {
+    /// Zeroes cells that hold nothing of use.
+    fn zeroed(&mut self) {
+        if self.holds == Holds::Leavings {
+            self.cells.fill(Complex::default());
+        }
+    }
+}
+
 /// What the CPU keeps of a plan.
 #[derive(Debug)]
 pub struct Prepared<T: Real> {
@@ -104,8 +123,18 @@ pub struct Prepared<T: Real> {
 #[derive(Debug)]
 pub struct Fine<T: Real> {
     cells: Pages<Complex<T>>,
-    /// Nothing was written yet: every cell is zero.
-    blank: bool,
+    holds: Holds,
+}
+
+/// What cells hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// Zero.
+    Nothing,
+    /// Spread strengths, to which more may be added.
+    Sums,
+    /// Something of no use; who adds to it zeroes it first.
+    Leavings,
 }
 
 impl Backend for Cpu {
@@ -168,7 +197,7 @@ impl Backend for Cpu {
     fn blank<T: Real>(&self, prepared: &Prepared<T>, items: usize) -> Result<Fine<T>> {
         let len = prepared.layout.len().saturating_mul(items);
         let cells = Pages::zeroed(len, "the fine grid", "use fewer modes or a smaller upsampling")?;
-        Ok(Fine { cells, blank: true })
+        Ok(Fine { cells, holds: Holds::Nothing })
     }
 
     fn place<T: Real>(&self, _: &Prepared<T>, bins: Bins<T>) -> Result<Bins<T>> {
@@ -191,20 +220,56 @@ impl Backend for Cpu {
         Ok(())
     }
 
+    fn clear<T: Real>(&self, _: &Prepared<T>, mut fine: Fine<T>) -> Result<Grid<Fine<T>>> {
+        if fine.holds == Holds::Sums {
+            fine.holds = Holds::Leavings;
+        }
+        Ok(Grid(fine))
+    }
+
+    fn read_grid<T: Real>(
+        &self,
+        prepared: &Prepared<T>,
+        Grid(fine): &mut Grid<Fine<T>>,
+        to: &mut [Complex<T>],
+    ) -> Result<()> {
+        fine.zeroed();
+        let layout = &prepared.layout;
+        parallel::chunks(to, layout.cells[2], 1, |index, row| row.copy_from_slice(&fine.cells[layout.row(index)]));
+        Ok(())
+    }
+
+    fn write_grid<T: Real>(
+        &self,
+        prepared: &Prepared<T>,
+        from: &[Complex<T>],
+        mut fine: Fine<T>,
+    ) -> Result<Grid<Fine<T>>> {
+        let Prepared { layout, stencil, .. } = prepared;
+        fine.holds = Holds::Leavings;
+        for (index, row) in from.chunks_exact(layout.cells[2]).enumerate() {
+            fine.cells[layout.row(index)].copy_from_slice(row);
+        }
+        let cells: usize = layout.cells.iter().product();
+        let grids = fine.cells.chunks_exact_mut(layout.len()).take(from.len() / cells);
+        grids.for_each(|grid| interp::fill_halo(layout, stencil.width, grid));
+        Ok(Grid(fine))
+    }
+
     fn spread<T: Real>(
         &self,
         prepared: &Prepared<T>,
         points: &Bins<T>,
         strengths: &&[Complex<T>],
         items: Range<usize>,
-        mut fine: Fine<T>,
+        Grid(mut fine): Grid<Fine<T>>,
     ) -> Result<Grid<Fine<T>>> {
         let strengths = &strengths[items.start * points.len..items.end * points.len];
         let grids = &mut fine.cells[..items.len() * prepared.layout.len()];
         self.install(spread::work(&prepared.layout, &prepared.stencil, points.len), || {
-            spread::spread(prepared, points, strengths, grids, fine.blank);
+            spread::spread(prepared, points, strengths, grids, fine.holds != Holds::Leavings);
         });
-        fine.blank = false;
+        fine.holds = Holds::Sums;
         Ok(Grid(fine))
     }
 
@@ -217,6 +282,8 @@ impl Backend for Cpu {
         timings: &mut Timings,
     ) -> Result<Spectrum<Fine<T>>> {
         let len = prepared.layout.len();
+        fine.zeroed();
+        fine.holds = Holds::Leavings;
         timings.time(Stage::Fft, || {
             self.install(len, || {
                 fine.cells.chunks_exact_mut(len).take(items).for_each(|grid| prepared.transform.forward(grid, sign));
@@ -252,7 +319,7 @@ impl Backend for Cpu {
     ) -> Result<Spectrum<Fine<T>>> {
         let Prepared { mode_count, transform, modes: axes, layout, .. } = prepared;
         let modes = modes[items.start * mode_count..items.end * mode_count].chunks_exact(*mode_count);
-        fine.blank = false;
+        fine.holds = Holds::Leavings;
         self.install(layout.len(), || {
             let grids = fine.cells.chunks_exact_mut(layout.len());
             grids.zip(modes).for_each(|(grid, modes)| deconvolve::back(transform, axes, sign, modes, grid));

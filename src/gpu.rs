@@ -257,13 +257,27 @@ impl Backend for Gpu {
         }
     }
 
+    fn clear<T: Real>(&self, _: &Prepared<T>, fine: Fine<T>) -> Result<Grid<Fine<T>>> {
+        self.0.run("clear", |encoder| encoder.clear_buffer(&fine.buffer, 0, None))?;
+        Ok(Grid(fine))
+    }
+
+    fn read_grid<T: Real>(&self, _: &Prepared<T>, Grid(fine): &mut Grid<Fine<T>>, to: &mut [Complex<T>]) -> Result<()> {
+        self.0.download("the fine grid", &fine.buffer, to)
+    }
+
+    fn write_grid<T: Real>(&self, _: &Prepared<T>, from: &[Complex<T>], fine: Fine<T>) -> Result<Grid<Fine<T>>> {
+        self.0.write("the fine grid", &fine.buffer, from)?;
+        Ok(Grid(fine))
+    }
+
     fn spread<T: Real>(
         &self,
         prepared: &Prepared<T>,
         points: &Points<T>,
         strengths: &Input<T>,
         items: Range<usize>,
-        fine: Fine<T>,
+        Grid(fine): Grid<Fine<T>>,
     ) -> Result<Grid<Fine<T>>> {
         spread::run(&self.0, prepared, points, &strengths.buffer, items.start, &fine.buffer)?;
         Ok(Grid(fine))

@@ -34,7 +34,7 @@ pub use device::{Candidate, Device, Kind};
 pub use error::{Error, Result};
 #[cfg(feature = "gpu")]
 pub use gpu::Gpu;
-pub use nufft::{ModeOrder, NufftBuilder, NufftPlan, Recipe, Shape, Sign, Stage, Timings};
+pub use nufft::{ModeOrder, NufftBuilder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Stage, Timings};
 pub use pages::Pages;
 pub use real::{Coordinate, Real};
 #[cfg(feature = "gpu")]

@@ -1,5 +1,6 @@
-//! The non-uniform FFT of types 1 and 2: definitions, plans, and the direct sums they are held to.
+//! The non-uniform FFT of types 1, 2 and 3: definitions, plans, and the direct sums they are held to.
 
+mod accumulate;
 mod bins;
 mod choice;
 pub mod direct;
@@ -12,8 +13,10 @@ mod stages;
 mod table;
 mod timings;
 mod turns;
+mod type3;
 mod vanderplas;
 
+pub use accumulate::Accumulation;
 pub use bins::{AxisTiles, BLOCK, Bins, Tiling, Unpacked};
 pub use kernel::{KernelShape, Shape};
 pub use plan::{NufftBuilder, NufftPlan};
@@ -23,4 +26,5 @@ pub use stages::Stages;
 pub(crate) use table::multiply_add;
 pub use table::{KernelTable, ModeAxis};
 pub use timings::{Stage, Timings};
+pub use type3::{NufftBuilder3, NufftPlan3};
 pub use vanderplas::vanderplas;

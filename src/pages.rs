@@ -37,6 +37,14 @@ impl<T> fmt::Debug for Pages<T> {
     }
 }
 
+/// Bytes of memory the system says are available, where it says so.
+pub(crate) fn available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
 impl<T> Default for Pages<T> {
     fn default() -> Self {
         Self { memory: Memory::Heap(Vec::new()), len: 0, kind: PhantomData }

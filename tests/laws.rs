@@ -96,6 +96,64 @@ fn batch_equals_single_bit_for_bit() {
     });
 }
 
+/// Chunks of points add up to all of them, in batches too, and a sum that is dropped leaves nothing behind.
+#[test]
+fn chunks_of_points_add_up() {
+    on_every_device(|device| {
+        for modes in CASES {
+            let mut random = Random::new(37);
+            let x = random.points(900, modes.len(), 4.0);
+            let strengths = Array2::from_shape_simple_fn((2, 900), || random.complex::<f32>());
+            let mut plan = NufftPlan::<f32>::builder(modes).tolerance(1e-5).batch(2).build(device).unwrap();
+            plan.set_points(views(&x)).unwrap();
+            let whole = plan.type1(&strengths).unwrap();
+            let part = |range: std::ops::Range<usize>| -> Vec<_> {
+                x.iter().map(|x| x.slice(ndarray::s![range.clone()])).collect()
+            };
+            let mut dropped = plan.accumulate().unwrap();
+            dropped.add(part(0..900), &strengths).unwrap();
+            let _ = dropped;
+            let mut sum = plan.accumulate().unwrap();
+            for range in [0..100, 100..100, 100..870, 870..900] {
+                sum.add(part(range.clone()), &strengths.slice(ndarray::s![.., range])).unwrap();
+            }
+            assert!(sum.add(part(0..10), &strengths).is_err());
+            let added = sum.finish().unwrap();
+            let wide = whole.mapv(|z| Complex::new(f64::from(z.re), f64::from(z.im)));
+            let apart = relative_error(&added, &wide);
+            assert!(apart < 1e-6, "{modes:?} on {}: {apart:e}", device.name());
+        }
+    });
+}
+
+/// Spreading alone against the kernel's own transform: the sum over a grid of one strength's stencil is the strength times the
+/// product over the axes of the kernel's sum; and interpolation alone is its adjoint.
+#[test]
+fn spreading_and_interpolation_alone_are_adjoint() {
+    on_every_device(|device| {
+        for modes in CASES {
+            let mut random = Random::new(41);
+            let x = random.points(300, modes.len(), 4.0);
+            let c = random.strengths::<f32>(300);
+            let mut plan = plan::<f32>(device, modes, &x, 1e-5);
+            let spread = plan.spread(&c).unwrap();
+            assert_eq!(spread.shape(), plan.recipe().grid);
+            let grid = random.modes::<f32>(&plan.recipe().grid.clone());
+            let values = plan.interpolate(&grid).unwrap();
+            let (left, right) = (dot(&spread, &grid), dot(&c, &values));
+            let scale = dot(&spread, &spread).re.sqrt() * dot(&grid, &grid).re.sqrt();
+            assert!((left - right).norm() < 2e-6 * scale, "{modes:?} on {}: {left} {right}", device.name());
+            // Interpolating ones sums each stencil, which varies by the kernel's tolerance only.
+            let ones = ndarray::ArrayD::from_elem(grid.shape(), Complex::new(1.0f32, 0.0));
+            let sums = plan.interpolate(&ones).unwrap();
+            let spreads: Complex<f32> = spread.iter().sum();
+            let strengths: Complex<f32> = c.iter().sum();
+            assert!((spreads - strengths * sums[0]).norm() < 1e-3 * sums[0].re * 17.0, "{modes:?}");
+            assert!(sums.iter().all(|sum| (sum - sums[0]).norm() < 2e-4 * sums[0].re), "{modes:?}");
+        }
+    });
+}
+
 /// Spread-out points and points crowded in a corner, which take another way through the spreading.
 fn crowds(random: &mut Random, dimensions: usize) -> Vec<Vec<Array1<f64>>> {
     vec![random.points(60_000, dimensions, 3.2), random.points(60_000, dimensions, 0.02)]

@@ -123,7 +123,7 @@ fn runs(cells: usize, modes: usize, order: ModeOrder) -> [Run; 2] {
 impl<T: Real> Transform<T> {
     /// For a grid of these extents whose axes are `strides` elements apart, the last one contiguous, with `kept` modes an axis.
     pub(crate) fn new(grid: &[usize], strides: &[usize], kept: &[usize], order: ModeOrder) -> Self {
-        if let &[cells] = grid
+        if let (&[cells], &[modes]) = (grid, kept)
             && cells >= LONG
         {
             let rows = divisor(cells);
@@ -131,7 +131,7 @@ impl<T: Real> Transform<T> {
             let all = |cells| [Run { bins: 0..cells, mode: 0 }, Run { bins: 0..0, mode: 0 }];
             let axes = [(rows, columns), (columns, 1)];
             let axes = axes.map(|(cells, stride)| Axis { cells, stride, kept: all(cells) }).to_vec();
-            let split = Split { turns: Turns::new(rows, columns), kept: runs(cells, kept[0], order) };
+            let split = Split { turns: Turns::new(rows, columns), kept: runs(cells, modes, order) };
             return Self { axes, split: Some(split), plans: Default::default() };
         }
         let axes = grid.iter().zip(strides).zip(kept);

@@ -26,14 +26,14 @@ const WAVE: usize = 32;
 /// Transforms executed together at most.
 pub(crate) const TOGETHER: usize = 4;
 
-/// `grid = Σ_j c[j] φ(l - u_j)`, the halo folded back and zero, for each of some grids in a row; `blank` says that they are
+/// `grid = Σ_j c[j] φ(l - u_j)`, the halo folded back and zero, for each of some grids in a row; `clean` says that they are
 /// zero already, or hold earlier points to which these are added.
 pub(crate) fn spread<T: Real>(
     prepared: &Prepared<T>,
     bins: &Bins<T>,
     strengths: &[Complex<T>],
     grids: &mut [Complex<T>],
-    blank: bool,
+    clean: bool,
 ) {
     let Prepared { layout, stencil, .. } = prepared;
     let tiles = bins.tiling.axes[0];
@@ -49,7 +49,7 @@ pub(crate) fn spread<T: Real>(
         let reach = (2 * slab).min(len - start);
         // SAFETY: slabs of one parity are apart by one slab, into which their reach goes.
         let cells = |grid: usize| unsafe { shared.part(grid * len + start, reach) };
-        if !blank && index.is_multiple_of(2) {
+        if !clean && index.is_multiple_of(2) {
             // Just before it is written, so that it is in cache; what is left behind the last slab is halo.
             let cleared = if index + 2 >= tiles.count { len - start } else { reach };
             // SAFETY: as above, and nobody writes to the halo behind the last slabs but they.

@@ -269,7 +269,7 @@ fn parts(whole: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// Overwrites the grid with the spread strengths.
+/// Adds the spread strengths to the grid.
 pub(super) fn run<T: Real>(
     context: &Context,
     prepared: &super::Prepared<T>,
@@ -281,7 +281,7 @@ pub(super) fn run<T: Real>(
     let what = "spread";
     let jobs = &points.jobs;
     if points.len == 0 {
-        return context.run(what, |encoder| encoder.clear_buffer(grid, 0, None));
+        return Ok(());
     }
     let (window, base) = context.window::<T>("strengths", strengths, item, points.len)?;
     let params = context.uniform(&points.params(&prepared.extents, base))?;
@@ -300,7 +300,6 @@ pub(super) fn run<T: Real>(
     ];
     let group = context.bind(what, kernel, resources)?;
     context.run(what, |encoder| {
-        encoder.clear_buffer(grid, 0, None);
         let mut pass =
             encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(what), timestamp_writes: None });
         pass.set_pipeline(&kernel.pipeline);

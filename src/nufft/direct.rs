@@ -8,7 +8,7 @@ use num_complex::Complex;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::nufft::points::Points;
+use crate::nufft::points::{Points, Unit};
 use crate::nufft::recipe::Sign;
 use crate::nufft::turns;
 use crate::real::{Coordinate, Real};
@@ -117,6 +117,36 @@ pub fn type2_at<T: Real, C: Coordinate>(
         sum.value()
     };
     Ok((0..indices.len()).into_par_iter().map(value).collect())
+}
+
+/// `f[k] = Σ_j c[j] exp(±i s[k]·x[j])` for any real targets s: each product s·x is an exact number of turns.
+///
+/// # Errors
+/// As [`type1_at`].
+pub fn type3<T: Real, C: Coordinate, S: Coordinate>(
+    sources: &[ArrayView1<'_, C>],
+    strengths: &[Complex<T>],
+    targets: &[ArrayView1<'_, S>],
+    sign: Sign,
+) -> Result<Vec<Complex<f64>>> {
+    let sources = Points::new(sources, targets.len())?;
+    let targets = Points::new(targets, targets.len())?;
+    sources.finite()?;
+    targets.finite()?;
+    if sources.len() != strengths.len() {
+        return Err(Error::shape("strengths", sources.len(), strengths.len()));
+    }
+    let value = |k: usize| {
+        let mut sum = Sum::default();
+        for (j, strength) in strengths.iter().enumerate() {
+            let phase = sources.axes.iter().zip(&targets.axes).fold(0u128, |phase, (x, s)| {
+                phase.wrapping_add(Unit::Radians { step: s[k].into() }.exact(x[j].into()))
+            });
+            sum.add(wide(*strength) * unit(phase, sign));
+        }
+        sum.value()
+    };
+    Ok((0..targets.len()).into_par_iter().map(value).collect())
 }
 
 /// The mode a C-order index stands for in centred order.

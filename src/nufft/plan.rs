@@ -7,18 +7,20 @@ use std::time::Instant;
 use ndarray::{ArrayD, ArrayRef, ArrayView1, Dimension, IxDyn};
 use num_complex::Complex;
 
-use crate::backend::{Backend, Design};
-use crate::cpu::Cpu;
+use crate::backend::Design;
 use crate::device::{Device, Engine};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
+use crate::nufft::accumulate::Accumulation;
 use crate::nufft::bins::{Bins, Tiling};
-use crate::nufft::choice::{self, LARGEST_UPSAMPLING, Request};
+use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request};
 use crate::nufft::kernel::Shape;
 use crate::nufft::points::{Fold, Points, Unit};
 use crate::nufft::recipe::{ModeOrder, Recipe, Sign};
-use crate::nufft::stages::{Execute, Kind, Stages};
+#[cfg(feature = "gpu")]
+use crate::nufft::stages::Stages;
+use crate::nufft::stages::{Kind, OnBackend};
 use crate::nufft::table::{KernelTable, ModeAxis};
 use crate::nufft::timings::{Stage, Timings};
 use crate::real::{Coordinate, Real};
@@ -36,7 +38,8 @@ pub struct NufftBuilder<T: Real> {
     shape: Shape,
     upsampling: Option<f64>,
     points: Option<usize>,
-    unit: Unit,
+    /// One for all axes, or one an axis.
+    units: Vec<Unit>,
     precision: std::marker::PhantomData<T>,
 }
 
@@ -102,14 +105,20 @@ impl<T: Real> NufftBuilder<T> {
     /// The coordinates' period, in their own unit, instead of 2π: the exponent is `±2πi k·x/period`.
     #[must_use]
     pub fn period(mut self, period: f64) -> Self {
-        self.unit = Unit::Period(period);
+        self.units = vec![Unit::Period(period)];
         self
     }
 
     /// The exponent is `±i k·x·step`: the period is 2π/step exactly, not rounded to an f64.
     #[must_use]
     pub fn step(mut self, step: f64) -> Self {
-        self.unit = Unit::Radians { step };
+        self.units = vec![Unit::Radians { step }];
+        self
+    }
+
+    /// A unit for each axis.
+    pub(crate) fn units(mut self, units: Vec<Unit>) -> Self {
+        self.units = units;
         self
     }
 
@@ -120,16 +129,6 @@ impl<T: Real> NufftBuilder<T> {
     /// [`Error::TooLarge`] where sizes overflow or the device has not the memory, [`Error::Device`] where it lacks the precision.
     pub fn build(self, device: &Device) -> Result<NufftPlan<T>> {
         let start = Instant::now();
-        match self.unit {
-            Unit::Radians { step } if step.is_finite() && step != 0.0 => {}
-            Unit::Period(period) if period.is_finite() && period > 0.0 => {}
-            Unit::Radians { step } => return Err(Error::parameter("step", "a finite number other than 0", step)),
-            Unit::Period(period) => return Err(Error::parameter("period", "a finite number above 0", period)),
-        }
-        let batch = self.batch.unwrap_or(1);
-        if batch == 0 {
-            return Err(Error::parameter("batch", "at least 1", batch));
-        }
         let points = match device.engine() {
             Engine::Cpu(_) => {
                 Some(self.points.unwrap_or_else(|| self.modes.iter().fold(1, |a, &b| a.saturating_mul(b))))
@@ -145,6 +144,29 @@ impl<T: Real> NufftBuilder<T> {
             upsampling: self.upsampling,
             points,
         })?;
+        self.assemble(device, choice, true, start)
+    }
+
+    /// The plan for a width and a grid; `transforms` is false for one that only spreads and interpolates.
+    pub(crate) fn assemble(
+        self,
+        device: &Device,
+        choice: Choice,
+        transforms: bool,
+        start: Instant,
+    ) -> Result<NufftPlan<T>> {
+        for unit in &self.units {
+            match *unit {
+                Unit::Radians { step } if step.is_finite() && step != 0.0 => {}
+                Unit::Period(period) if period.is_finite() && period > 0.0 => {}
+                Unit::Radians { step } => return Err(Error::parameter("step", "a finite number other than 0", step)),
+                Unit::Period(period) => return Err(Error::parameter("period", "a finite number above 0", period)),
+            }
+        }
+        let batch = self.batch.unwrap_or(1);
+        if batch == 0 {
+            return Err(Error::parameter("batch", "at least 1", batch));
+        }
         shape::product("the fine grid", &choice.grid)?;
         let batched: Vec<usize> = self.modes.iter().copied().chain([batch]).collect();
         shape::product("the modes", &batched)?;
@@ -152,29 +174,16 @@ impl<T: Real> NufftBuilder<T> {
         let accuracy = (0.05 * choice.predicted_error).max(2.0 * T::ROUNDOFF);
         let table = KernelTable::<T>::fit(&*kernel, choice.width, accuracy);
         let axes: Vec<ModeAxis<T>> = device.install(self.modes.iter().sum(), || {
-            let sizes = self.modes.iter().zip(&choice.grid);
+            let sizes = self.modes.iter().zip(&choice.grid).filter(|_| transforms);
             sizes.map(|(&modes, &cells)| ModeAxis::new(&*kernel, choice.width, modes, cells, self.order)).collect()
         });
-        let tiling = match device.engine() {
-            Engine::Cpu(cpu) => cpu.tiling::<T>(&choice.grid, choice.width)?,
-            #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => gpu.tiling::<T>(&choice.grid, choice.width)?,
-        };
-        let design = Design {
-            grid: &choice.grid,
-            kernel: &table,
-            modes: &axes,
-            tiling: &tiling,
-            order: self.order,
-            sign: self.sign,
-        };
-        let (fine_bytes, stages) = match device.engine() {
-            Engine::Cpu(cpu) => (cpu.fine_bytes(&design), OnBackend::Cpu(Stages::new(cpu.clone(), &design, batch)?)),
-            #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => (gpu.fine_bytes(&design), OnBackend::Gpu(Stages::new(gpu.clone(), &design, batch)?)),
-        };
+        let tiling = OnBackend::<T>::tiling(device, &choice.grid, choice.width)?;
+        let (grid, order, sign) = (&choice.grid, self.order, self.sign);
+        let design = Design { grid, kernel: &table, modes: &axes, tiling: &tiling, order, sign };
+        let (stages, fine_bytes) = OnBackend::new(device, &design, batch)?;
         let factor_bytes = axes.iter().map(|axis| axis.bin.len() * (4 + size_of::<T>())).sum::<usize>();
-        let folds = choice.grid.iter().map(|&cells| Fold::new(self.unit, cells, choice.width)).collect();
+        let units = self.units.iter().cycle();
+        let folds = grid.iter().zip(units).map(|(&cells, &unit)| Fold::new(unit, cells, choice.width)).collect();
         let recipe = Recipe {
             modes: self.modes,
             grid: choice.grid,
@@ -205,23 +214,6 @@ impl<T: Real> NufftBuilder<T> {
             stages,
             timings,
         })
-    }
-}
-
-/// The stages on whichever backend the plan was built for.
-enum OnBackend<T: Real> {
-    Cpu(Stages<T, Cpu>),
-    #[cfg(feature = "gpu")]
-    Gpu(Stages<T, Gpu>),
-}
-
-impl<T: Real> OnBackend<T> {
-    fn stages(&mut self) -> &mut dyn Execute<T> {
-        match self {
-            Self::Cpu(stages) => stages,
-            #[cfg(feature = "gpu")]
-            Self::Gpu(stages) => stages,
-        }
     }
 }
 
@@ -296,7 +288,7 @@ impl<T: Real> NufftPlan<T> {
             shape: Shape::default(),
             upsampling: None,
             points: None,
-            unit: Unit::Radians { step: 1.0 },
+            units: vec![Unit::Radians { step: 1.0 }],
             precision: std::marker::PhantomData,
         }
     }
@@ -398,6 +390,76 @@ impl<T: Real> NufftPlan<T> {
         self.execute(Kind::Type2, modes, values)
     }
 
+    /// Begins a type 1 over chunks of points, for more of them than fit in memory: their sum is transformed once. Points set
+    /// before stay until the first chunk is added.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] if a batch needs more grids than there is memory for.
+    pub fn accumulate(&mut self) -> Result<Accumulation<'_, T>> {
+        self.stages.stages().begin(self.recipe.batch)?;
+        self.timings.forget(&[Stage::Plan, Stage::SetPoints]);
+        Ok(Accumulation::new(self))
+    }
+
+    /// Spreading alone: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)` on the fine grid of [`Recipe::grid`], u the point in cells from
+    /// cell 0 on, l taken periodically, φ the kernel of width w with φ(0) = 1.
+    ///
+    /// # Errors
+    /// As [`NufftPlan::type1_into`].
+    pub fn spread<D: Dimension>(&mut self, strengths: &ArrayRef<Complex<T>, D>) -> Result<ArrayD<Complex<T>>> {
+        let points = self.points.ok_or(Error::Order { call: "spread", first: "set_points" })?;
+        check("strengths", &self.values_shape(points), strengths.shape())?;
+        let mut grids = ArrayD::zeros(self.with_batch(&self.recipe.grid));
+        into_contiguous(&mut grids, |target| self.spread_flat(&contiguous(strengths), target))?;
+        Ok(grids)
+    }
+
+    /// Interpolation alone, the adjoint of [`NufftPlan::spread`]: `c[j] = Σ_l grid[l] Π_a φ((l_a - u_ja)·2/w)`.
+    ///
+    /// # Errors
+    /// As [`NufftPlan::type2_into`].
+    pub fn interpolate<D: Dimension>(&mut self, grid: &ArrayRef<Complex<T>, D>) -> Result<ArrayD<Complex<T>>> {
+        let points = self.points.ok_or(Error::Order { call: "interpolate", first: "set_points" })?;
+        check("grid", &self.with_batch(&self.recipe.grid), grid.shape())?;
+        let mut values = ArrayD::zeros(self.values_shape(points));
+        into_contiguous(&mut values, |target| self.interpolate_flat(&contiguous(grid), target))?;
+        Ok(values)
+    }
+
+    /// [`NufftPlan::spread`] on arrays whose lengths are right.
+    pub(crate) fn spread_flat(&mut self, strengths: &[Complex<T>], grids: &mut [Complex<T>]) -> Result<()> {
+        self.stages.stages().spread(strengths, grids, self.recipe.batch)
+    }
+
+    /// [`NufftPlan::interpolate`] on arrays whose lengths are right.
+    pub(crate) fn interpolate_flat(&mut self, grids: &[Complex<T>], values: &mut [Complex<T>]) -> Result<()> {
+        self.stages.stages().interpolate(grids, values, self.recipe.batch)
+    }
+
+    /// A transform of arrays whose lengths are right.
+    pub(crate) fn execute_flat(&mut self, kind: Kind, source: &[Complex<T>], target: &mut [Complex<T>]) -> Result<()> {
+        let start = Instant::now();
+        let Self { recipe, stages, timings, .. } = self;
+        timings.forget(&[Stage::Plan, Stage::SetPoints]);
+        stages.stages().execute(kind, source, target, recipe.batch, recipe.sign, timings)?;
+        timings.add(Stage::Execute, start.elapsed());
+        Ok(())
+    }
+
+    /// Adds the points set last to what is being accumulated.
+    pub(crate) fn add<D: Dimension>(&mut self, strengths: &ArrayRef<Complex<T>, D>) -> Result<()> {
+        let points = self.points.ok_or(Error::Order { call: "add", first: "set_points" })?;
+        check("strengths", &self.values_shape(points), strengths.shape())?;
+        self.stages.stages().add(&contiguous(strengths), self.recipe.batch, &mut self.timings)
+    }
+
+    /// The modes of what was accumulated.
+    pub(crate) fn finish<E: Dimension>(&mut self, modes: &mut ArrayRef<Complex<T>, E>) -> Result<()> {
+        check("modes", &self.modes_shape(), modes.shape())?;
+        let Self { recipe, stages, timings, .. } = self;
+        into_contiguous(modes, |target| stages.stages().finish(target, recipe.batch, recipe.sign, timings))
+    }
+
     /// The stages on the GPU, for arrays that already are on the device.
     #[cfg(feature = "gpu")]
     pub fn on_gpu(&mut self) -> Option<&mut Stages<T, Gpu>> {
@@ -413,27 +475,10 @@ impl<T: Real> NufftPlan<T> {
         input: &ArrayRef<Complex<T>, D>,
         output: &mut ArrayRef<Complex<T>, E>,
     ) -> Result<()> {
-        let start = Instant::now();
-        self.timings.forget(&[Stage::Plan, Stage::SetPoints]);
-        let Self { recipe, stages, timings, .. } = self;
-        // Arrays that are not in C order go through a copy that is.
-        let source = input.as_slice().map_or_else(|| input.iter().copied().collect::<Vec<_>>().into(), Cow::from);
-        let mut run = |target: &mut [Complex<T>]| {
-            stages.stages().execute(kind, &source, target, recipe.batch, recipe.sign, timings)
-        };
-        match output.as_slice_mut() {
-            Some(target) => run(target)?,
-            None => {
-                let mut apart = vec![Complex::default(); output.len()];
-                run(&mut apart)?;
-                output.iter_mut().zip(apart).for_each(|(to, from)| *to = from);
-            }
-        }
-        self.timings.add(Stage::Execute, start.elapsed());
-        Ok(())
+        into_contiguous(output, |target| self.execute_flat(kind, &contiguous(input), target))
     }
 
-    fn modes_shape(&self) -> IxDyn {
+    pub(crate) fn modes_shape(&self) -> IxDyn {
         self.with_batch(&self.recipe.modes)
     }
 
@@ -441,13 +486,32 @@ impl<T: Real> NufftPlan<T> {
         self.with_batch(&[points])
     }
 
-    fn with_batch(&self, extents: &[usize]) -> IxDyn {
+    pub(crate) fn with_batch(&self, extents: &[usize]) -> IxDyn {
         let batch = self.batched.then_some(self.recipe.batch);
         IxDyn(&batch.into_iter().chain(extents.iter().copied()).collect::<Vec<_>>())
     }
 }
 
-fn check(what: &'static str, expected: &IxDyn, got: &[usize]) -> Result<()> {
+/// An array's elements in C order: its own memory, or a copy where it is laid out otherwise.
+fn contiguous<T: Real, D: Dimension>(array: &ArrayRef<Complex<T>, D>) -> Cow<'_, [Complex<T>]> {
+    array.as_slice().map_or_else(|| array.iter().copied().collect::<Vec<_>>().into(), Cow::from)
+}
+
+/// Writes an array in C order, through a copy where it is laid out otherwise.
+fn into_contiguous<T: Real, E: Dimension>(
+    array: &mut ArrayRef<Complex<T>, E>,
+    write: impl FnOnce(&mut [Complex<T>]) -> Result<()>,
+) -> Result<()> {
+    if let Some(target) = array.as_slice_mut() {
+        return write(target);
+    }
+    let mut apart = vec![Complex::default(); array.len()];
+    write(&mut apart)?;
+    array.iter_mut().zip(apart).for_each(|(to, from)| *to = from);
+    Ok(())
+}
+
+pub(crate) fn check(what: &'static str, expected: &IxDyn, got: &[usize]) -> Result<()> {
     if expected.as_array_view().as_slice() == Some(got) {
         return Ok(());
     }

@@ -50,6 +50,14 @@ impl<'a, C: Coordinate> Points<'a, C> {
         found.map_or(usize::MAX, |index| first + index)
     }
 
+    /// An error naming the first coordinate that is not finite, if there is one.
+    pub(crate) fn finite(&self) -> Result<()> {
+        match (0..self.axes.len()).map(|axis| self.first_bad(axis, 0, self.len())).min() {
+            Some(index) if index != usize::MAX => Err(self.not_finite(index)),
+            _ => Ok(()),
+        }
+    }
+
     /// The error for a point that has a coordinate which is not finite.
     pub(crate) fn not_finite(&self, index: usize) -> Error {
         let value = |axis: usize| -> f64 { self.axes[axis][index].into() };
@@ -85,7 +93,7 @@ impl Unit {
     }
 
     /// The fraction of a turn of any finite coordinate, in 2⁻¹²⁸ turns.
-    fn exact(self, x: f64) -> u128 {
+    pub(crate) fn exact(self, x: f64) -> u128 {
         match self {
             Self::Radians { step } => {
                 let product = x * step;

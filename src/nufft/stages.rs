@@ -4,9 +4,13 @@ use std::ops::Range;
 
 use num_complex::Complex;
 
-use crate::backend::{Backend, Design};
+use crate::backend::{Backend, Design, Grid};
+use crate::cpu::Cpu;
+use crate::device::{Device, Engine};
 use crate::error::{Error, Result};
-use crate::nufft::bins::Bins;
+#[cfg(feature = "gpu")]
+use crate::gpu::Gpu;
+use crate::nufft::bins::{Bins, Tiling};
 use crate::nufft::recipe::Sign;
 use crate::nufft::timings::{Stage, Timings};
 use crate::real::Real;
@@ -20,6 +24,8 @@ pub struct Stages<T: Real, B: Backend> {
     points: Option<B::Points<T>>,
     /// Kept from one execution to the next: fresh pages cost more than the transform.
     fine: Option<B::Fine<T>>,
+    /// Grids to which chunks of points are being added, one for each group of a batch.
+    sums: Vec<Grid<B::Fine<T>>>,
     /// Transforms executed together.
     together: usize,
 }
@@ -30,7 +36,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
         let together = backend.together(design, batch);
         // At once, so that what does not fit is refused when the plan is built; pages are not touched before they are used.
         let fine = Some(backend.blank(&prepared, together)?);
-        Ok(Self { backend, prepared, points: None, fine, together })
+        Ok(Self { backend, prepared, points: None, fine, sums: Vec::new(), together })
     }
 
     /// The backend the stages run on.
@@ -61,8 +67,10 @@ impl<T: Real, B: Backend> Stages<T, B> {
             let blank = self.fine()?;
             let Self { backend, prepared, points, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "type1", first: "set_points" })?;
-            let grid =
-                timings.time(Stage::Spread, || backend.spread(prepared, points, strengths, items.clone(), blank))?;
+            let grid = timings.time(Stage::Spread, || {
+                let grid = backend.clear(prepared, blank)?;
+                backend.spread(prepared, points, strengths, items.clone(), grid)
+            })?;
             let mut spectrum = backend.fft(prepared, grid, items.len(), sign, timings)?;
             timings.time(Stage::Deconvolve, || backend.deconvolve(prepared, &mut spectrum, modes, items, sign))?;
             self.fine = Some(spectrum.0);
@@ -101,6 +109,41 @@ fn groups(batch: usize, together: usize) -> impl Iterator<Item = Range<usize>> {
     (0..batch).step_by(together).map(move |first| first..batch.min(first + together))
 }
 
+/// The stages on whichever backend a plan was built for.
+pub(crate) enum OnBackend<T: Real> {
+    Cpu(Stages<T, Cpu>),
+    #[cfg(feature = "gpu")]
+    Gpu(Stages<T, Gpu>),
+}
+
+impl<T: Real> OnBackend<T> {
+    /// How the device wants points binned.
+    pub(crate) fn tiling(device: &Device, grid: &[usize], width: usize) -> Result<Tiling> {
+        match device.engine() {
+            Engine::Cpu(cpu) => cpu.tiling::<T>(grid, width),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => gpu.tiling::<T>(grid, width),
+        }
+    }
+
+    /// The stages, and the bytes of one fine grid.
+    pub(crate) fn new(device: &Device, design: &Design<'_, T>, batch: usize) -> Result<(Self, usize)> {
+        Ok(match device.engine() {
+            Engine::Cpu(cpu) => (Self::Cpu(Stages::new(cpu.clone(), design, batch)?), cpu.fine_bytes(design)),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => (Self::Gpu(Stages::new(gpu.clone(), design, batch)?), gpu.fine_bytes(design)),
+        })
+    }
+
+    pub(crate) fn stages(&mut self) -> &mut dyn Execute<T> {
+        match self {
+            Self::Cpu(stages) => stages,
+            #[cfg(feature = "gpu")]
+            Self::Gpu(stages) => stages,
+        }
+    }
+}
+
 /// Which way a transform goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -124,6 +167,16 @@ pub(crate) trait Execute<T: Real> {
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<()>;
+    /// Begins a type 1 over chunks of points: zero grids for a batch.
+    fn begin(&mut self, batch: usize) -> Result<()>;
+    /// Adds the points placed last.
+    fn add(&mut self, strengths: &[Complex<T>], batch: usize, timings: &mut Timings) -> Result<()>;
+    /// The modes of all that was added.
+    fn finish(&mut self, modes: &mut [Complex<T>], batch: usize, sign: Sign, timings: &mut Timings) -> Result<()>;
+    /// Strengths spread onto grids, C-ordered, and no more.
+    fn spread(&mut self, strengths: &[Complex<T>], grids: &mut [Complex<T>], batch: usize) -> Result<()>;
+    /// Values interpolated from grids, C-ordered, and no more.
+    fn interpolate(&mut self, grids: &[Complex<T>], values: &mut [Complex<T>], batch: usize) -> Result<()>;
 }
 
 impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
@@ -153,5 +206,71 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
             Kind::Type2 => self.type2(&input, &mut output, batch, sign, timings)?,
         }
         timings.time(Stage::Transfers, || backend.store(output))
+    }
+
+    fn begin(&mut self, batch: usize) -> Result<()> {
+        self.sums.clear();
+        for items in groups(batch, self.together) {
+            // The plan's own memory serves the first group.
+            let fine = match self.fine.take() {
+                Some(fine) => fine,
+                None => self.backend.blank(&self.prepared, items.len())?,
+            };
+            self.sums.push(self.backend.clear(&self.prepared, fine)?);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, strengths: &[Complex<T>], batch: usize, timings: &mut Timings) -> Result<()> {
+        let Self { backend, prepared, points, sums, together, .. } = self;
+        let points = points.as_ref().ok_or(Error::Order { call: "add", first: "set_points" })?;
+        let strengths = timings.time(Stage::Transfers, || backend.load(strengths))?;
+        let earlier = std::mem::take(sums);
+        for (items, grid) in groups(batch, *together).zip(earlier) {
+            sums.push(timings.time(Stage::Spread, || backend.spread(prepared, points, &strengths, items, grid))?);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, modes: &mut [Complex<T>], batch: usize, sign: Sign, timings: &mut Timings) -> Result<()> {
+        let Self { backend, prepared, sums, together, fine, .. } = self;
+        let mut output = timings.time(Stage::Transfers, || backend.open(modes))?;
+        for (items, grid) in groups(batch, *together).zip(sums.drain(..)) {
+            let mut spectrum = backend.fft(prepared, grid, items.len(), sign, timings)?;
+            timings
+                .time(Stage::Deconvolve, || backend.deconvolve(prepared, &mut spectrum, &mut output, items, sign))?;
+            *fine = Some(spectrum.0);
+        }
+        timings.time(Stage::Transfers, || backend.store(output))
+    }
+
+    fn spread(&mut self, strengths: &[Complex<T>], grids: &mut [Complex<T>], batch: usize) -> Result<()> {
+        let size = grids.len() / batch;
+        for items in groups(batch, self.together) {
+            let blank = self.fine()?;
+            let Self { backend, prepared, points, .. } = self;
+            let points = points.as_ref().ok_or(Error::Order { call: "spread", first: "set_points" })?;
+            let strengths = backend.load(strengths)?;
+            let grid = backend.clear(prepared, blank)?;
+            let mut grid = backend.spread(prepared, points, &strengths, items.clone(), grid)?;
+            backend.read_grid(prepared, &mut grid, &mut grids[items.start * size..items.end * size])?;
+            self.fine = Some(grid.0);
+        }
+        Ok(())
+    }
+
+    fn interpolate(&mut self, grids: &[Complex<T>], values: &mut [Complex<T>], batch: usize) -> Result<()> {
+        let size = grids.len() / batch;
+        let backend = self.backend.clone();
+        let mut output = backend.open(values)?;
+        for items in groups(batch, self.together) {
+            let blank = self.fine()?;
+            let Self { prepared, points, .. } = self;
+            let points = points.as_ref().ok_or(Error::Order { call: "interpolate", first: "set_points" })?;
+            let grid = backend.write_grid(prepared, &grids[items.start * size..items.end * size], blank)?;
+            backend.interp(prepared, points, &grid, &mut output, items)?;
+            self.fine = Some(grid.0);
+        }
+        backend.store(output)
     }
 }

@@ -84,30 +84,18 @@ pub(crate) fn multiply_add<const FMA: bool, T: Real>(a: T, b: T, c: T) -> T {
 
 impl<T: Real> ModeAxis<T> {
     /// Bins and factors of an axis with `modes` modes on a grid of `cells` cells.
-    ///
-    /// `-ln φ̂` is interpolated in k² at Chebyshev nodes: it is smooth up to the transform's first zero, which lies at more than
-    /// 1.4 times the highest mode for σ >= 1.2, and 28 nodes reach 1e-15.
     #[must_use]
     pub fn new(shape: &dyn KernelShape, width: usize, modes: usize, cells: usize, order: ModeOrder) -> Self {
-        const NODES: usize = 28;
         let half = modes / 2;
-        let step = PI * width as f64 / cells as f64;
-        let largest = (step * half as f64).max(f64::MIN_POSITIVE);
-        let values: Vec<f64> = (0..NODES)
-            .map(|j| {
-                let node = (PI * (j as f64 + 0.5) / NODES as f64).cos();
-                -(0.5 * width as f64 * shape.fourier(largest * (0.5 * (node + 1.0)).sqrt())).ln()
-            })
-            .collect();
-        let series = chebyshev_series(&values);
+        let step = 2.0 * PI / cells as f64;
+        let correction = Correction::new(shape, width, step * half as f64);
         let mut by_distance = vec![T::zero(); half + 1];
         parallel::chunks(&mut by_distance, 4096, 16, |index, chunk| {
-            // Several at a time: one series after another waits for each addition.
             for (block, factors) in chunk.chunks_mut(TOGETHER).enumerate() {
                 let first = index * 4096 + block * TOGETHER;
-                let x: [f64; TOGETHER] = std::array::from_fn(|i| step * (first + i) as f64 / largest);
-                let logarithms = simd::run(Clenshaw { series: &series, x: x.map(|x| 2.0 * x * x - 1.0) });
-                factors.iter_mut().zip(logarithms).for_each(|(factor, log)| *factor = T::nearest(log.exp()));
+                let angles = std::array::from_fn(|i| step * (first + i) as f64);
+                let values = correction.at(angles);
+                factors.iter_mut().zip(values).for_each(|(factor, value)| *factor = T::nearest(value));
             }
         });
 
@@ -128,6 +116,37 @@ impl<T: Real> ModeAxis<T> {
     }
 }
 
+/// What undoes the kernel's transform: `1 / ((w/2) φ̂(w θ/2))` for an angle θ a cell.
+///
+/// `-ln φ̂` is interpolated in θ² at Chebyshev nodes: it is smooth up to the transform's first zero, which lies at more than
+/// 1.4 times the highest mode for σ >= 1.2, and 28 nodes reach 1e-15.
+pub(crate) struct Correction {
+    largest: f64,
+    series: Vec<f64>,
+}
+
+impl Correction {
+    /// For angles up to `largest`.
+    pub(crate) fn new(shape: &dyn KernelShape, width: usize, largest: f64) -> Self {
+        const NODES: usize = 28;
+        let half = 0.5 * width as f64;
+        let largest = largest.max(f64::MIN_POSITIVE);
+        let values: Vec<f64> = (0..NODES)
+            .map(|j| {
+                let node = (PI * (j as f64 + 0.5) / NODES as f64).cos();
+                -(half * shape.fourier(half * largest * (0.5 * (node + 1.0)).sqrt())).ln()
+            })
+            .collect();
+        Self { largest, series: chebyshev_series(&values) }
+    }
+
+    /// The corrections of some angles, several at a time: one series after another waits for each addition.
+    pub(crate) fn at(&self, angles: [f64; TOGETHER]) -> [f64; TOGETHER] {
+        let x = angles.map(|angle| 2.0 * (angle / self.largest).powi(2) - 1.0);
+        simd::run(Clenshaw { series: &self.series, x }).map(f64::exp)
+    }
+}
+
 /// Chebyshev coefficients of the polynomial through values at the nodes `cos(π(j + 1/2)/n)`.
 fn chebyshev_series(values: &[f64]) -> Vec<f64> {
     let n = values.len();
@@ -141,7 +160,7 @@ fn chebyshev_series(values: &[f64]) -> Vec<f64> {
 }
 
 /// Arguments evaluated together.
-const TOGETHER: usize = 16;
+pub(crate) const TOGETHER: usize = 16;
 
 /// The values of a Chebyshev series.
 struct Clenshaw<'a> {

@@ -3,6 +3,8 @@
 //! `k · turns` wraps exactly in integer arithmetic, whatever the size of k or of the angle; the direct sums and the folding
 //! of very large coordinates rest on it.
 
+use num_complex::Complex;
+
 /// The binary digits of 1/(2π) after the point, enough for the largest f64.
 const INVERSE_TAU: [u64; 20] = [
     0x28be_60db_9391_054a,
@@ -69,6 +71,12 @@ pub(crate) fn times(turns: u128, k: i64) -> u128 {
 pub(crate) fn radians(turns: u128) -> f64 {
     let signed = (turns >> 64) as i64;
     signed as f64 * (std::f64::consts::TAU / 18_446_744_073_709_551_616.0)
+}
+
+/// `exp(2πi t)` for t turns.
+pub(crate) fn wave(turns: u128) -> Complex<f64> {
+    let (sin, cos) = radians(turns).sin_cos();
+    Complex::new(cos, sin)
 }
 
 /// The cell of `cells` a fraction of a turn lies in, and how far into that cell, in [0, 1).
