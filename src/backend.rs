@@ -44,7 +44,7 @@ impl<T: Real> Design<'_, T> {
     /// Modes of one transform: the product of the axes' mode counts.
     #[must_use]
     pub fn mode_count(&self) -> usize {
-        self.modes.iter().map(|axis| axis.factor.len()).product()
+        self.modes.iter().map(ModeAxis::count).product()
     }
 }
 

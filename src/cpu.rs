@@ -183,7 +183,7 @@ impl Backend for Cpu {
         let stencil = Stencil::new(design.kernel);
         let layout = Layout::new(design.grid, &stencil);
         shape::product("the fine grid with its halo", &layout.padded)?;
-        let kept: Vec<usize> = design.modes.iter().map(|axis| axis.factor.len()).collect();
+        let kept: Vec<usize> = design.modes.iter().map(ModeAxis::count).collect();
         let strides = &layout.strides[layout.slowest()..];
         let transform = fft::Transform::new(design.grid, strides, &kept, design.order);
         transform.ready(design.sign);

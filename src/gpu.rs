@@ -211,13 +211,12 @@ impl Backend for Gpu {
             *extent = cells as u32;
         }
         let fft = fft::Prepared::new(design);
-        let modes = fft.placed(design.modes);
         Ok(Prepared {
             extents,
             coefficients: context.table("the kernel's coefficients", &design.kernel.coefficients)?,
             spread: spread::Prepared::new(context, design)?,
             interp: interp::Prepared::new(context, design)?,
-            deconvolve: deconvolve::Prepared::new(context, &Design { modes: &modes, ..*design })?,
+            deconvolve: deconvolve::Prepared::new(context, design, |bin| fft.placed(bin))?,
             fft,
         })
     }

@@ -42,8 +42,6 @@ pub trait Real:
     const NAME: &'static str;
     /// The relative l2 error the law allows at any tolerance.
     const FLOOR: f64;
-    /// One, as an array.
-    const ONE: &'static [Self];
     /// The nearest value.
     fn nearest(x: f64) -> Self;
     /// `self * a + b`, rounded once; slow where the processor has no such instruction.
@@ -55,7 +53,6 @@ impl Real for f32 {
     const SMALLEST_TOLERANCE: f64 = 1e-6;
     const NAME: &'static str = "f32";
     const FLOOR: f64 = 1e-6;
-    const ONE: &'static [Self] = &[1.0];
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked")]
     fn nearest(x: f64) -> Self {
@@ -72,7 +69,6 @@ impl Real for f64 {
     const SMALLEST_TOLERANCE: f64 = 1e-14;
     const NAME: &'static str = "f64";
     const FLOOR: f64 = 3e-14;
-    const ONE: &'static [Self] = &[1.0];
     #[inline(always)]
     fn nearest(x: f64) -> Self {
         x

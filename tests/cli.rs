@@ -131,6 +131,34 @@ fn type_1_of_a_batch_is_the_direct_sums() {
 }
 
 #[test]
+fn type_3_is_the_direct_sums() {
+    let folder = Folder::new("type3");
+    let (x, s) = (Array1::from_iter(numbers(40, 1)), Array1::from_iter(numbers(25, 3).map(|s| 90.0 * s - 10.0)));
+    let c = complex(40, 2);
+    for (name, array) in [("x.npy", &x), ("s.npy", &s)] {
+        write_npy(folder.path(name), array).unwrap();
+    }
+    write_npy(folder.path("c.npy"), &c).unwrap();
+    let (points, targets, values, out, timings) =
+        (folder.path("x.npy"), folder.path("s.npy"), folder.path("c.npy"), folder.path("f.npy"), folder.path("t.json"));
+    let mut args = vec!["nufft", "--type", "3", "--points", &points, "--values", &values, "--tol", "1e-9"];
+    args.extend(["--device", "cpu", "--out", &out, "--timings", &timings]);
+    let output = wavemill(&args);
+    assert_eq!(output.status.code(), Some(2), "--targets is missing");
+    args.extend(["--targets", &targets]);
+    let printed = succeed(&args);
+    assert!(printed.contains("inner type 2"), "{printed}");
+    let result: Array1<Complex<f64>> = read_npy(&out).unwrap();
+    let want: Vec<_> = s.iter().map(|s| x.iter().zip(&c).map(|(x, c)| c * Complex::cis(s * x)).sum()).collect();
+    assert!(error(result.view(), &want) < 5e-9);
+    let document: Value = serde_json::from_str(&fs::read_to_string(&timings).unwrap()).unwrap();
+    assert_eq!(document["recipe"]["type_2"]["tolerance"], 1e-9);
+    args[2] = "1";
+    let output = wavemill(&args);
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("--modes"));
+}
+
+#[test]
 fn type_2_reads_fortran_order_real_and_single_precision_files() {
     let folder = Folder::new("type2");
     let points: Vec<Array1<f32>> = (1..4).map(|seed| numbers(25, seed).map(|x| (6.0 * x) as f32).collect()).collect();

@@ -25,7 +25,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Lists every device found, its limits, its self-test, and which one `--device auto` picks and why.
     Devices,
-    /// Transforms NumPy files: non-uniform to uniform (type 1) or uniform to non-uniform (type 2).
+    /// Transforms NumPy files: non-uniform to uniform (type 1), uniform to non-uniform (type 2), or between
+    /// two sets of points (type 3).
     Nufft(Nufft),
     /// Measures times and errors on every device found and writes a folder with tables and plots.
     Bench(Bench),
@@ -113,16 +114,20 @@ pub(crate) enum Kernel {
 /// Options of `nufft`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Nufft {
-    /// Is 1 for f[k] = Σ_j c[j] exp(±i k·x[j]), or 2 for c[j] = Σ_k f[k] exp(±i k·x[j]).
-    #[arg(long = "type", value_name = "1|2", value_parser = RangedU64ValueParser::<u8>::new().range(1..=2))]
+    /// Is 1 for f[k] = Σ_j c[j] exp(±i k·x[j]), 2 for c[j] = Σ_k f[k] exp(±i k·x[j]), or 3 for
+    /// f[k] = Σ_j c[j] exp(±i s[k]·x[j]).
+    #[arg(long = "type", value_name = "1|2|3", value_parser = RangedU64ValueParser::<u8>::new().range(1..=3))]
     pub(crate) kind: u8,
-    /// Gives the number of modes on each axis, separated by commas; one to three axes.
-    #[arg(long, value_name = "N1[,N2[,N3]]", value_delimiter = ',', num_args = 1, required = true)]
+    /// Gives the number of modes on each axis, separated by commas; one to three axes. Not for type 3.
+    #[arg(long, value_name = "N1[,N2[,N3]]", value_delimiter = ',', num_args = 1, required_unless_present = "targets")]
     pub(crate) modes: Vec<usize>,
+    /// Names a real .npy file of targets s for each axis, each of shape [K]. For type 3 only.
+    #[arg(long, value_name = "S[,T[,U]]", value_delimiter = ',', num_args = 1, conflicts_with_all = ["modes", "period", "upsampling"])]
+    pub(crate) targets: Vec<PathBuf>,
     /// Names a real .npy file of coordinates for each axis, each of shape [M], in the units of --period.
     #[arg(long, value_name = "X[,Y[,Z]]", value_delimiter = ',', num_args = 1, required = true)]
     pub(crate) points: Vec<PathBuf>,
-    /// Names the .npy file to transform, real or complex: strengths of shape [M] or [B, M] for type 1, modes of shape
+    /// Names the .npy file to transform, real or complex: strengths of shape [M] or [B, M] for types 1 and 3, modes of shape
     /// [N1, ..] or [B, N1, ..] for type 2.
     #[arg(long, value_name = "FILE")]
     pub(crate) values: PathBuf,

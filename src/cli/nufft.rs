@@ -10,7 +10,7 @@ use ndarray::{Array1, ArrayD, ArrayView1};
 use ndarray_npy::WritableElement;
 use num_complex::Complex;
 use serde_json::{Map, Value, json};
-use wavemill::nufft::{ModeOrder, NufftPlan, Recipe, Shape, Sign, Stage};
+use wavemill::nufft::{ModeOrder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Stage, Timings};
 use wavemill::{Device, Real};
 
 use crate::args::{self, Kernel, Order, Precision};
@@ -18,9 +18,13 @@ use crate::{device, npy, output};
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Nufft) -> Result<()> {
-    let (axes, files) = (args.modes.len(), args.points.len());
+    let (axes, files) = (args.modes.len().max(args.targets.len()), args.points.len());
+    let (name, other) = if args.kind == 3 { ("targets", "modes") } else { ("modes", "targets") };
+    if (args.kind == 3) == args.targets.is_empty() {
+        bail!("a type {} takes --{name}, not --{other}", args.kind);
+    }
     if axes != files {
-        bail!("--modes has {axes} axes, but --points names {files} files; give one file of coordinates for each axis");
+        bail!("--{name} has {axes} axes, but --points names {files} files; give one file of coordinates for each axis");
     }
     for path in [&args.out, &args.timings].into_iter().flatten() {
         output::check(path)?;
@@ -34,6 +38,8 @@ pub(crate) fn run(args: &args::Nufft) -> Result<()> {
 /// What is transformed.
 struct Input<T: Real> {
     points: Vec<Array1<f64>>,
+    /// Of type 3.
+    targets: Vec<Array1<f64>>,
     values: ArrayD<Complex<T>>,
     /// Transforms in the values' first axis, where there is one for them.
     batch: Option<usize>,
@@ -43,10 +49,11 @@ impl<T: Real> Input<T> {
     fn read(args: &args::Nufft) -> Result<Self> {
         let points = args.points.iter().map(|path| npy::read_points(path)).collect::<Result<Vec<_>>>()?;
         let values = npy::read_values::<T>(&args.values)?;
-        let (item, name) = if args.kind == 1 {
-            (vec![points[0].len()], "points in --points")
-        } else {
+        let targets = args.targets.iter().map(|path| npy::read_points(path)).collect::<Result<Vec<_>>>()?;
+        let (item, name) = if args.kind == 2 {
             (args.modes.clone(), "modes in --modes")
+        } else {
+            (vec![points[0].len()], "points in --points")
         };
         let batch = match values.shape() {
             shape if shape == item => None,
@@ -57,19 +64,98 @@ impl<T: Real> Input<T> {
                 args.kind
             ),
         };
-        Ok(Self { points, values, batch })
+        Ok(Self { points, targets, values, batch })
+    }
+}
+
+fn views(axes: &[Array1<f64>]) -> Vec<ArrayView1<'_, f64>> {
+    axes.iter().map(|axis| axis.view()).collect()
+}
+
+/// A plan of any type.
+enum Plan<T: Real> {
+    Modes(Box<NufftPlan<T>>),
+    Targets(Box<NufftPlan3<T>>),
+}
+
+impl<T: Real> Plan<T> {
+    fn new(args: &args::Nufft, input: &Input<T>, device: &Device) -> Result<Self> {
+        Ok(match args.kind {
+            3 => Self::Targets(Box::new(plan3(args, input, device)?)),
+            _ => Self::Modes(Box::new(plan(args, input, device)?)),
+        })
     }
 
-    fn views(&self) -> Vec<ArrayView1<'_, f64>> {
-        self.points.iter().map(|axis| axis.view()).collect()
+    fn set_points(&mut self, input: &Input<T>) -> Result<()> {
+        match self {
+            Self::Modes(plan) => plan.set_points(views(&input.points))?,
+            Self::Targets(plan) => plan.set_points(views(&input.points), views(&input.targets))?,
+        }
+        Ok(())
     }
+
+    fn execute(&mut self, kind: u8, values: &ArrayD<Complex<T>>) -> Result<ArrayD<Complex<T>>> {
+        Ok(match self {
+            Self::Modes(plan) if kind == 1 => plan.type1(values)?,
+            Self::Modes(plan) => plan.type2(values)?,
+            Self::Targets(plan) => plan.type3(values)?,
+        })
+    }
+
+    fn execute_into(&mut self, kind: u8, values: &ArrayD<Complex<T>>, result: &mut ArrayD<Complex<T>>) -> Result<()> {
+        match self {
+            Self::Modes(plan) if kind == 1 => plan.type1_into(values, result)?,
+            Self::Modes(plan) => plan.type2_into(values, result)?,
+            Self::Targets(plan) => plan.type3_into(values, result)?,
+        }
+        Ok(())
+    }
+
+    fn timings(&self) -> &Timings {
+        match self {
+            Self::Modes(plan) => plan.timings(),
+            Self::Targets(plan) => plan.timings(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Modes(plan) => plan.describe(),
+            Self::Targets(plan) => plan.describe(),
+        }
+    }
+
+    fn recipe_json(&self) -> Value {
+        match self {
+            Self::Modes(plan) => recipe_json(plan.recipe()),
+            Self::Targets(plan) => plan.recipes().map_or(
+                Value::Null,
+                |(outer, inner)| json!({ "spreading": recipe_json(outer), "type_2": recipe_json(inner) }),
+            ),
+        }
+    }
+}
+
+fn sign(args: &args::Nufft) -> Sign {
+    if args.sign == args::Sign::Plus { Sign::Plus } else { Sign::Minus }
+}
+
+fn plan3<T: Real>(args: &args::Nufft, input: &Input<T>, device: &Device) -> Result<NufftPlan3<T>> {
+    let mut builder = NufftPlan3::<T>::builder(args.targets.len()).tolerance(args.tolerance).sign(sign(args));
+    if let Some(batch) = input.batch {
+        builder = builder.batch(batch);
+    }
+    if args.accept_reachable {
+        builder = builder.accept_reachable();
+    }
+    builder.build(device).map_err(in_options)
 }
 
 fn plan<T: Real>(args: &args::Nufft, input: &Input<T>, device: &Device) -> Result<NufftPlan<T>> {
     let mut builder = NufftPlan::<T>::builder(args.modes.clone())
         .tolerance(args.tolerance)
         .expected_points(input.points[0].len())
-        .sign(if args.sign == args::Sign::Plus { Sign::Plus } else { Sign::Minus })
+        .sign(sign(args))
         .order(if args.order == Order::Centered { ModeOrder::Centred } else { ModeOrder::Fft })
         .kernel(match args.kernel {
             Kernel::Prolate => Shape::Prolate,
@@ -97,10 +183,6 @@ fn in_options(error: wavemill::Error) -> anyhow::Error {
     anyhow::anyhow!(error.to_string().replace("accept_reachable()", "--accept-reachable"))
 }
 
-fn execute<T: Real>(kind: u8, plan: &mut NufftPlan<T>, values: &ArrayD<Complex<T>>) -> Result<ArrayD<Complex<T>>> {
-    Ok(if kind == 1 { plan.type1(values)? } else { plan.type2(values)? })
-}
-
 /// Seconds by name, one for each measurement.
 type Samples = BTreeMap<String, Vec<f64>>;
 
@@ -123,21 +205,17 @@ where
         }
         let mut note = |name: &str, time: Duration| samples.entry(name.into()).or_default().push(time.as_secs_f64());
         let start = Instant::now();
-        let mut plan = plan::<T>(args, &input, &device)?;
+        let mut plan = Plan::new(args, &input, &device)?;
         let built = start.elapsed();
-        plan.set_points(input.views())?;
+        plan.set_points(&input)?;
         let set = start.elapsed();
-        let mut result = execute(args.kind, &mut plan, &input.values)?;
+        let mut result = plan.execute(args.kind, &input.values)?;
         note("total", start.elapsed());
         note("plan", built);
         note("set_points", set - built);
         if args.timings.is_some() {
             let start = Instant::now();
-            if args.kind == 1 {
-                plan.type1_into(&input.values, &mut result)?;
-            } else {
-                plan.type2_into(&input.values, &mut result)?;
-            }
+            plan.execute_into(args.kind, &input.values, &mut result)?;
             note("execute", start.elapsed());
             for (stage, time) in plan.timings().iter() {
                 if !matches!(stage, Stage::Plan | Stage::SetPoints | Stage::Execute) {
@@ -153,7 +231,7 @@ where
         npy::write(path, &result)?;
     }
     if let Some(path) = &args.timings {
-        write_timings(path, args, &input, plan.recipe(), &samples)?;
+        write_timings(path, args, &input, plan.recipe_json(), &samples)?;
     }
     let mut text = plan.describe().trim_end().to_owned();
     text.push('\n');
@@ -202,7 +280,7 @@ fn write_timings<T: Real>(
     path: &Path,
     args: &args::Nufft,
     input: &Input<T>,
-    recipe: &Recipe,
+    recipe: Value,
     samples: &Samples,
 ) -> Result<()> {
     let medians: Map<_, _> = NAMES
@@ -219,7 +297,7 @@ fn write_timings<T: Real>(
         "unit": "seconds",
         "timings": medians,
         "samples": samples,
-        "recipe": recipe_json(recipe),
+        "recipe": recipe,
     });
     output::write_text(path, &format!("{document:#}\n"))
 }

@@ -32,7 +32,8 @@ pub(crate) fn deconvolve<T: Real>(
                     let row = &row[within];
                     // SAFETY: bins of different rows are different modes.
                     let modes = unsafe { modes.part(mode, row.len()) };
-                    for ((to, from), factor) in modes.iter_mut().zip(row).zip(&axes[0].factor[mode..]) {
+                    let factors = Factors::new(&axes[0], mode, row.len());
+                    for ((to, from), factor) in modes.iter_mut().zip(row).zip(factors.0) {
                         *to = from * factor;
                     }
                 });
@@ -52,11 +53,11 @@ pub(crate) fn deconvolve<T: Real>(
             for run in &slowest.kept {
                 get_rows(&panel.lines, slowest.cells, count, run.bins.clone(), |bin, row| {
                     let k = run.mode + bin - run.bins.start;
-                    let scale = scale * axes[0].factor[k];
+                    let scale = scale * axes[0].factor(k);
                     // SAFETY: each panel has columns of modes of its own.
                     let modes = unsafe { modes.part(first + k * stride, count) };
-                    for ((to, from), factor) in modes.iter_mut().zip(row).zip(factors) {
-                        *to = from * (scale * *factor);
+                    for ((to, from), factor) in modes.iter_mut().zip(row).zip(factors.0) {
+                        *to = from * (scale * factor);
                     }
                 });
             }
@@ -85,7 +86,8 @@ pub(crate) fn back<T: Real>(
                     let Part { within, mode } = Part::new(transform, run, &rows, column);
                     row.fill(Complex::default());
                     let row = &mut row[within];
-                    for ((to, from), factor) in row.iter_mut().zip(&modes[mode..]).zip(&axes[0].factor[mode..]) {
+                    let factors = Factors::new(&axes[0], mode, row.len());
+                    for ((to, from), factor) in row.iter_mut().zip(&modes[mode..]).zip(factors.0) {
                         *to = from * factor;
                     }
                 });
@@ -104,9 +106,9 @@ pub(crate) fn back<T: Real>(
             for run in &slowest.kept {
                 put_rows(&mut panel.lines, slowest.cells, count, run.bins.clone(), |bin, row| {
                     let k = run.mode + bin - run.bins.start;
-                    let scale = scale * axes[0].factor[k];
-                    for ((to, from), factor) in row.iter_mut().zip(&modes[first + k * stride..]).zip(factors) {
-                        *to = from * (scale * *factor);
+                    let scale = scale * axes[0].factor(k);
+                    for ((to, from), factor) in row.iter_mut().zip(&modes[first + k * stride..]).zip(factors.0) {
+                        *to = from * (scale * factor);
                     }
                 });
             }
@@ -119,31 +121,45 @@ pub(crate) fn back<T: Real>(
 /// Panels a task takes, with one allocation for all.
 const TASK: usize = 16;
 
+/// Factors of neighbouring modes, at most as many as a panel is wide.
+#[derive(Clone, Copy)]
+struct Factors<T>([T; 16]);
+
+impl<T: Real> Factors<T> {
+    #[inline(always)]
+    fn new(axis: &ModeAxis<T>, first: usize, count: usize) -> Self {
+        let mut factors = [T::one(); 16];
+        axis.factors(first, &mut factors[..count]);
+        Self(factors)
+    }
+}
+
 /// Where a panel's modes lie, and the factors of the axes that are not the slowest.
-struct Weighed<'a, T> {
+struct Weighed<T> {
     first: usize,
     /// Modes from one on the slowest axis to the next.
     stride: usize,
     /// Of the fastest axis, one a column.
-    factors: &'a [T],
+    factors: Factors<T>,
     /// Of the middle axis.
     scale: T,
 }
 
-impl<'a, T: Real> Weighed<'a, T> {
-    fn new(axes: &'a [ModeAxis<T>], columns: &Columns) -> Self {
+impl<T: Real> Weighed<T> {
+    fn new(axes: &[ModeAxis<T>], columns: &Columns) -> Self {
+        let (one, count) = (T::one(), columns.count);
         match (axes, columns.outer) {
             ([_, y, x], Some(outer)) => Self {
-                first: outer * x.factor.len() + columns.mode,
-                stride: y.factor.len() * x.factor.len(),
-                factors: &x.factor[columns.mode..],
-                scale: y.factor[outer],
+                first: outer * x.count() + columns.mode,
+                stride: y.count() * x.count(),
+                factors: Factors::new(x, columns.mode, count),
+                scale: y.factor(outer),
             },
             ([_, x], _) => {
-                let (stride, factors) = (x.factor.len(), &x.factor[columns.mode..]);
-                Self { first: columns.mode, stride, factors, scale: T::one() }
+                let factors = Factors::new(x, columns.mode, count);
+                Self { first: columns.mode, stride: x.count(), factors, scale: one }
             }
-            _ => Self { first: 0, stride: 1, factors: T::ONE, scale: T::one() },
+            _ => Self { first: 0, stride: 1, factors: Factors([one; 16]), scale: one },
         }
     }
 }

@@ -33,7 +33,8 @@ pub(super) struct Prepared<T> {
 }
 
 impl<T: Real> Prepared<T> {
-    pub(super) fn new(context: &Context, design: &Design<'_, T>) -> Result<Self> {
+    /// `placed` says where the transform leaves a bin.
+    pub(super) fn new(context: &Context, design: &Design<'_, T>, placed: impl Fn(usize) -> usize) -> Result<Self> {
         let count = design.mode_count();
         if u32::try_from(count).is_err() {
             return Err(Error::TooLarge {
@@ -46,9 +47,9 @@ impl<T: Real> Prepared<T> {
         let mut modes = [1; 3];
         let (mut bins, mut factors) = (vec![0; missing], vec![T::one(); missing]);
         for (axis, length) in design.modes.iter().zip(&mut modes[missing..]) {
-            *length = axis.factor.len() as u32;
-            bins.extend_from_slice(&axis.bin);
-            factors.extend_from_slice(&axis.factor);
+            *length = axis.count() as u32;
+            bins.extend((0..axis.count()).map(|mode| placed(axis.bin(mode)) as u32));
+            factors.extend((0..axis.count()).map(|mode| axis.factor(mode)));
         }
         let source = source::<T>();
         let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Read, Slot::Write];

@@ -41,15 +41,15 @@ impl<T: Real> Prepared<T> {
     pub(super) fn new(design: &Design<'_, T>) -> Self {
         let grid = design.grid;
         let strides: Vec<usize> = (0..grid.len()).map(|axis| grid[axis + 1..].iter().product()).collect();
-        let kept: Vec<usize> = design.modes.iter().map(|axis| axis.factor.len()).collect();
+        let kept: Vec<usize> = design.modes.iter().map(ModeAxis::count).collect();
         let transform = Transform::new(grid, &strides, &kept, design.order);
         transform.ready(design.sign);
         Self { transform }
     }
 
-    /// Axes of modes with their bins where the transform leaves them.
-    pub(super) fn placed(&self, modes: &[ModeAxis<T>]) -> Vec<ModeAxis<T>> {
-        self.transform.placed(modes)
+    /// Where the transform leaves a bin of an axis.
+    pub(super) fn placed(&self, bin: usize) -> usize {
+        self.transform.placed(bin)
     }
 
     /// From grid to spectrum.

@@ -181,7 +181,7 @@ impl<T: Real> NufftBuilder<T> {
         let (grid, order, sign) = (&choice.grid, self.order, self.sign);
         let design = Design { grid, kernel: &table, modes: &axes, tiling: &tiling, order, sign };
         let (stages, fine_bytes) = OnBackend::new(device, &design, batch)?;
-        let factor_bytes = axes.iter().map(|axis| axis.bin.len() * (4 + size_of::<T>())).sum::<usize>();
+        let factor_bytes = axes.iter().map(|axis| axis.count() / 2 * size_of::<T>()).sum::<usize>();
         let units = self.units.iter().cycle();
         let folds = grid.iter().zip(units).map(|(&cells, &unit)| Fold::new(unit, cells, choice.width)).collect();
         let recipe = Recipe {
