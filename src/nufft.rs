@@ -22,7 +22,7 @@ pub use kernel::{KernelShape, Shape};
 pub use plan::{NufftBuilder, NufftPlan};
 pub use points::{Fold, Points};
 pub use recipe::{ModeOrder, Recipe, Sign};
-pub use stages::Stages;
+pub use stages::{Progress, Stages};
 pub(crate) use table::multiply_add;
 pub use table::{KernelTable, ModeAxis};
 pub use timings::{Stage, Timings};

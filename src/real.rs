@@ -93,7 +93,8 @@ impl Compiled for f32 {
         stencil::run_f32(loops.layout.dimensions, loops.stencil.row, loops);
     }
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
-        fft::plan(cells, sign)
+        static PLANNER: fft::Planner<f32> = fft::Planner::new(None);
+        fft::plan(&PLANNER, cells, sign)
     }
 }
 
@@ -106,6 +107,7 @@ impl Compiled for f64 {
         stencil::run_f64(loops.layout.dimensions, loops.stencil.row, loops);
     }
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
-        fft::plan(cells, sign)
+        static PLANNER: fft::Planner<f64> = fft::Planner::new(None);
+        fft::plan(&PLANNER, cells, sign)
     }
 }

@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, ArrayD, Axis, IxDyn};
 use num_complex::Complex;
 use proptest::prelude::*;
 use wavemill::nufft::direct;
-use wavemill::{Cpu, Device, ModeOrder, NufftPlan, Real, Sign};
+use wavemill::{Cpu, Device, ModeOrder, NufftPlan, Real, Sign, Stage};
 
 const CASES: [&[usize]; 3] = [&[151], &[24, 31], &[9, 12, 7]];
 
@@ -94,6 +94,29 @@ fn batch_equals_single_bit_for_bit() {
             }
         }
     });
+}
+
+/// Every stage of every group of a batch is told of, in order, up to the whole batch.
+#[test]
+fn progress_is_told() {
+    let mut random = Random::new(43);
+    let x = random.points(50, 2, 3.0);
+    let mut plan = NufftPlan::<f64>::builder([9, 7]).batch(6).build(&cpu()).unwrap();
+    plan.set_points(views(&x)).unwrap();
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = told.clone();
+    plan.on_progress(move |progress| log.lock().unwrap().push(progress));
+    let modes = plan.type1(&Array2::from_shape_simple_fn((6, 50), || random.complex::<f64>())).unwrap();
+    let stages = |told: &[wavemill::nufft::Progress]| told.iter().map(|told| told.stage).collect::<Vec<_>>();
+    let first = std::mem::take(&mut *told.lock().unwrap());
+    assert_eq!(stages(&first[..3]), [Stage::Spread, Stage::Fft, Stage::Deconvolve]);
+    plan.type2(&modes).unwrap();
+    let second = std::mem::take(&mut *told.lock().unwrap());
+    assert_eq!(stages(&second[..3]), [Stage::Deconvolve, Stage::Fft, Stage::Interpolate]);
+    for told in [first, second] {
+        assert!(told.iter().all(|told| told.of == 6) && told.iter().is_sorted_by_key(|told| told.done));
+        assert!(told.last().unwrap().done == 6 && told[0].done > 1, "several transforms share a point's kernel values");
+    }
 }
 
 /// Chunks of points add up to all of them, in batches too, and a sum that is dropped leaves nothing behind.

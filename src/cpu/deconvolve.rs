@@ -41,6 +41,16 @@ pub(crate) fn deconvolve<T: Real>(
         });
     }
     let slowest = &transform.axes()[0];
+    if axes.len() == 1 {
+        // The line was transformed in place.
+        for run in &slowest.kept {
+            let modes = &mut modes[run.mode..][..run.bins.len()];
+            for ((i, to), from) in modes.iter_mut().enumerate().zip(&grid[run.bins.clone()]) {
+                *to = from * axes[0].factor(run.mode + i);
+            }
+        }
+        return;
+    }
     let all = transform.columns();
     let (grid, modes) = (Disjoint::new(grid), Disjoint::new(modes));
     parallel::each(all.len().div_ceil(TASK), work, |task| {
@@ -74,6 +84,17 @@ pub(crate) fn back<T: Real>(
     grid: &mut [Complex<T>],
 ) {
     let work = grid.len();
+    let slowest = &transform.axes()[0];
+    if axes.len() == 1 && transform.split.is_none() {
+        // The line will be transformed in place.
+        for run in &slowest.kept {
+            let modes = &modes[run.mode..][..run.bins.len()];
+            for ((i, from), to) in modes.iter().enumerate().zip(&mut grid[run.bins.clone()]) {
+                *to = from * axes[0].factor(run.mode + i);
+            }
+        }
+        return;
+    }
     let grid = Disjoint::new(grid);
     if let Some(split) = &transform.split {
         return each_row_panel(transform, work, |rows| {
@@ -95,7 +116,6 @@ pub(crate) fn back<T: Real>(
             transform.panel(1, sign).transform_there(cells);
         });
     }
-    let slowest = &transform.axes()[0];
     let all = transform.columns();
     parallel::each(all.len().div_ceil(TASK), work, |task| {
         let mut panel = transform.panel(0, sign);
@@ -155,11 +175,11 @@ impl<T: Real> Weighed<T> {
                 factors: Factors::new(x, columns.mode, count),
                 scale: y.factor(outer),
             },
-            ([_, x], _) => {
+            (axes, _) => {
+                let x = &axes[axes.len() - 1];
                 let factors = Factors::new(x, columns.mode, count);
                 Self { first: columns.mode, stride: x.count(), factors, scale: one }
             }
-            _ => Self { first: 0, stride: 1, factors: Factors([one; 16]), scale: one },
         }
     }
 }

@@ -12,7 +12,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
@@ -77,9 +77,18 @@ impl<T: Real> fmt::Debug for Transform<T> {
     }
 }
 
+/// rustfft's planner, which remembers the plans it made: for small transforms making them costs more than anything else.
+pub(crate) type Planner<T> = Mutex<Option<FftPlanner<T>>>;
+
+/// Cells up to which a line's plan is remembered, so that the memory of forgotten sizes stays small.
+const REMEMBERED: usize = 4096;
+
 /// rustfft's plan of one line.
-pub(crate) fn plan<T: Real>(cells: usize, sign: Sign) -> Arc<dyn Fft<T>> {
-    let mut planner = FftPlanner::new();
+pub(crate) fn plan<T: Real>(planner: &Planner<T>, cells: usize, sign: Sign) -> Arc<dyn Fft<T>> {
+    let mut fresh = None;
+    // A planner that panicked half-way is not asked again.
+    let mut shared = planner.lock().ok().filter(|_| cells <= REMEMBERED);
+    let planner = shared.as_deref_mut().unwrap_or(&mut fresh).get_or_insert_with(FftPlanner::new);
     match sign {
         Sign::Plus => planner.plan_fft_inverse(cells),
         Sign::Minus => planner.plan_fft_forward(cells),
@@ -158,11 +167,11 @@ impl<T: Real> Transform<T> {
         Panel::new(self.axes[axis].cells, panel::<T>(), &*self.plans(sign)[axis])
     }
 
-    /// Type 1: all axes but the slowest; of a split line, the columns and their turns.
+    /// Type 1: all axes but the slowest; of a split line, the columns and their turns; of a short one, all.
     pub(crate) fn forward(&self, grid: &mut [Complex<T>], sign: Sign) {
         let plans = self.plans(sign);
         match &self.axes[..] {
-            [_] => {}
+            [x] => rows(&mut grid[..x.cells], x, x.cells, &*plans[0], None),
             [y, x] if let Some(split) = &self.split => self.turned_columns(split, grid, [y, x], sign, true),
             [y, x] => rows(&mut grid[..y.cells * y.stride], x, y.stride, &*plans[1], None),
             [z, y, x] => parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
@@ -173,11 +182,11 @@ impl<T: Real> Transform<T> {
         }
     }
 
-    /// Type 2: all axes but the slowest, which is done.
+    /// Type 2: what `forward` does; the slowest axis is done.
     pub(crate) fn backward(&self, grid: &mut [Complex<T>], sign: Sign) {
         let plans = self.plans(sign);
         match &self.axes[..] {
-            [_] => {}
+            [x] => rows(&mut grid[..x.cells], x, x.cells, &*plans[0], Some(x)),
             [y, x] if let Some(split) = &self.split => self.turned_columns(split, grid, [y, x], sign, false),
             [y, x] => rows(&mut grid[..y.cells * y.stride], x, y.stride, &*plans[1], Some(x)),
             [z, y, x] => parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
@@ -210,6 +219,9 @@ impl<T: Real> Transform<T> {
     /// The slowest axis of a whole grid in place, for who does not deconvolve in the same pass: before `backward`, of which the
     /// bins without modes must be zero, or after `forward`.
     pub(crate) fn slowest(&self, grid: &mut [Complex<T>], sign: Sign) {
+        if self.axes.len() == 1 {
+            return;
+        }
         if self.split.is_some() {
             let [y, x] = [&self.axes[0], &self.axes[1]];
             return rows(&mut grid[..y.cells * y.stride], x, y.stride, &*self.plans(sign)[1], None);
@@ -226,7 +238,7 @@ impl<T: Real> Transform<T> {
         });
     }
 
-    /// The kept columns along the slowest axis, in panels; not of a split line.
+    /// The kept columns along the slowest axis, in panels; none of a line.
     pub(crate) fn columns(&self) -> Vec<Columns> {
         let panels = |x: &Axis, start: usize, outer: Option<usize>| -> Vec<Columns> {
             let columns =
@@ -234,13 +246,12 @@ impl<T: Real> Transform<T> {
             x.panels(panel::<T>()).map(columns).collect()
         };
         match &self.axes[..] {
-            [_] => vec![Columns { start: 0, count: 1, mode: 0, outer: None }],
             [_, x] => panels(x, 0, None),
             [_, y, x] => {
                 let rows = y.panels(1).flat_map(|run| panels(x, run.bins.start * y.stride, Some(run.mode)));
                 rows.collect()
             }
-            _ => unreachable!("a plan has one to three axes"),
+            _ => Vec::new(),
         }
     }
 
@@ -580,7 +591,7 @@ mod tests {
             let bins: Vec<usize> = runs(cells, modes, ModeOrder::Fft).into_iter().flat_map(|run| run.bins).collect();
             let value = |i: usize| Complex::new((i * 37 % 101) as f64 / 50.0 - 1.0, (i * 53 % 97) as f64 / 48.0 - 1.0);
             for sign in [Sign::Plus, Sign::Minus] {
-                let whole = plan::<f64>(cells, sign);
+                let whole = plan::<f64>(&Planner::default(), cells, sign);
                 let mut expected: Vec<_> = (0..cells).map(value).collect();
                 let mut work = expected.clone();
                 whole.process(&mut expected);

@@ -124,7 +124,7 @@ impl Candidate {
 /// root mean square of the transform over all bins times that of its inverse over the modes, on each axis. At σ = 2 this is
 /// about 1.5 an axis, at 1.25 and width 10 about 8, and f32 loses a digit in 2-D and two in 3-D.
 fn rounding<T: Real>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
-    const STEPS: u32 = 32;
+    const STEPS: u32 = 12;
     let band = std::f64::consts::PI * width as f64 * (1.0 - 0.5 / upsampling);
     let edge = 1.0 / (2.0 * upsampling - 1.0);
     let mean = |reach: f64, sign: f64| {

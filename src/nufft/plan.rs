@@ -20,7 +20,7 @@ use crate::nufft::points::{Fold, Points, Unit};
 use crate::nufft::recipe::{ModeOrder, Recipe, Sign};
 #[cfg(feature = "gpu")]
 use crate::nufft::stages::Stages;
-use crate::nufft::stages::{Kind, OnBackend};
+use crate::nufft::stages::{Kind, OnBackend, Progress, Watcher};
 use crate::nufft::table::{KernelTable, ModeAxis};
 use crate::nufft::timings::{Stage, Timings};
 use crate::real::{Coordinate, Real};
@@ -313,6 +313,12 @@ impl<T: Real> NufftPlan<T> {
     /// the opposite sign is the exact adjoint of type 1.
     pub fn set_sign(&mut self, sign: Sign) {
         self.recipe.sign = sign;
+    }
+
+    /// Calls `watch` whenever a stage of an execution ends, for some transforms of a batch at a time: for a progress bar, or a log of
+    /// long executions. It replaces an earlier one.
+    pub fn on_progress(&mut self, watch: impl FnMut(Progress) + Send + Sync + 'static) {
+        self.stages.stages().watch(Watcher::new(watch));
     }
 
     /// Sets the points: one view an axis, all of one length, in f64 or f32 whatever the precision of the data. On an error

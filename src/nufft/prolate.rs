@@ -35,18 +35,20 @@ impl Prolate {
         for i in 1..terms {
             pivots[i] -= beside[i - 1] * beside[i - 1] / pivots[i - 1];
         }
+        let inverses: Vec<f64> = pivots.iter().map(|pivot| 1.0 / pivot).collect();
+        let ratios: Vec<f64> = beside.iter().zip(&inverses).map(|(beside, inverse)| beside * inverse).collect();
         let mut series = vec![0.0; terms];
         series[0] = 1.0;
         for _ in 0..30 {
             for i in 1..terms {
-                series[i] -= beside[i - 1] / pivots[i - 1] * series[i - 1];
+                series[i] -= ratios[i - 1] * series[i - 1];
             }
-            series[terms - 1] /= pivots[terms - 1];
+            series[terms - 1] *= inverses[terms - 1];
             for i in (0..terms - 1).rev() {
-                series[i] = (series[i] - beside[i] * series[i + 1]) / pivots[i];
+                series[i] = series[i] * inverses[i] - ratios[i] * series[i + 1];
             }
-            let norm = series.iter().map(|c| c * c).sum::<f64>().sqrt();
-            series.iter_mut().for_each(|c| *c /= norm);
+            let norm = 1.0 / series.iter().map(|c| c * c).sum::<f64>().sqrt();
+            series.iter_mut().for_each(|c| *c *= norm);
         }
         for (i, coefficient) in series.iter_mut().enumerate() {
             *coefficient *= (2.0 * i as f64 + 0.5).sqrt();

@@ -1,5 +1,6 @@
 //! The order of the stages, on any backend: `Points -> Bins -> Grid -> Spectrum -> Modes`, and back for type 2.
 
+use std::fmt;
 use std::ops::Range;
 
 use num_complex::Complex;
@@ -28,6 +29,7 @@ pub struct Stages<T: Real, B: Backend> {
     sums: Vec<Grid<B::Fine<T>>>,
     /// Transforms executed together.
     together: usize,
+    watcher: Watcher,
 }
 
 impl<T: Real, B: Backend> Stages<T, B> {
@@ -36,7 +38,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
         let together = backend.together(design, batch);
         // At once, so that what does not fit is refused when the plan is built; pages are not touched before they are used.
         let fine = Some(backend.blank(&prepared, together)?);
-        Ok(Self { backend, prepared, points: None, fine, sums: Vec::new(), together })
+        Ok(Self { backend, prepared, points: None, fine, sums: Vec::new(), together, watcher: Watcher::default() })
     }
 
     /// The backend the stages run on.
@@ -65,14 +67,18 @@ impl<T: Real, B: Backend> Stages<T, B> {
     ) -> Result<()> {
         for items in groups(batch, self.together) {
             let blank = self.fine()?;
-            let Self { backend, prepared, points, .. } = self;
+            let Self { backend, prepared, points, watcher, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "type1", first: "set_points" })?;
+            let done = items.end;
             let grid = timings.time(Stage::Spread, || {
                 let grid = backend.clear(prepared, blank)?;
                 backend.spread(prepared, points, strengths, items.clone(), grid)
             })?;
+            watcher.tell(Stage::Spread, done, batch);
             let mut spectrum = backend.fft(prepared, grid, items.len(), sign, timings)?;
+            watcher.tell(Stage::Fft, done, batch);
             timings.time(Stage::Deconvolve, || backend.deconvolve(prepared, &mut spectrum, modes, items, sign))?;
+            watcher.tell(Stage::Deconvolve, done, batch);
             self.fine = Some(spectrum.0);
         }
         Ok(())
@@ -92,15 +98,53 @@ impl<T: Real, B: Backend> Stages<T, B> {
     ) -> Result<()> {
         for items in groups(batch, self.together) {
             let blank = self.fine()?;
-            let Self { backend, prepared, points, .. } = self;
+            let Self { backend, prepared, points, watcher, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "type2", first: "set_points" })?;
+            let done = items.end;
             let spectrum = timings
                 .time(Stage::Deconvolve, || backend.deconvolve_back(prepared, modes, items.clone(), sign, blank))?;
+            watcher.tell(Stage::Deconvolve, done, batch);
             let grid = backend.fft_back(prepared, spectrum, items.len(), sign, timings)?;
+            watcher.tell(Stage::Fft, done, batch);
             timings.time(Stage::Interpolate, || backend.interp(prepared, points, &grid, values, items))?;
+            watcher.tell(Stage::Interpolate, done, batch);
             self.fine = Some(grid.0);
         }
         Ok(())
+    }
+}
+
+/// How far an execution has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The stage that ended.
+    pub stage: Stage,
+    /// Transforms of the batch that it ended for.
+    pub done: usize,
+    /// Transforms of the batch.
+    pub of: usize,
+}
+
+/// Who wants to know.
+#[derive(Default)]
+pub(crate) struct Watcher(Option<Box<dyn FnMut(Progress) + Send + Sync>>);
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Watcher").field(&self.0.is_some()).finish()
+    }
+}
+
+impl Watcher {
+    pub(crate) fn new(watch: impl FnMut(Progress) + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(watch)))
+    }
+
+    fn tell(&mut self, stage: Stage, done: usize, of: usize) {
+        if let Some(watch) = &mut self.0 {
+            watch(Progress { stage, done, of });
+        }
     }
 }
 
@@ -153,6 +197,8 @@ pub(crate) enum Kind {
 
 /// Stages on some backend, between arrays of the host.
 pub(crate) trait Execute<T: Real> {
+    /// Tells of each stage of an execution that ends.
+    fn watch(&mut self, watcher: Watcher);
     /// Earlier points whose memory the next ones may take.
     fn earlier(&mut self) -> Option<&mut Bins<T>>;
     /// Takes sorted points to the backend.
@@ -180,6 +226,10 @@ pub(crate) trait Execute<T: Real> {
 }
 
 impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
+    fn watch(&mut self, watcher: Watcher) {
+        self.watcher = watcher;
+    }
+
     fn earlier(&mut self) -> Option<&mut Bins<T>> {
         self.points.as_mut().and_then(|points| self.backend.sorted(points))
     }

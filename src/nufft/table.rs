@@ -1,7 +1,7 @@
 //! The kernel as backends see it: polynomial panels and correction factors, whatever the shape behind them.
 
 use std::f64::consts::PI;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::nufft::kernel::KernelShape;
 use crate::nufft::recipe::ModeOrder;
@@ -43,14 +43,15 @@ impl<T: Real> KernelTable<T> {
         const NODES: usize = 24;
         let w = width as f64;
         let half = width.div_ceil(2);
-        let nodes: Vec<f64> = (0..NODES).map(|j| (PI * (j as f64 + 0.5) / NODES as f64).cos()).collect();
+        static COSINES: LazyLock<Vec<f64>> = LazyLock::new(|| cosines(NODES));
+        let nodes: Vec<f64> = (0..NODES).map(|j| COSINES[2 * j + 1]).collect();
         let series: Vec<Vec<f64>> = (0..half)
             .map(|panel| {
                 let values: Vec<f64> = nodes
                     .iter()
                     .map(|s| shape.value((2.0 * (panel as f64 + 0.5 * (s + 1.0)) / w - 1.0).clamp(-1.0, 1.0)))
                     .collect();
-                chebyshev_series(&values)
+                chebyshev_series(&values, &COSINES)
             })
             .collect();
         let tail = |degree: usize| {
@@ -159,15 +160,16 @@ impl Correction {
     /// For angles up to `largest`.
     pub(crate) fn new(shape: &dyn KernelShape, width: usize, largest: f64) -> Self {
         const NODES: usize = 28;
+        static COSINES: LazyLock<Vec<f64>> = LazyLock::new(|| cosines(NODES));
         let half = 0.5 * width as f64;
         let largest = largest.max(f64::MIN_POSITIVE);
         let values: Vec<f64> = (0..NODES)
             .map(|j| {
-                let node = (PI * (j as f64 + 0.5) / NODES as f64).cos();
+                let node = COSINES[2 * j + 1];
                 -(half * shape.fourier(half * largest * (0.5 * (node + 1.0)).sqrt())).ln()
             })
             .collect();
-        Self { largest, series: chebyshev_series(&values) }
+        Self { largest, series: chebyshev_series(&values, &COSINES) }
     }
 
     /// The corrections of some angles, several at a time: one series after another waits for each addition.
@@ -177,11 +179,14 @@ impl Correction {
     }
 }
 
+/// cos(π i/2n) for i below 4n, all that nodes and series of n terms take.
+fn cosines(n: usize) -> Vec<f64> {
+    (0..4 * n).map(|i| (PI * i as f64 / (2 * n) as f64).cos()).collect()
+}
+
 /// Chebyshev coefficients of the polynomial through values at the nodes `cos(π(j + 1/2)/n)`.
-fn chebyshev_series(values: &[f64]) -> Vec<f64> {
+fn chebyshev_series(values: &[f64], cosines: &[f64]) -> Vec<f64> {
     let n = values.len();
-    // cos(π k(2j+1)/2n) takes 4n values only.
-    let cosines: Vec<f64> = (0..4 * n).map(|i| (PI * i as f64 / (2 * n) as f64).cos()).collect();
     let coefficient = |k: usize| {
         let sum: f64 = values.iter().enumerate().map(|(j, v)| v * cosines[k * (2 * j + 1) % (4 * n)]).sum();
         sum * if k == 0 { 1.0 } else { 2.0 } / n as f64
