@@ -58,7 +58,7 @@ pub(crate) fn deconvolve<T: Real>(
         for columns in &all[task * TASK..all.len().min((task + 1) * TASK)] {
             let Weighed { first, stride, factors, scale } = Weighed::new(axes, columns);
             let count = columns.count;
-            panel.load(grid, columns.start, count, slowest, &[0..slowest.cells]);
+            panel.load(grid, columns.start, count, slowest, &slowest.all_parts());
             panel.transform(count);
             for run in &slowest.kept {
                 get_rows(&panel.lines, slowest.cells, count, run.bins.clone(), |bin, row| {
@@ -133,7 +133,7 @@ pub(crate) fn back<T: Real>(
                 });
             }
             panel.transform(count);
-            panel.store(grid, columns.start, count, slowest, &[0..slowest.cells]);
+            panel.store(grid, columns.start, count, slowest, &slowest.all_parts());
         }
     });
 }

@@ -109,6 +109,10 @@ impl Axis {
         [self.kept[0].bins.clone(), self.kept[1].bins.clone()]
     }
 
+    pub(crate) fn all_parts(&self) -> [Range<usize>; 2] {
+        [0..self.cells, self.cells..self.cells]
+    }
+
     /// Kept bins in runs of at most `size`.
     pub(crate) fn panels(&self, size: usize) -> impl Iterator<Item = Run> + '_ {
         self.kept.iter().flat_map(move |run| {
@@ -176,7 +180,7 @@ impl<T: Real> Transform<T> {
             [y, x] => rows(&mut grid[..y.cells * y.stride], x, y.stride, &*plans[1], None),
             [z, y, x] => parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
                 rows(&mut plane[..y.cells * y.stride], x, y.stride, &*plans[2], None);
-                self.middle(plane, [y, x], sign, &[0..y.cells], &y.kept_parts());
+                self.middle(plane, [y, x], sign, &y.all_parts(), &y.kept_parts());
             }),
             _ => unreachable!("a plan has one to three axes"),
         }
@@ -190,7 +194,7 @@ impl<T: Real> Transform<T> {
             [y, x] if let Some(split) = &self.split => self.turned_columns(split, grid, [y, x], sign, false),
             [y, x] => rows(&mut grid[..y.cells * y.stride], x, y.stride, &*plans[1], Some(x)),
             [z, y, x] => parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
-                self.middle(plane, [y, x], sign, &y.kept_parts(), &[0..y.cells]);
+                self.middle(plane, [y, x], sign, &y.kept_parts(), &y.all_parts());
                 rows(&mut plane[..y.cells * y.stride], x, y.stride, &*plans[2], Some(x));
             }),
             _ => unreachable!("a plan has one to three axes"),
@@ -232,9 +236,9 @@ impl<T: Real> Transform<T> {
         parallel::each(columns.len(), work, |index| {
             let Columns { start, count, .. } = columns[index];
             let mut panel = self.panel(0, sign);
-            panel.load(grid, start, count, slowest, &[0..slowest.cells]);
+            panel.load(grid, start, count, slowest, &slowest.all_parts());
             panel.transform(count);
-            panel.store(grid, start, count, slowest, &[0..slowest.cells]);
+            panel.store(grid, start, count, slowest, &slowest.all_parts());
         });
     }
 
@@ -270,7 +274,7 @@ impl<T: Real> Transform<T> {
         parallel::each(x.cells.div_ceil(size), work, |index| {
             let columns = index * size..x.cells.min((index + 1) * size);
             let mut panel = self.panel(0, sign);
-            panel.load(grid, columns.start, columns.len(), y, &[0..y.cells]);
+            panel.load(grid, columns.start, columns.len(), y, &y.all_parts());
             if !after {
                 split.turns.apply(&mut panel.lines, y.cells, columns.clone(), sign);
             }
@@ -278,7 +282,7 @@ impl<T: Real> Transform<T> {
             if after {
                 split.turns.apply(&mut panel.lines, y.cells, columns.clone(), sign);
             }
-            panel.store(grid, columns.start, columns.len(), y, &[0..y.cells]);
+            panel.store(grid, columns.start, columns.len(), y, &y.all_parts());
         });
     }
 }

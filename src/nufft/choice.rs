@@ -268,7 +268,12 @@ mod tests {
             let expected = (least..).find(|&n| n % 2 == 0 && smooth(n)).unwrap();
             assert_eq!(smooth_size(least), expected);
             let quick = quick_size::<f64>(least);
-            assert!(smooth(quick) && quick % 2 == 0 && quick >= expected && 8 * quick <= 9 * least.max(8 * expected));
+            assert!(
+                smooth(quick)
+                    && quick.is_multiple_of(2)
+                    && quick >= expected
+                    && 8 * quick <= 9 * least.max(8 * expected)
+            );
         }
     }
 

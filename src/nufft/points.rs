@@ -178,8 +178,9 @@ impl Fold {
         for i in 0..FOLDED {
             let turns = x[i] * self.high;
             let rest = product_rest::<FMA>(x[i], self.high, turns) + x[i] * self.low;
-            // True of NaN as well.
-            far |= u64::from(!(turns.abs() < FAST_TURNS));
+            // False of NaN as well.
+            let near = turns.abs() < FAST_TURNS;
+            far |= u64::from(!near);
             let turns = turns - turns.round_ties_even();
             let (turns, rest) = two_sum(turns, rest);
             let place = turns * self.cells;

@@ -15,7 +15,7 @@ pub enum Stage {
     Spread,
     /// The uniform transform.
     Fft,
-    /// Correction and mode order, in either direction.
+    /// Correction and mode order, in either direction; on the CPU with the transform of the slowest axis, in which it is fused.
     Deconvolve,
     /// Grid values at the points (type 2).
     Interpolate,
