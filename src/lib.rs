@@ -2,7 +2,7 @@
 //!
 //! Type 1 computes `f[k] = Σ_j c[j] exp(±i k·x[j])` from samples at arbitrary points x, type 2 evaluates
 //! `c[j] = Σ_k f[k] exp(±i k·x[j])` at arbitrary points; in one to three dimensions, in f32 and f64, to a tolerance that is kept
-//! for a million modes on an axis. Start at [`NufftPlan`]; [`nufft::vanderplas`] is the convention of a well-known article in
+//! for a million modes on an axis; type 3 goes from any points to any frequencies. Start at [`NufftPlan`] (or [`NufftPlan3`]); [`nufft::vanderplas`] is the convention of a well-known article in
 //! one call, [`nufft::direct`] the definitions evaluated as they stand.
 //!
 //! # Layout
@@ -27,6 +27,7 @@ mod real;
 mod shape;
 mod simd;
 mod stencil;
+mod transpose;
 
 pub use backend::{Backend, Design, Grid, Spectrum};
 pub use cpu::Cpu;

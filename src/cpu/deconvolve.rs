@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use num_complex::Complex;
 
-use crate::cpu::fft::{Columns, Run, Split, Transform, get_rows, panel, put_rows};
+use crate::cpu::fft::{Columns, Run, Split, Transform, panel};
 use crate::nufft::{ModeAxis, Sign};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
+use crate::transpose::{get_rows, put_rows};
 
 /// `modes[k] = spectrum[bin(k)] · Π factor(k)`; `grid` is what [`Transform::forward`] left.
 pub(crate) fn deconvolve<T: Real>(

@@ -237,8 +237,10 @@ impl<T: Real> NufftBuilder<T> {
 /// a GPU the same from run to run.
 ///
 /// # Performance
-/// `O(w^d M + n^d log n)` operations, w the width and n the fine grid. The plan keeps its grid: executing again allocates
-/// nothing but the result, and [`NufftPlan::type1_into`] not even that.
+/// `O(w^d M + n^d log n)` operations, w the width and n the fine grid; of the pairs that keep the tolerance the CPU's plan takes the
+/// cheapest for [`NufftBuilder::expected_points`]. The plan keeps its grid: executing again allocates nothing but the result, and
+/// [`NufftPlan::type1_into`] not even that; setting points again reuses their memory. A batch evaluates the kernel once a point for
+/// several transforms at a time.
 ///
 /// # References
 /// Dutt and Rokhlin (1993); Greengard and Lee (2004); Barnett, Magland and af Klinteberg (2019).
