@@ -126,8 +126,8 @@ fn chunks_of_points_add_up() {
         for modes in CASES {
             let mut random = Random::new(37);
             let x = random.points(900, modes.len(), 4.0);
-            let strengths = Array2::from_shape_simple_fn((2, 900), || random.complex::<f32>());
-            let mut plan = NufftPlan::<f32>::builder(modes).tolerance(1e-5).batch(2).build(device).unwrap();
+            let strengths = Array2::from_shape_simple_fn((6, 900), || random.complex::<f32>());
+            let mut plan = NufftPlan::<f32>::builder(modes).tolerance(1e-5).batch(6).build(device).unwrap();
             plan.set_points(views(&x)).unwrap();
             let whole = plan.type1(&strengths).unwrap();
             let part = |range: std::ops::Range<usize>| -> Vec<_> {
@@ -145,6 +145,10 @@ fn chunks_of_points_add_up() {
             let wide = whole.mapv(|z| Complex::new(f64::from(z.re), f64::from(z.im)));
             let apart = relative_error(&added, &wide);
             assert!(apart < 1e-6, "{modes:?} on {}: {apart:e}", device.name());
+            // The plan is as it was, and a sum of nothing is nothing.
+            plan.set_points(views(&x)).unwrap();
+            assert_eq!(plan.type1(&strengths).unwrap(), whole);
+            assert!(plan.accumulate().unwrap().finish().unwrap().iter().all(|mode| mode.norm() == 0.0));
         }
     });
 }

@@ -47,7 +47,8 @@ impl<T: Real, B: Backend> Stages<T, B> {
     }
 
     fn fine(&mut self) -> Result<B::Fine<T>> {
-        match self.fine.take() {
+        // A sum that was begun and never finished has the plan's own memory first.
+        match self.fine.take().or_else(|| self.sums.drain(..).next().map(|Grid(fine)| fine)) {
             Some(fine) => Ok(fine),
             None => self.backend.blank(&self.prepared, self.together),
         }
@@ -259,13 +260,11 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
     }
 
     fn begin(&mut self, batch: usize) -> Result<()> {
-        self.sums.clear();
-        for items in groups(batch, self.together) {
-            // The plan's own memory serves the first group.
-            let fine = match self.fine.take() {
-                Some(fine) => fine,
-                None => self.backend.blank(&self.prepared, items.len())?,
-            };
+        // The plan's own memory serves the first group.
+        let own = self.fine()?;
+        self.sums = vec![self.backend.clear(&self.prepared, own)?];
+        for items in groups(batch, self.together).skip(1) {
+            let fine = self.backend.blank(&self.prepared, items.len())?;
             self.sums.push(self.backend.clear(&self.prepared, fine)?);
         }
         Ok(())
@@ -289,7 +288,8 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
             let mut spectrum = backend.fft(prepared, grid, items.len(), sign, timings)?;
             timings
                 .time(Stage::Deconvolve, || backend.deconvolve(prepared, &mut spectrum, &mut output, items, sign))?;
-            *fine = Some(spectrum.0);
+            // The first is the plan's own; others may be smaller.
+            fine.get_or_insert(spectrum.0);
         }
         timings.time(Stage::Transfers, || backend.store(output))
     }
