@@ -223,6 +223,7 @@ impl<T: Real> Transform<T> {
 
     /// The slowest axis of a whole grid in place, for who does not deconvolve in the same pass: before `backward`, of which the
     /// bins without modes must be zero, or after `forward`.
+    #[cfg(any(feature = "gpu", test))]
     pub(crate) fn slowest(&self, grid: &mut [Complex<T>], sign: Sign) {
         if self.axes.len() == 1 {
             return;
@@ -261,6 +262,7 @@ impl<T: Real> Transform<T> {
     }
 
     /// Where `forward` and `slowest` leave a bin of an axis.
+    #[cfg(any(feature = "gpu", test))]
     pub(crate) fn placed(&self, bin: usize) -> usize {
         match &self.axes[..] {
             [rows, columns] if self.split.is_some() => bin % rows.cells * columns.cells + bin / rows.cells,

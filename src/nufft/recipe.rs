@@ -78,7 +78,7 @@ pub struct Recipe {
     pub tiles: Vec<usize>,
     /// Relative l2 error expected from aliasing and rounding together.
     pub predicted_error: f64,
-    /// Bytes of the fine grid and the tables; points come on top, 8 to 40 bytes each.
+    /// Bytes of the fine grids and the tables; points come on top, 8 to 28 bytes each.
     pub bytes: usize,
     /// The sign of the exponent.
     pub sign: Sign,

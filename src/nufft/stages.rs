@@ -171,10 +171,13 @@ impl<T: Real> OnBackend<T> {
         }
     }
 
-    /// The stages, and the bytes of one fine grid.
+    /// The stages, and the bytes of their fine grids.
     pub(crate) fn new(device: &Device, design: &Design<'_, T>, batch: usize) -> Result<(Self, usize)> {
         Ok(match device.engine() {
-            Engine::Cpu(cpu) => (Self::Cpu(Stages::new(cpu.clone(), design, batch)?), cpu.fine_bytes(design)),
+            Engine::Cpu(cpu) => (
+                Self::Cpu(Stages::new(cpu.clone(), design, batch)?),
+                cpu.fine_bytes(design).saturating_mul(cpu.together(design, batch)),
+            ),
             #[cfg(feature = "gpu")]
             Engine::Gpu(gpu) => (Self::Gpu(Stages::new(gpu.clone(), design, batch)?), gpu.fine_bytes(design)),
         })
