@@ -1,4 +1,5 @@
-//! Stencils as the CPU's vector units take them: tables of weights, and the dispatch over axes and row lengths.
+//! Stencils as the CPU's vector units take them: tables of weights, the dispatch over axes and row lengths, and sorted points a
+//! block at a time, with their places in the grid and what is to be fetched for the next ones.
 //!
 //! A row of a stencil is a few vectors of 32 bytes. Where the last of them has room to spare, rows begin at a multiple of two
 //! cells (or four), so that fewer vectors straddle cache lines; the weights come out of a table shifted by as many panels.

@@ -188,7 +188,7 @@ impl<T: Real> Bins<T> {
     }
 
     /// Folds and sorts points by counting, in two passes over the coordinates: how many points each tile has, then their records.
-    /// `earlier` points lose their memory to these if it is of the same size, once nothing can fail any more.
+    /// The tolerance says whether 32 bits an axis are exact enough. `earlier` points lose their memory to these if it is of the same size, once nothing can fail any more.
     ///
     /// # Errors
     /// [`Error::NotFinite`] naming the first NaN or infinity; [`Error::TooLarge`] past 2³² - 1 points.
