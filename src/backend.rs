@@ -2,26 +2,41 @@
 //!
 //! A backend knows arrays and kernels and no mathematics: tables of polynomial coefficients, tile boundaries and correction
 //! factors come from [`crate::nufft`]. Only a plan knows the order of the stages; [`Grid`] and [`Spectrum`] keep that order
-//! in the types. To add a backend: implement [`Backend`] in a module of its own and give [`crate::Device`] a variant.
+//! in the types, and whether strengths and values are real or complex. To add a backend: implement [`Backend`] in a module of its own and give [`crate::Device`] a variant.
 //!
 //! The letters: d axes (1 to 3, the last one contiguous), N modes and n fine-grid cells on an axis, M points, w kernel width.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use num_complex::Complex;
 
 use crate::error::Result;
 use crate::nufft::{Bins, KernelTable, ModeAxis, ModeOrder, Sign, Tiling, Timings};
-use crate::real::Real;
+use crate::real::{Number, Real};
 
-/// A fine grid holding spread strengths (type 1), or the function that is to be interpolated (type 2).
+/// A fine grid holding spread strengths (type 1), or the function that is to be interpolated (type 2), of numbers `V`.
 #[derive(Debug)]
-pub struct Grid<F>(pub F);
+pub struct Grid<F, V>(pub F, PhantomData<V>);
 
 /// The same memory after (type 1) or before (type 2) the uniform transform.
 #[derive(Debug)]
-pub struct Spectrum<F>(pub F);
+pub struct Spectrum<F, V>(pub F, PhantomData<V>);
+
+impl<F, V> Grid<F, V> {
+    /// Says that it is one.
+    pub fn new(fine: F) -> Self {
+        Self(fine, PhantomData)
+    }
+}
+
+impl<F, V> Spectrum<F, V> {
+    /// Says that it is one.
+    pub fn new(fine: F) -> Self {
+        Self(fine, PhantomData)
+    }
+}
 
 /// All that the kernels of one plan need and that does not depend on the points.
 #[derive(Debug)]
@@ -50,13 +65,15 @@ impl<T: Real> Design<'_, T> {
 
 /// Arrays and kernels on one kind of device.
 ///
+/// A backend without kernels for real data computes with complex numbers and takes the real part of values last.
+///
 /// Laws, held by the tests on every backend: `fft_back` is the adjoint of `fft` with the opposite sign, `interp` of `spread`,
 /// `deconvolve_back` of `deconvolve`; results are the same bits from run to run, and on the CPU for any number of threads.
 pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
-    /// Complex numbers a kernel reads; may borrow the caller's.
-    type Input<'a, T: Real>;
-    /// Complex numbers a kernel writes; may borrow the caller's.
-    type Output<'a, T: Real>;
+    /// Numbers a kernel reads; may borrow the caller's.
+    type Input<'a, V: Number>;
+    /// Numbers a kernel writes; may borrow the caller's.
+    type Output<'a, V: Number>;
     /// The fine grids of transforms executed together.
     type Fine<T: Real>: fmt::Debug + Send + Sync;
     /// Points sorted by tile.
@@ -113,25 +130,29 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// If the device has not the memory.
-    fn load<'a, T: Real>(&self, host: &'a [Complex<T>]) -> Result<Self::Input<'a, T>>;
+    fn load<'a, V: Number>(&self, host: &'a [V]) -> Result<Self::Input<'a, V>>;
 
     /// Makes the caller's array writable by kernels. Nothing reaches it before [`Backend::store`] where memory is not shared.
     ///
     /// # Errors
     /// If the device has not the memory.
-    fn open<'a, T: Real>(&self, host: &'a mut [Complex<T>]) -> Result<Self::Output<'a, T>>;
+    fn open<'a, V: Number>(&self, host: &'a mut [V]) -> Result<Self::Output<'a, V>>;
 
     /// Brings what was written to the caller.
     ///
     /// # Errors
     /// If the device was lost.
-    fn store<T: Real>(&self, output: Self::Output<'_, T>) -> Result<()>;
+    fn store<V: Number>(&self, output: Self::Output<'_, V>) -> Result<()>;
 
     /// Makes every cell zero, of a grid that strengths will be added to.
     ///
     /// # Errors
     /// If the device was lost.
-    fn clear<T: Real>(&self, prepared: &Self::Prepared<T>, fine: Self::Fine<T>) -> Result<Grid<Self::Fine<T>>>;
+    fn clear<V: Number>(
+        &self,
+        prepared: &Self::Prepared<V::Real>,
+        fine: Self::Fine<V::Real>,
+    ) -> Result<Grid<Self::Fine<V::Real>, V>>;
 
     /// Brings grids to the host, one after another in C order.
     ///
@@ -140,7 +161,7 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     fn read_grid<T: Real>(
         &self,
         prepared: &Self::Prepared<T>,
-        grid: &mut Grid<Self::Fine<T>>,
+        grid: &mut Grid<Self::Fine<T>, Complex<T>>,
         to: &mut [Complex<T>],
     ) -> Result<()>;
 
@@ -153,21 +174,21 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         prepared: &Self::Prepared<T>,
         from: &[Complex<T>],
         fine: Self::Fine<T>,
-    ) -> Result<Grid<Self::Fine<T>>>;
+    ) -> Result<Grid<Self::Fine<T>, Complex<T>>>;
 
     /// Type 1, first stage: `grid[l] += Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)`, u the point in grid units, l wrapped; `c` are the
     /// M strengths from `i * M` on for each i of `items`.
     ///
     /// # Errors
     /// If the device was lost.
-    fn spread<T: Real>(
+    fn spread<V: Number>(
         &self,
-        prepared: &Self::Prepared<T>,
-        points: &Self::Points<T>,
-        strengths: &Self::Input<'_, T>,
+        prepared: &Self::Prepared<V::Real>,
+        points: &Self::Points<V::Real>,
+        strengths: &Self::Input<'_, V>,
         items: Range<usize>,
-        grid: Grid<Self::Fine<T>>,
-    ) -> Result<Grid<Self::Fine<T>>>;
+        grid: Grid<Self::Fine<V::Real>, V>,
+    ) -> Result<Grid<Self::Fine<V::Real>, V>>;
 
     /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies, of the first `items` grids. A
     /// backend may leave an axis to `deconvolve`. Its time goes to
@@ -176,67 +197,68 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// If the device was lost.
-    fn fft<T: Real>(
+    fn fft<V: Number>(
         &self,
-        prepared: &Self::Prepared<T>,
-        grid: Grid<Self::Fine<T>>,
+        prepared: &Self::Prepared<V::Real>,
+        grid: Grid<Self::Fine<V::Real>, V>,
         items: usize,
         sign: Sign,
         timings: &mut Timings,
-    ) -> Result<Spectrum<Self::Fine<T>>>;
+    ) -> Result<Spectrum<Self::Fine<V::Real>, V>>;
 
     /// Type 1, last stage: `f[k] = spectrum[bin(k)] · Π_a factor_a(k_a)` into the modes from `i * Π N` on, for each
-    /// i of `items`. The spectrum is of no use afterwards.
+    /// i of `items`; all of them, where strengths were real too. The spectrum is of no use afterwards.
     ///
     /// # Errors
     /// If the device was lost.
-    fn deconvolve<T: Real>(
+    fn deconvolve<V: Number>(
         &self,
-        prepared: &Self::Prepared<T>,
-        spectrum: &mut Spectrum<Self::Fine<T>>,
-        modes: &mut Self::Output<'_, T>,
+        prepared: &Self::Prepared<V::Real>,
+        spectrum: &mut Spectrum<Self::Fine<V::Real>, V>,
+        modes: &mut Self::Output<'_, Complex<V::Real>>,
         items: Range<usize>,
         sign: Sign,
     ) -> Result<()>;
 
-    /// Type 2, first stage: `spectrum[bin(k)] = f[k] · Π_a factor_a(k_a)`, zero elsewhere. A backend may do an axis of the transform
-    /// at once, and leave undone what `fft_back` does not read.
+    /// Type 2, first stage: `spectrum[bin(k)] = f[k] · Π_a factor_a(k_a)`, zero elsewhere, where values will be complex; of
+    /// `(f[k] + conj(f[-k]))/2` where they will be real. A backend may do an axis of the transform at once, and leave undone what
+    /// `fft_back` does not read.
     ///
     /// # Errors
     /// If the device was lost.
-    fn deconvolve_back<T: Real>(
+    fn deconvolve_back<V: Number>(
         &self,
-        prepared: &Self::Prepared<T>,
-        modes: &Self::Input<'_, T>,
+        prepared: &Self::Prepared<V::Real>,
+        modes: &Self::Input<'_, Complex<V::Real>>,
         items: Range<usize>,
         sign: Sign,
-        fine: Self::Fine<T>,
-    ) -> Result<Spectrum<Self::Fine<T>>>;
+        fine: Self::Fine<V::Real>,
+    ) -> Result<Spectrum<Self::Fine<V::Real>, V>>;
 
     /// Type 2, second stage: `grid[l] = Σ_k spectrum[k] exp(±2πi k·l/n)`, timed as [`Backend::fft`] is.
     ///
     /// # Errors
     /// If the device was lost.
-    fn fft_back<T: Real>(
+    fn fft_back<V: Number>(
         &self,
-        prepared: &Self::Prepared<T>,
-        spectrum: Spectrum<Self::Fine<T>>,
+        prepared: &Self::Prepared<V::Real>,
+        spectrum: Spectrum<Self::Fine<V::Real>, V>,
         items: usize,
         sign: Sign,
         timings: &mut Timings,
-    ) -> Result<Grid<Self::Fine<T>>>;
+    ) -> Result<Grid<Self::Fine<V::Real>, V>>;
 
     /// Type 2, last stage: `c[j] = Σ_l grid[l] Π_a φ((l_a - u_ja)·2/w)` into the values from `i * M` on, for
     /// each i of `items`.
     ///
     /// # Errors
     /// If the device was lost.
-    fn interp<T: Real>(
+    fn interp<V: Number>(
         &self,
-        prepared: &Self::Prepared<T>,
-        points: &Self::Points<T>,
-        grid: &Grid<Self::Fine<T>>,
-        values: &mut Self::Output<'_, T>,
+        prepared: &Self::Prepared<V::Real>,
+        points: &Self::Points<V::Real>,
+        grid: &Grid<Self::Fine<V::Real>, V>,
+        values: &mut Self::Output<'_, V>,
         items: Range<usize>,
     ) -> Result<()>;
 }

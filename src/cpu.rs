@@ -6,16 +6,16 @@ pub(crate) mod interp;
 pub(crate) mod spread;
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use num_complex::Complex;
 
 use crate::backend::{Backend, Design, Grid, Spectrum};
 use crate::error::{Error, Result};
-use crate::nufft::{AxisTiles, Bins, ModeAxis, Sign, Stage, Tiling, Timings};
+use crate::nufft::{AxisTiles, Bins, KernelTable, ModeAxis, ModeOrder, Sign, Stage, Tiling, Timings};
 use crate::pages::Pages;
 use crate::parallel;
-use crate::real::Real;
+use crate::real::{Number, Real};
 use crate::shape;
 use crate::stencil::Stencil;
 
@@ -67,7 +67,8 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    fn new<T: Real>(grid: &[usize], stencil: &Stencil<T>) -> Self {
+    /// Of cells of type `V`.
+    fn new<V: Number>(grid: &[usize], stencil: &Stencil<V::Real>) -> Self {
         let dimensions = grid.len();
         let first = 3 - dimensions;
         let (mut cells, mut padded) = ([1; 3], [1; 3]);
@@ -76,7 +77,7 @@ impl Layout {
             padded[first + axis] = count + stencil.width - 1;
         }
         // Rows begin where vectors do.
-        padded[2] = (cells[2] + stencil.row).next_multiple_of(4);
+        padded[2] = (cells[2] + stencil.row).next_multiple_of(8 / V::PARTS);
         Self { dimensions, cells, padded, strides: [padded[1] * padded[2], padded[2], 1] }
     }
 
@@ -112,18 +113,73 @@ impl<T: Real> Fine<T> {
 /// What the CPU keeps of a plan.
 #[derive(Debug)]
 pub struct Prepared<T: Real> {
-    pub(crate) layout: Layout,
-    pub(crate) stencil: Stencil<T>,
+    grid: Vec<usize>,
+    kernel: KernelTable<T>,
     modes: Vec<ModeAxis<T>>,
     mode_count: usize,
-    transform: fft::Transform<T>,
+    order: ModeOrder,
+    complex: Field<T>,
+    /// Made when real data first come.
+    real: OnceLock<Field<T>>,
 }
 
-/// Fine grids of transforms executed together, one after another.
+/// A grid of complex or of real cells: how it lies in memory, its stencils, its transform, its modes.
+#[derive(Debug)]
+pub(crate) struct Field<T: Real> {
+    pub(crate) layout: Layout,
+    pub(crate) stencil: Stencil<T>,
+    pub(crate) transform: fft::Transform<T>,
+    pub(crate) axes: Vec<ModeAxis<T>>,
+    pub(crate) places: deconvolve::Places,
+}
+
+impl<T: Real> Field<T> {
+    /// For cells of type `V`.
+    fn new<V: Number<Real = T>>(
+        grid: &[usize],
+        kernel: &KernelTable<T>,
+        modes: &[ModeAxis<T>],
+        order: ModeOrder,
+    ) -> Self {
+        let stencil = Stencil::new::<V>(kernel);
+        let layout = Layout::new::<V>(grid, &stencil);
+        let strides = &layout.strides[layout.slowest()..];
+        let kept: Vec<usize> = modes.iter().map(ModeAxis::count).collect();
+        let real = V::PARTS == 1;
+        let (transform, axes) = if real {
+            (fft::Transform::real(grid, strides, &kept), modes.iter().map(ModeAxis::symmetric).collect())
+        } else {
+            (fft::Transform::new(grid, strides, &kept, order), modes.to_vec())
+        };
+        Self { layout, stencil, transform, axes, places: deconvolve::Places::new(modes, order, real) }
+    }
+
+    /// Cells of complex numbers that a grid of `V` takes.
+    fn complex_len<V: Number>(&self) -> usize {
+        self.layout.len() * V::PARTS / 2
+    }
+}
+
+impl<T: Real> Prepared<T> {
+    /// What serves cells of type `V`.
+    fn field<V: Number<Real = T>>(&self) -> &Field<T> {
+        let Self { grid, kernel, modes, order, complex, real, .. } = self;
+        if V::PARTS == 2 { complex } else { real.get_or_init(|| Field::new::<V>(grid, kernel, modes, *order)) }
+    }
+}
+
+/// Fine grids of transforms executed together, one after another: of complex cells, or of real ones in half of the memory.
 #[derive(Debug)]
 pub struct Fine<T: Real> {
     cells: Pages<Complex<T>>,
     holds: Holds,
+}
+
+impl<T: Real> Fine<T> {
+    /// Some grids' cells.
+    fn cells<V: Number<Real = T>>(&mut self, field: &Field<T>, grids: usize) -> &mut [V] {
+        &mut bytemuck::cast_slice_mut(&mut self.cells)[..grids * field.layout.len()]
+    }
 }
 
 /// What cells hold.
@@ -138,8 +194,8 @@ enum Holds {
 }
 
 impl Backend for Cpu {
-    type Input<'a, T: Real> = &'a [Complex<T>];
-    type Output<'a, T: Real> = &'a mut [Complex<T>];
+    type Input<'a, V: Number> = &'a [V];
+    type Output<'a, V: Number> = &'a mut [V];
     type Fine<T: Real> = Fine<T>;
     type Points<T: Real> = Bins<T>;
     type Prepared<T: Real> = Prepared<T>;
@@ -180,22 +236,21 @@ impl Backend for Cpu {
     }
 
     fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Prepared<T>> {
-        let stencil = Stencil::new(design.kernel);
-        let layout = Layout::new(design.grid, &stencil);
-        shape::product("the fine grid with its halo", &layout.padded)?;
-        let kept: Vec<usize> = design.modes.iter().map(ModeAxis::count).collect();
-        let strides = &layout.strides[layout.slowest()..];
-        let transform = fft::Transform::new(design.grid, strides, &kept, design.order);
-        transform.ready(design.sign);
-        Ok(Prepared { layout, stencil, modes: design.modes.to_vec(), mode_count: design.mode_count(), transform })
+        let Design { grid, kernel, modes, order, sign, .. } = *design;
+        let complex = Field::new::<Complex<T>>(grid, kernel, modes, order);
+        shape::product("the fine grid with its halo", &complex.layout.padded)?;
+        complex.transform.ready(sign);
+        let (grid, kernel, mode_count) = (grid.to_vec(), kernel.clone(), design.mode_count());
+        Ok(Prepared { grid, kernel, modes: modes.to_vec(), mode_count, order, complex, real: OnceLock::new() })
     }
 
     fn fine_bytes<T: Real>(&self, design: &Design<'_, T>) -> usize {
-        Layout::new(design.grid, &Stencil::new(design.kernel)).len().saturating_mul(size_of::<Complex<T>>())
+        let layout = Layout::new::<Complex<T>>(design.grid, &Stencil::new::<Complex<T>>(design.kernel));
+        layout.len().saturating_mul(size_of::<Complex<T>>())
     }
 
     fn blank<T: Real>(&self, prepared: &Prepared<T>, items: usize) -> Result<Fine<T>> {
-        let len = prepared.layout.len().saturating_mul(items);
+        let len = prepared.complex.layout.len().saturating_mul(items);
         let cells = Pages::zeroed(len, "the fine grid", "use fewer modes or a smaller upsampling")?;
         Ok(Fine { cells, holds: Holds::Nothing })
     }
@@ -208,33 +263,34 @@ impl Backend for Cpu {
         Some(points)
     }
 
-    fn load<'a, T: Real>(&self, host: &'a [Complex<T>]) -> Result<&'a [Complex<T>]> {
+    fn load<'a, V: Number>(&self, host: &'a [V]) -> Result<&'a [V]> {
         Ok(host)
     }
 
-    fn open<'a, T: Real>(&self, host: &'a mut [Complex<T>]) -> Result<&'a mut [Complex<T>]> {
+    fn open<'a, V: Number>(&self, host: &'a mut [V]) -> Result<&'a mut [V]> {
         Ok(host)
     }
 
-    fn store<T: Real>(&self, _: &mut [Complex<T>]) -> Result<()> {
+    fn store<V: Number>(&self, _: &mut [V]) -> Result<()> {
         Ok(())
     }
 
-    fn clear<T: Real>(&self, _: &Prepared<T>, mut fine: Fine<T>) -> Result<Grid<Fine<T>>> {
+    fn clear<V: Number>(&self, _: &Prepared<V::Real>, mut fine: Fine<V::Real>) -> Result<Grid<Fine<V::Real>, V>> {
         if fine.holds == Holds::Sums {
             fine.holds = Holds::Leavings;
         }
-        Ok(Grid(fine))
+        Ok(Grid::new(fine))
     }
 
     fn read_grid<T: Real>(
         &self,
         prepared: &Prepared<T>,
-        Grid(fine): &mut Grid<Fine<T>>,
+        grid: &mut Grid<Fine<T>, Complex<T>>,
         to: &mut [Complex<T>],
     ) -> Result<()> {
+        let fine = &mut grid.0;
         fine.zeroed();
-        let layout = &prepared.layout;
+        let layout = &prepared.complex.layout;
         parallel::chunks(to, layout.cells[2], 1, |index, row| row.copy_from_slice(&fine.cells[layout.row(index)]));
         Ok(())
     }
@@ -244,8 +300,8 @@ impl Backend for Cpu {
         prepared: &Prepared<T>,
         from: &[Complex<T>],
         mut fine: Fine<T>,
-    ) -> Result<Grid<Fine<T>>> {
-        let Prepared { layout, stencil, .. } = prepared;
+    ) -> Result<Grid<Fine<T>, Complex<T>>> {
+        let Field { layout, stencil, .. } = &prepared.complex;
         fine.holds = Holds::Leavings;
         for (index, row) in from.chunks_exact(layout.cells[2]).enumerate() {
             fine.cells[layout.row(index)].copy_from_slice(row);
@@ -253,112 +309,121 @@ impl Backend for Cpu {
         let cells: usize = layout.cells.iter().product();
         let grids = fine.cells.chunks_exact_mut(layout.len()).take(from.len() / cells);
         grids.for_each(|grid| interp::fill_halo(layout, stencil.width, grid));
-        Ok(Grid(fine))
+        Ok(Grid::new(fine))
     }
 
-    fn spread<T: Real>(
+    fn spread<V: Number>(
         &self,
-        prepared: &Prepared<T>,
-        points: &Bins<T>,
-        strengths: &&[Complex<T>],
+        prepared: &Prepared<V::Real>,
+        points: &Bins<V::Real>,
+        strengths: &&[V],
         items: Range<usize>,
-        Grid(mut fine): Grid<Fine<T>>,
-    ) -> Result<Grid<Fine<T>>> {
+        mut grid: Grid<Fine<V::Real>, V>,
+    ) -> Result<Grid<Fine<V::Real>, V>> {
+        let (field, fine) = (prepared.field::<V>(), &mut grid.0);
         let strengths = &strengths[items.start * points.len..items.end * points.len];
-        let grids = &mut fine.cells[..items.len() * prepared.layout.len()];
-        self.install(spread::work(&prepared.layout, &prepared.stencil, points.len), || {
-            spread::spread(prepared, points, strengths, grids, fine.holds != Holds::Leavings);
-        });
+        let clean = fine.holds != Holds::Leavings;
         fine.holds = Holds::Sums;
-        Ok(Grid(fine))
+        let grids = fine.cells(field, items.len());
+        self.install(spread::work::<V>(&field.layout, &field.stencil, points.len), || {
+            spread::spread(field, points, strengths, grids, clean);
+        });
+        Ok(grid)
     }
 
-    fn fft<T: Real>(
+    fn fft<V: Number>(
         &self,
-        prepared: &Prepared<T>,
-        Grid(mut fine): Grid<Fine<T>>,
+        prepared: &Prepared<V::Real>,
+        grid: Grid<Fine<V::Real>, V>,
         items: usize,
         sign: Sign,
         timings: &mut Timings,
-    ) -> Result<Spectrum<Fine<T>>> {
-        let len = prepared.layout.len();
+    ) -> Result<Spectrum<Fine<V::Real>, V>> {
+        let (field, mut fine) = (prepared.field::<V>(), grid.0);
+        let len = field.complex_len::<V>();
         fine.zeroed();
         fine.holds = Holds::Leavings;
         timings.time(Stage::Fft, || {
             self.install(len, || {
-                fine.cells.chunks_exact_mut(len).take(items).for_each(|grid| prepared.transform.forward(grid, sign));
+                fine.cells.chunks_exact_mut(len).take(items).for_each(|grid| field.transform.forward(grid, sign));
             });
         });
-        Ok(Spectrum(fine))
+        Ok(Spectrum::new(fine))
     }
 
-    fn deconvolve<T: Real>(
+    fn deconvolve<V: Number>(
         &self,
-        prepared: &Prepared<T>,
-        Spectrum(fine): &mut Spectrum<Fine<T>>,
-        modes: &mut &mut [Complex<T>],
+        prepared: &Prepared<V::Real>,
+        spectrum: &mut Spectrum<Fine<V::Real>, V>,
+        modes: &mut &mut [Complex<V::Real>],
         items: Range<usize>,
         sign: Sign,
     ) -> Result<()> {
-        let Prepared { mode_count, transform, modes: axes, layout, .. } = prepared;
-        let modes = modes[items.start * mode_count..items.end * mode_count].chunks_exact_mut(*mode_count);
-        self.install(layout.len(), || {
-            let grids = fine.cells.chunks_exact_mut(layout.len());
-            grids.zip(modes).for_each(|(grid, modes)| deconvolve::deconvolve(transform, axes, sign, grid, modes));
+        let (field, count) = (prepared.field::<V>(), prepared.mode_count);
+        let modes = modes[items.start * count..items.end * count].chunks_exact_mut(count);
+        let len = field.complex_len::<V>();
+        let (grids, spare) = spectrum.0.cells.split_at_mut(items.len() * len);
+        self.install(len, || {
+            let grids = grids.chunks_exact_mut(len);
+            grids.zip(modes).for_each(|(grid, modes)| deconvolve::deconvolve(field, sign, grid, &mut *spare, modes));
         });
         Ok(())
     }
 
-    fn deconvolve_back<T: Real>(
+    fn deconvolve_back<V: Number>(
         &self,
-        prepared: &Prepared<T>,
-        modes: &&[Complex<T>],
+        prepared: &Prepared<V::Real>,
+        modes: &&[Complex<V::Real>],
         items: Range<usize>,
         sign: Sign,
-        mut fine: Fine<T>,
-    ) -> Result<Spectrum<Fine<T>>> {
-        let Prepared { mode_count, transform, modes: axes, layout, .. } = prepared;
-        let modes = modes[items.start * mode_count..items.end * mode_count].chunks_exact(*mode_count);
+        mut fine: Fine<V::Real>,
+    ) -> Result<Spectrum<Fine<V::Real>, V>> {
+        let (field, count) = (prepared.field::<V>(), prepared.mode_count);
+        let modes = modes[items.start * count..items.end * count].chunks_exact(count);
         fine.holds = Holds::Leavings;
-        self.install(layout.len(), || {
-            let grids = fine.cells.chunks_exact_mut(layout.len());
-            grids.zip(modes).for_each(|(grid, modes)| deconvolve::back(transform, axes, sign, modes, grid));
+        let len = field.complex_len::<V>();
+        self.install(len, || {
+            let grids = fine.cells.chunks_exact_mut(len);
+            grids.zip(modes).for_each(|(grid, modes)| deconvolve::back(field, sign, modes, grid));
         });
-        Ok(Spectrum(fine))
+        Ok(Spectrum::new(fine))
     }
 
-    fn fft_back<T: Real>(
+    fn fft_back<V: Number>(
         &self,
-        prepared: &Prepared<T>,
-        Spectrum(mut fine): Spectrum<Fine<T>>,
+        prepared: &Prepared<V::Real>,
+        spectrum: Spectrum<Fine<V::Real>, V>,
         items: usize,
         sign: Sign,
         timings: &mut Timings,
-    ) -> Result<Grid<Fine<T>>> {
-        let len = prepared.layout.len();
+    ) -> Result<Grid<Fine<V::Real>, V>> {
+        let (field, mut fine) = (prepared.field::<V>(), spectrum.0);
+        let len = field.complex_len::<V>();
         timings.time(Stage::Fft, || {
             self.install(len, || {
                 for grid in fine.cells.chunks_exact_mut(len).take(items) {
-                    prepared.transform.backward(grid, sign);
-                    interp::fill_halo(&prepared.layout, prepared.stencil.width, grid);
+                    field.transform.backward(grid, sign);
+                    let cells: &mut [V] = bytemuck::cast_slice_mut(grid);
+                    interp::fill_halo(&field.layout, field.stencil.width, cells);
                 }
             });
         });
-        Ok(Grid(fine))
+        Ok(Grid::new(fine))
     }
 
-    fn interp<T: Real>(
+    fn interp<V: Number>(
         &self,
-        prepared: &Prepared<T>,
-        points: &Bins<T>,
-        Grid(fine): &Grid<Fine<T>>,
-        values: &mut &mut [Complex<T>],
+        prepared: &Prepared<V::Real>,
+        points: &Bins<V::Real>,
+        grid: &Grid<Fine<V::Real>, V>,
+        values: &mut &mut [V],
         items: Range<usize>,
     ) -> Result<()> {
+        let field = prepared.field::<V>();
         let values = &mut values[items.start * points.len..items.end * points.len];
-        let grids = &fine.cells[..items.len() * prepared.layout.len()];
-        self.install(spread::work(&prepared.layout, &prepared.stencil, points.len), || {
-            interp::interp(prepared, points, grids, values);
+        let grids = &bytemuck::cast_slice(&grid.0.cells)[..items.len() * field.layout.len()];
+        self.install(spread::work::<V>(&field.layout, &field.stencil, points.len), || {
+            interp::interp(field, points, grids, values);
         });
         Ok(())
     }

@@ -13,7 +13,7 @@ use num_complex::Complex;
 use crate::backend::{Backend, Design, Grid, Spectrum};
 use crate::error::{Error, Result};
 use crate::nufft::{Bins, Sign, Tiling, Timings};
-use crate::real::Real;
+use crate::real::{Number, Real, Values};
 
 mod buffer;
 mod deconvolve;
@@ -30,6 +30,7 @@ pub use fft::Fine;
 pub use pipeline::shader_sources;
 pub use points::Points;
 
+use buffer::complex_bytes;
 use device::Context;
 
 /// A GPU, open for work. Clones share the device and its compiled kernels.
@@ -152,7 +153,7 @@ impl Gpu {
     ///
     /// # Errors
     /// If the buffer cannot be bound.
-    pub fn input<T: Real>(&self, buffer: wgpu::Buffer) -> Result<Input<T>> {
+    pub fn input<T: Real>(&self, buffer: wgpu::Buffer) -> Result<Input<Complex<T>>> {
         bindable(&buffer)?;
         Ok(Input { buffer, kind: PhantomData })
     }
@@ -162,7 +163,7 @@ impl Gpu {
     ///
     /// # Errors
     /// If the buffer cannot be bound.
-    pub fn output<T: Real>(&self, buffer: wgpu::Buffer) -> Result<Output<'static, T>> {
+    pub fn output<T: Real>(&self, buffer: wgpu::Buffer) -> Result<Output<'static, Complex<T>>> {
         bindable(&buffer)?;
         Ok(Output { buffer, host: None })
     }
@@ -188,8 +189,8 @@ pub struct Prepared<T: Real> {
 }
 
 impl Backend for Gpu {
-    type Input<'a, T: Real> = Input<T>;
-    type Output<'a, T: Real> = Output<'a, T>;
+    type Input<'a, V: Number> = Input<V>;
+    type Output<'a, V: Number> = Output<'a, V>;
     type Fine<T: Real> = Fine<T>;
     type Points<T: Real> = Points<T>;
     type Prepared<T: Real> = Prepared<T>;
@@ -233,110 +234,127 @@ impl Backend for Gpu {
         Points::new(&self.0, &prepared.spread, bins)
     }
 
-    fn load<T: Real>(&self, host: &[Complex<T>]) -> Result<Input<T>> {
-        let buffer = self.0.storage("input", size_of_val(host) as u64)?;
-        self.0.write("input", &buffer, host)?;
+    fn load<V: Number>(&self, host: &[V]) -> Result<Input<V>> {
+        let buffer = self.0.storage("input", host.len() as u64 * complex_bytes::<V::Real>())?;
+        match V::values(host) {
+            Values::Complex(host) => self.0.write("input", &buffer, host)?,
+            Values::Real(host) => {
+                let host: Vec<_> = host.iter().map(|&x| Complex::new(x, V::Real::default())).collect();
+                self.0.write("input", &buffer, &host)?;
+            }
+        }
         Ok(Input { buffer, kind: PhantomData })
     }
 
-    fn open<'a, T: Real>(&self, host: &'a mut [Complex<T>]) -> Result<Output<'a, T>> {
-        Ok(Output { buffer: self.0.storage("output", size_of_val(host) as u64)?, host: Some(host) })
+    fn open<'a, V: Number>(&self, host: &'a mut [V]) -> Result<Output<'a, V>> {
+        let bytes = host.len() as u64 * complex_bytes::<V::Real>();
+        Ok(Output { buffer: self.0.storage("output", bytes)?, host: Some(host) })
     }
 
-    fn store<T: Real>(&self, output: Output<'_, T>) -> Result<()> {
+    fn store<V: Number>(&self, output: Output<'_, V>) -> Result<()> {
         match output.host {
             Some(host) => {
                 // Brought over in pieces: the caller's array is written when all of them have come.
                 let mut all = vec![Complex::default(); host.len()];
                 self.0.download("output", &output.buffer, &mut all)?;
-                host.copy_from_slice(&all);
+                host.iter_mut().zip(all).for_each(|(to, from)| *to = V::part_of(from));
                 Ok(())
             }
             None => self.0.alive(),
         }
     }
 
-    fn clear<T: Real>(&self, _: &Prepared<T>, fine: Fine<T>) -> Result<Grid<Fine<T>>> {
+    fn clear<V: Number>(&self, _: &Prepared<V::Real>, fine: Fine<V::Real>) -> Result<Grid<Fine<V::Real>, V>> {
         self.0.run("clear", |encoder| encoder.clear_buffer(&fine.buffer, 0, None))?;
-        Ok(Grid(fine))
+        Ok(Grid::new(fine))
     }
 
-    fn read_grid<T: Real>(&self, _: &Prepared<T>, Grid(fine): &mut Grid<Fine<T>>, to: &mut [Complex<T>]) -> Result<()> {
-        self.0.download("the fine grid", &fine.buffer, to)
+    fn read_grid<T: Real>(
+        &self,
+        _: &Prepared<T>,
+        grid: &mut Grid<Fine<T>, Complex<T>>,
+        to: &mut [Complex<T>],
+    ) -> Result<()> {
+        self.0.download("the fine grid", &grid.0.buffer, to)
     }
 
-    fn write_grid<T: Real>(&self, _: &Prepared<T>, from: &[Complex<T>], fine: Fine<T>) -> Result<Grid<Fine<T>>> {
+    fn write_grid<T: Real>(
+        &self,
+        _: &Prepared<T>,
+        from: &[Complex<T>],
+        fine: Fine<T>,
+    ) -> Result<Grid<Fine<T>, Complex<T>>> {
         self.0.write("the fine grid", &fine.buffer, from)?;
-        Ok(Grid(fine))
+        Ok(Grid::new(fine))
     }
 
-    fn spread<T: Real>(
+    fn spread<V: Number>(
         &self,
-        prepared: &Prepared<T>,
-        points: &Points<T>,
-        strengths: &Input<T>,
+        prepared: &Prepared<V::Real>,
+        points: &Points<V::Real>,
+        strengths: &Input<V>,
         items: Range<usize>,
-        Grid(fine): Grid<Fine<T>>,
-    ) -> Result<Grid<Fine<T>>> {
-        spread::run(&self.0, prepared, points, &strengths.buffer, items.start, &fine.buffer)?;
-        Ok(Grid(fine))
+        grid: Grid<Fine<V::Real>, V>,
+    ) -> Result<Grid<Fine<V::Real>, V>> {
+        spread::run(&self.0, prepared, points, &strengths.buffer, items.start, &grid.0.buffer)?;
+        Ok(grid)
     }
 
-    fn fft<T: Real>(
+    fn fft<V: Number>(
         &self,
-        prepared: &Prepared<T>,
-        grid: Grid<Fine<T>>,
+        prepared: &Prepared<V::Real>,
+        grid: Grid<Fine<V::Real>, V>,
         _: usize,
         sign: Sign,
         timings: &mut Timings,
-    ) -> Result<Spectrum<Fine<T>>> {
-        let Grid(mut fine) = grid;
+    ) -> Result<Spectrum<Fine<V::Real>, V>> {
+        let mut fine = grid.0;
         prepared.fft.forward(&self.0, &mut fine, sign, timings)?;
-        Ok(Spectrum(fine))
+        Ok(Spectrum::new(fine))
     }
 
-    fn deconvolve<T: Real>(
+    fn deconvolve<V: Number>(
         &self,
-        prepared: &Prepared<T>,
-        spectrum: &mut Spectrum<Fine<T>>,
-        modes: &mut Output<'_, T>,
+        prepared: &Prepared<V::Real>,
+        spectrum: &mut Spectrum<Fine<V::Real>, V>,
+        modes: &mut Output<'_, Complex<V::Real>>,
         items: Range<usize>,
         _: Sign,
     ) -> Result<()> {
         prepared.deconvolve.forward(&self.0, &prepared.extents, &spectrum.0.buffer, &modes.buffer, items.start)
     }
 
-    fn deconvolve_back<T: Real>(
+    fn deconvolve_back<V: Number>(
         &self,
-        prepared: &Prepared<T>,
-        modes: &Input<T>,
+        prepared: &Prepared<V::Real>,
+        modes: &Input<Complex<V::Real>>,
         items: Range<usize>,
         _: Sign,
-        fine: Fine<T>,
-    ) -> Result<Spectrum<Fine<T>>> {
+        fine: Fine<V::Real>,
+    ) -> Result<Spectrum<Fine<V::Real>, V>> {
         prepared.deconvolve.back(&self.0, &prepared.extents, &modes.buffer, items.start, &fine.buffer)?;
-        Ok(Spectrum(fine))
+        Ok(Spectrum::new(fine))
     }
 
-    fn fft_back<T: Real>(
+    fn fft_back<V: Number>(
         &self,
-        prepared: &Prepared<T>,
-        spectrum: Spectrum<Fine<T>>,
+        prepared: &Prepared<V::Real>,
+        spectrum: Spectrum<Fine<V::Real>, V>,
         _: usize,
         sign: Sign,
         timings: &mut Timings,
-    ) -> Result<Grid<Fine<T>>> {
-        let Spectrum(mut fine) = spectrum;
+    ) -> Result<Grid<Fine<V::Real>, V>> {
+        let mut fine = spectrum.0;
         prepared.fft.backward(&self.0, &mut fine, sign, timings)?;
-        Ok(Grid(fine))
+        Ok(Grid::new(fine))
     }
 
-    fn interp<T: Real>(
+    fn interp<V: Number>(
         &self,
-        prepared: &Prepared<T>,
-        points: &Points<T>,
-        grid: &Grid<Fine<T>>,
-        values: &mut Output<'_, T>,
+        prepared: &Prepared<V::Real>,
+        points: &Points<V::Real>,
+        grid: &Grid<Fine<V::Real>, V>,
+        values: &mut Output<'_, V>,
         items: Range<usize>,
     ) -> Result<()> {
         interp::run(&self.0, prepared, points, &grid.0.buffer, &values.buffer, items.start)

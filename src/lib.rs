@@ -24,6 +24,7 @@ pub mod nufft;
 mod pages;
 mod parallel;
 mod real;
+mod roots;
 mod shape;
 mod simd;
 mod stencil;
@@ -37,6 +38,6 @@ pub use error::{Error, Result};
 pub use gpu::Gpu;
 pub use nufft::{ModeOrder, NufftBuilder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Stage, Timings};
 pub use pages::Pages;
-pub use real::{Coordinate, Real};
+pub use real::{Coordinate, Number, Real};
 #[cfg(feature = "gpu")]
 pub use wgpu;

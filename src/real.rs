@@ -1,8 +1,10 @@
-//! The two element types every kernel is written for, f32 and f64.
+//! The element types every kernel is written for: f32 and f64, and complex numbers of them.
 
 use std::fmt;
+use std::ops::Add;
 use std::sync::Arc;
 
+use num_complex::Complex;
 use rustfft::Fft;
 
 use crate::cpu::{fft, interp, spread};
@@ -13,6 +15,7 @@ mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
+    impl<T: super::Real> Sealed for num_complex::Complex<T> {}
 }
 
 /// The large inner loops, compiled once a type in this crate: a generic function is compiled again in every crate that
@@ -22,7 +25,13 @@ pub trait Compiled: Sized {
     fn spread(loops: spread::Spread<'_, Self>)
     where
         Self: Real;
+    fn spread_complex(loops: spread::Spread<'_, Complex<Self>>)
+    where
+        Self: Real;
     fn interp(loops: interp::Interp<'_, Self>)
+    where
+        Self: Real;
+    fn interp_complex(loops: interp::Interp<'_, Complex<Self>>)
     where
         Self: Real;
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>>
@@ -79,6 +88,121 @@ impl Real for f64 {
     }
 }
 
+/// What strengths and values are: real numbers, or complex ones. Sealed.
+#[expect(private_interfaces, reason = "nobody outside can call what takes them")]
+pub trait Number: sealed::Sealed + bytemuck::Pod + Default + fmt::Debug + Send + Sync + Add<Output = Self> {
+    /// The real numbers it is made of.
+    type Real: Real;
+    /// How many of them.
+    const PARTS: usize;
+    /// As a complex number.
+    fn complex(self) -> Complex<Self::Real>;
+    /// The number, or the real part where it is to be real.
+    fn part_of(z: Complex<Self::Real>) -> Self;
+    /// Its parts in turn, as a vector.
+    #[doc(hidden)]
+    fn lanes<const L: usize>(self) -> [Self::Real; L];
+    /// The sum over a vector of parts in turn.
+    #[doc(hidden)]
+    fn sum<const L: usize>(lanes: [Self::Real; L]) -> Self;
+    #[doc(hidden)]
+    fn spread(loops: spread::Spread<'_, Self>);
+    #[doc(hidden)]
+    fn interp(loops: interp::Interp<'_, Self>);
+    #[doc(hidden)]
+    fn values(slice: &[Self]) -> Values<'_, Self::Real>;
+    #[doc(hidden)]
+    fn values_mut(slice: &mut [Self]) -> ValuesMut<'_, Self::Real>;
+}
+
+/// Numbers of either kind, where a type parameter cannot be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Values<'a, T: Real> {
+    Real(&'a [T]),
+    Complex(&'a [Complex<T>]),
+}
+
+/// The same, to be written.
+#[derive(Debug)]
+pub(crate) enum ValuesMut<'a, T: Real> {
+    Real(&'a mut [T]),
+    Complex(&'a mut [Complex<T>]),
+}
+
+#[expect(private_interfaces, reason = "see the trait")]
+impl<T: Real> Number for T {
+    type Real = T;
+    const PARTS: usize = 1;
+    #[inline(always)]
+    fn complex(self) -> Complex<T> {
+        Complex::new(self, T::zero())
+    }
+    #[inline(always)]
+    fn part_of(z: Complex<T>) -> T {
+        z.re
+    }
+    #[inline(always)]
+    fn lanes<const L: usize>(self) -> [T; L] {
+        [self; L]
+    }
+    #[inline(always)]
+    fn sum<const L: usize>(lanes: [T; L]) -> T {
+        lanes[1..].iter().fold(lanes[0], |sum, &lane| sum + lane)
+    }
+    fn spread(loops: spread::Spread<'_, T>) {
+        <T as Compiled>::spread(loops);
+    }
+    fn interp(loops: interp::Interp<'_, T>) {
+        <T as Compiled>::interp(loops);
+    }
+    fn values(slice: &[T]) -> Values<'_, T> {
+        Values::Real(slice)
+    }
+    fn values_mut(slice: &mut [T]) -> ValuesMut<'_, T> {
+        ValuesMut::Real(slice)
+    }
+}
+
+#[expect(private_interfaces, reason = "see the trait")]
+impl<T: Real> Number for Complex<T> {
+    type Real = T;
+    const PARTS: usize = 2;
+    #[inline(always)]
+    fn complex(self) -> Self {
+        self
+    }
+    #[inline(always)]
+    fn part_of(z: Self) -> Self {
+        z
+    }
+    #[inline(always)]
+    fn lanes<const L: usize>(self) -> [T; L] {
+        let mut lanes = [self.re; L];
+        for pair in 0..L / 2 {
+            lanes[2 * pair + 1] = self.im;
+        }
+        lanes
+    }
+    #[inline(always)]
+    fn sum<const L: usize>(lanes: [T; L]) -> Self {
+        let pairs = lanes.as_chunks::<2>().0;
+        let first = Complex::new(pairs[0][0], pairs[0][1]);
+        pairs[1..].iter().fold(first, |sum, pair| sum + Complex::new(pair[0], pair[1]))
+    }
+    fn spread(loops: spread::Spread<'_, Self>) {
+        T::spread_complex(loops);
+    }
+    fn interp(loops: interp::Interp<'_, Self>) {
+        T::interp_complex(loops);
+    }
+    fn values(slice: &[Self]) -> Values<'_, T> {
+        Values::Complex(slice)
+    }
+    fn values_mut(slice: &mut [Self]) -> ValuesMut<'_, T> {
+        ValuesMut::Complex(slice)
+    }
+}
+
 /// A coordinate type. Whatever the precision of the data, geometry is computed in more than f64.
 pub trait Coordinate: sealed::Sealed + Copy + Send + Sync + Into<f64> + 'static {}
 impl Coordinate for f32 {}
@@ -87,10 +211,16 @@ impl Coordinate for f64 {}
 #[expect(private_interfaces, reason = "see the trait")]
 impl Compiled for f32 {
     fn spread(loops: spread::Spread<'_, Self>) {
-        stencil::run_f32(loops.layout.dimensions, loops.stencil.row, loops);
+        stencil::run_f32(loops.shape(), loops);
+    }
+    fn spread_complex(loops: spread::Spread<'_, Complex<Self>>) {
+        stencil::run_complex_f32(loops.shape(), loops);
     }
     fn interp(loops: interp::Interp<'_, Self>) {
-        stencil::run_f32(loops.layout.dimensions, loops.stencil.row, loops);
+        stencil::run_f32(loops.shape(), loops);
+    }
+    fn interp_complex(loops: interp::Interp<'_, Complex<Self>>) {
+        stencil::run_complex_f32(loops.shape(), loops);
     }
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
         static PLANNER: fft::Planner<f32> = fft::Planner::new(None);
@@ -101,10 +231,16 @@ impl Compiled for f32 {
 #[expect(private_interfaces, reason = "see the trait")]
 impl Compiled for f64 {
     fn spread(loops: spread::Spread<'_, Self>) {
-        stencil::run_f64(loops.layout.dimensions, loops.stencil.row, loops);
+        stencil::run_f64(loops.shape(), loops);
+    }
+    fn spread_complex(loops: spread::Spread<'_, Complex<Self>>) {
+        stencil::run_complex_f64(loops.shape(), loops);
     }
     fn interp(loops: interp::Interp<'_, Self>) {
-        stencil::run_f64(loops.layout.dimensions, loops.stencil.row, loops);
+        stencil::run_f64(loops.shape(), loops);
+    }
+    fn interp_complex(loops: interp::Interp<'_, Complex<Self>>) {
+        stencil::run_complex_f64(loops.shape(), loops);
     }
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
         static PLANNER: fft::Planner<f64> = fft::Planner::new(None);

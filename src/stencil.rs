@@ -1,13 +1,14 @@
 //! Stencils as the CPU's vector units take them: tables of weights, the dispatch over axes and row lengths, and sorted points a
 //! block at a time, with their places in the grid and what is to be fetched for the next ones.
 //!
-//! A row of a stencil is a few vectors of 32 bytes. Where the last of them has room to spare, rows begin at a multiple of two
-//! cells (or four), so that fewer vectors straddle cache lines; the weights come out of a table shifted by as many panels.
+//! A row of a stencil is a few vectors of 32 bytes, of complex or of real cells. Where the last of them has room to spare, rows begin
+//! at a multiple of two cells (or four), so that fewer vectors straddle cache lines; the weights come out of a table shifted by as
+//! many panels.
 
 use std::ops::Range;
 
 use crate::nufft::{BLOCK, Bins, KernelTable, Unpacked, multiply_add};
-use crate::real::Real;
+use crate::real::{Number, Real};
 use crate::simd::{self, Vectorised};
 
 /// Bytes of a vector.
@@ -15,7 +16,7 @@ const VECTOR: usize = 32;
 /// The longest row, for the Gaussian's widths past 16.
 const LONGEST: usize = 32;
 
-/// A kernel's table, padded to whole vectors.
+/// A kernel's table for one kind of cells, padded to whole vectors.
 #[derive(Debug)]
 pub(crate) struct Stencil<T> {
     /// Cells a stencil covers on each axis.
@@ -33,11 +34,13 @@ pub(crate) struct Stencil<T> {
 }
 
 impl<T: Real> Stencil<T> {
-    pub(crate) fn new(kernel: &KernelTable<T>) -> Self {
+    /// For cells of type `V`.
+    pub(crate) fn new<V: Number<Real = T>>(kernel: &KernelTable<T>) -> Self {
         let lanes = VECTOR / size_of::<T>();
+        let cells = lanes / V::PARTS;
         let width = kernel.width;
-        let row = if width > 16 { LONGEST } else { width.next_multiple_of(lanes / 2) };
-        let step = [4, 2, 1].into_iter().find(|step| *step <= lanes / 2 && width + step - 1 <= row).unwrap_or(1);
+        let row = if width > 16 { LONGEST } else { width.next_multiple_of(cells) };
+        let step = [4, 2, 1].into_iter().find(|step| *step <= cells && width + step - 1 <= row).unwrap_or(1);
         let spaced = |length: usize, shift: usize| {
             let mut table = vec![T::zero(); (kernel.degree + 1) * length];
             for (to, from) in table.chunks_exact_mut(length).zip(kernel.coefficients.chunks_exact(kernel.padded)) {
@@ -79,7 +82,7 @@ impl<T: Real> Stencil<T> {
     }
 }
 
-/// A loop nest over stencils of `D` axes whose rows have `P` cells: `G` vectors of `L` numbers, real and imaginary parts in turn,
+/// A loop nest over stencils of `D` axes whose rows have `P` cells: `G` vectors of `L` numbers, the parts of complex ones in turn,
 /// whose weights are `Q` vectors.
 pub(crate) trait OverStencils {
     /// As [`Vectorised::run`].
@@ -98,25 +101,35 @@ impl<V: OverStencils, const D: usize, const P: usize, const L: usize, const G: u
     }
 }
 
-/// Runs it for so many axes and a row length, in f64.
-pub(crate) fn run_f64<V: OverStencils>(dimensions: usize, row: usize, loops: V) {
-    match dimensions {
-        1 => f64_rows::<V, 1>(row, loops),
-        2 => f64_rows::<V, 2>(row, loops),
-        _ => f64_rows::<V, 3>(row, loops),
+/// Runs it for so many axes and a row length, on f64 cells.
+pub(crate) fn run_f64<V: OverStencils>((axes, row): (usize, usize), loops: V) {
+    match axes {
+        1 => rows_f64::<V, 1>(row, loops),
+        2 => rows_f64::<V, 2>(row, loops),
+        _ => rows_f64::<V, 3>(row, loops),
     }
 }
 
-/// Runs it for so many axes and a row length, in f32.
-pub(crate) fn run_f32<V: OverStencils>(dimensions: usize, row: usize, loops: V) {
-    match dimensions {
-        1 => f32_rows::<V, 1>(row, loops),
-        2 => f32_rows::<V, 2>(row, loops),
-        _ => f32_rows::<V, 3>(row, loops),
+fn rows_f64<V: OverStencils, const D: usize>(row: usize, loops: V) {
+    match row {
+        4 => simd::run(Nest::<V, D, 4, 4, 1, 1>(loops)),
+        8 => simd::run(Nest::<V, D, 8, 4, 2, 2>(loops)),
+        12 => simd::run(Nest::<V, D, 12, 4, 3, 3>(loops)),
+        16 => simd::run(Nest::<V, D, 16, 4, 4, 4>(loops)),
+        _ => simd::run(Nest::<V, D, LONGEST, 4, 8, 8>(loops)),
     }
 }
 
-fn f64_rows<V: OverStencils, const D: usize>(row: usize, loops: V) {
+/// Runs it for so many axes and a row length, on complex f64 cells.
+pub(crate) fn run_complex_f64<V: OverStencils>((axes, row): (usize, usize), loops: V) {
+    match axes {
+        1 => rows_complex_f64::<V, 1>(row, loops),
+        2 => rows_complex_f64::<V, 2>(row, loops),
+        _ => rows_complex_f64::<V, 3>(row, loops),
+    }
+}
+
+fn rows_complex_f64<V: OverStencils, const D: usize>(row: usize, loops: V) {
     match row {
         2 => simd::run(Nest::<V, D, 2, 4, 1, 1>(loops)),
         4 => simd::run(Nest::<V, D, 4, 4, 2, 1>(loops)),
@@ -130,7 +143,33 @@ fn f64_rows<V: OverStencils, const D: usize>(row: usize, loops: V) {
     }
 }
 
-fn f32_rows<V: OverStencils, const D: usize>(row: usize, loops: V) {
+/// Runs it for so many axes and a row length, on f32 cells.
+pub(crate) fn run_f32<V: OverStencils>((axes, row): (usize, usize), loops: V) {
+    match axes {
+        1 => rows_f32::<V, 1>(row, loops),
+        2 => rows_f32::<V, 2>(row, loops),
+        _ => rows_f32::<V, 3>(row, loops),
+    }
+}
+
+fn rows_f32<V: OverStencils, const D: usize>(row: usize, loops: V) {
+    match row {
+        8 => simd::run(Nest::<V, D, 8, 8, 1, 1>(loops)),
+        16 => simd::run(Nest::<V, D, 16, 8, 2, 2>(loops)),
+        _ => simd::run(Nest::<V, D, LONGEST, 8, 4, 4>(loops)),
+    }
+}
+
+/// Runs it for so many axes and a row length, on complex f32 cells.
+pub(crate) fn run_complex_f32<V: OverStencils>((axes, row): (usize, usize), loops: V) {
+    match axes {
+        1 => rows_complex_f32::<V, 1>(row, loops),
+        2 => rows_complex_f32::<V, 2>(row, loops),
+        _ => rows_complex_f32::<V, 3>(row, loops),
+    }
+}
+
+fn rows_complex_f32<V: OverStencils, const D: usize>(row: usize, loops: V) {
     match row {
         4 => simd::run(Nest::<V, D, 4, 8, 1, 1>(loops)),
         8 => simd::run(Nest::<V, D, 8, 8, 2, 1>(loops)),
@@ -140,26 +179,18 @@ fn f32_rows<V: OverStencils, const D: usize>(row: usize, loops: V) {
     }
 }
 
-/// A row of real weights, each twice: for the real and the imaginary part.
+/// A row of weights, each as often as a cell has parts.
 #[inline(always)]
-pub(crate) fn doubled<T: Copy, const P: usize, const L: usize, const G: usize>(weights: [T; P]) -> [[T; L]; G] {
+pub(crate) fn repeated<V: Number, const P: usize, const L: usize, const G: usize>(
+    weights: [V::Real; P],
+) -> [[V::Real; L]; G] {
     let mut rows = [[weights[0]; L]; G];
     for (group, row) in rows.iter_mut().enumerate() {
         for (lane, value) in row.iter_mut().enumerate() {
-            *value = weights[(group * L + lane) / 2];
+            *value = weights[(group * L + lane) / V::PARTS];
         }
     }
     rows
-}
-
-/// Real and imaginary part in turn, as a vector.
-#[inline(always)]
-pub(crate) fn paired<T: Copy, const L: usize>(re: T, im: T) -> [T; L] {
-    let mut pair = [re; L];
-    for lane in 0..L / 2 {
-        pair[2 * lane + 1] = im;
-    }
-    pair
 }
 
 /// Points whose stencils have been placed in an array of cells.
@@ -215,8 +246,8 @@ pub(crate) struct Blocks<'a, T> {
 }
 
 impl<'a, T: Real> Blocks<'a, T> {
-    /// Over the points of that range, in an array whose axes in use have these strides and whose first cell is `origin`.
-    pub(crate) fn new(
+    /// Over the points of that range, in an array of `V` whose axes in use have these strides and whose first cell is `origin`.
+    pub(crate) fn new<V: Number<Real = T>>(
         bins: &'a Bins<T>,
         stencil: &Stencil<T>,
         points: Range<usize>,
@@ -224,7 +255,7 @@ impl<'a, T: Real> Blocks<'a, T> {
         origin: usize,
     ) -> Self {
         let tile = bins.starts.partition_point(|&start| start as usize <= points.start).saturating_sub(1);
-        let lines = Fetch::new::<T>(bins, stencil, strides).lines_a_tile();
+        let lines = Fetch::new::<V>(bins, stencil, strides).lines_a_tile();
         Self { bins, strides, origin, step: stencil.step, tile, points, crowd: lines / 16 + 1 }
     }
 
@@ -286,9 +317,10 @@ pub(crate) struct Fetch {
 }
 
 impl Fetch {
-    pub(crate) fn new<T: Real>(bins: &Bins<T>, stencil: &Stencil<T>, strides: [usize; 3]) -> Self {
+    /// Over an array of `V`.
+    pub(crate) fn new<V: Number>(bins: &Bins<V::Real>, stencil: &Stencil<V::Real>, strides: [usize; 3]) -> Self {
         let axes = &bins.tiling.axes;
-        let line = 64 / (2 * size_of::<T>());
+        let line = 64 / size_of::<V>();
         let mut extents = [1; 3];
         for (extent, tiles) in extents[3 - axes.len()..].iter_mut().zip(axes) {
             *extent = tiles.start(1) + stencil.width - 1;

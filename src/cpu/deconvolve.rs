@@ -1,63 +1,89 @@
 //! Deconvolution: between spectrum and modes, with the correction for the kernel's transform and the caller's order, fused with the
 //! transform of the slowest axis: lines go from the grid to the modes (type 1), or from the modes to the grid (type 2).
+//!
+//! Of real data the spectrum holds half, and each of its rows goes to two places, as it is and mirrored.
 
 use std::ops::Range;
 
 use num_complex::Complex;
 
+use crate::cpu::Field;
 use crate::cpu::fft::{Columns, Run, Split, Transform, panel};
-use crate::nufft::{ModeAxis, Sign};
+use crate::nufft::{ModeAxis, ModeOrder, Sign};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
+use crate::roots::Pairs;
 use crate::transpose::{get_rows, put_rows};
 
-/// `modes[k] = spectrum[bin(k)] · Π factor(k)`; `grid` is what [`Transform::forward`] left.
+/// `modes[k] = spectrum[bin(k)] · Π factor(k)`; `grid` is what [`Transform::forward`] left, `spare` memory for as many pairs
+/// as a real line has.
 pub(crate) fn deconvolve<T: Real>(
-    transform: &Transform<T>,
-    axes: &[ModeAxis<T>],
+    field: &Field<T>,
     sign: Sign,
     grid: &mut [Complex<T>],
+    spare: &mut [Complex<T>],
     modes: &mut [Complex<T>],
 ) {
+    let Field { transform, axes, places, .. } = field;
     let work = grid.len();
-    if let Some(split) = &transform.split {
-        let (grid, modes) = (Disjoint::new(grid), Disjoint::new(modes));
-        return each_row_panel(transform, work, |rows| {
-            let columns = transform.axes()[1].cells;
-            // SAFETY: each task has rows of its own.
-            let cells = unsafe { grid.part(rows.start * columns, rows.len() * columns) };
-            transform.panel(1, sign).transform_there(cells);
-            for (run, among) in columns_of(transform, split, &rows) {
-                get_rows(cells, columns, rows.len(), among, |column, row| {
-                    let Part { within, mode } = Part::new(transform, run, &rows, column);
-                    let row = &row[within];
-                    // SAFETY: bins of different rows are different modes.
-                    let modes = unsafe { modes.part(mode, row.len()) };
-                    let factors = Factors::new(&axes[0], mode, row.len());
-                    for ((to, from), factor) in modes.iter_mut().zip(row).zip(factors.0) {
-                        *to = from * factor;
-                    }
-                });
-            }
-        });
-    }
     let slowest = &transform.axes()[0];
     if axes.len() == 1 {
-        // The line was transformed in place.
-        for run in &slowest.kept {
-            let modes = &mut modes[run.mode..][..run.bins.len()];
-            for ((i, to), from) in modes.iter_mut().enumerate().zip(&grid[run.bins.clone()]) {
-                *to = from * axes[0].factor(run.mode + i);
+        let Some(pairs) = &transform.pairs else {
+            return match &transform.split {
+                Some(split) => {
+                    let modes = Disjoint::new(modes);
+                    take_rows(transform, split, sign, grid, |mode, row| {
+                        // SAFETY: bins of different rows are different modes.
+                        let modes = unsafe { modes.part(mode, row.len()) };
+                        let factors = Factors::new(&axes[0], mode, row.len());
+                        for ((to, from), factor) in modes.iter_mut().zip(row).zip(factors.0) {
+                            *to = from * factor;
+                        }
+                    });
+                }
+                // The line was transformed in place.
+                None => {
+                    for run in &slowest.kept {
+                        let modes = &mut modes[run.mode..][..run.bins.len()];
+                        for ((i, to), from) in modes.iter_mut().enumerate().zip(&grid[run.bins.clone()]) {
+                            *to = from * axes[0].factor(run.mode + i);
+                        }
+                    }
+                }
+            };
+        };
+        let line: &[Complex<T>] = match &transform.split {
+            Some(split) => {
+                let natural = Disjoint::new(spare);
+                take_rows(transform, split, sign, grid, |pair, row| {
+                    // SAFETY: bins of different rows are different pairs.
+                    unsafe { natural.part(pair, row.len()) }.copy_from_slice(row);
+                });
+                &spare[..transform.len()]
             }
-        }
-        return;
+            None => &grid[..transform.len()],
+        };
+        let (top, modes) = (axes[0].count() / 2, Disjoint::new(modes));
+        return parallel::each((top + 1).div_ceil(LINE), work, |task| {
+            let mut row = [Complex::default(); 16];
+            for first in (task * LINE..(top + 1).min((task + 1) * LINE)).step_by(16) {
+                let row = &mut row[..16.min(top + 1 - first)];
+                let factors = Factors::new(&axes[0], top + first, row.len());
+                for ((k, bin), factor) in (first..).zip(row.iter_mut()).zip(factors.0) {
+                    let opposite = if k == 0 { line[0] } else { line[line.len() - k] };
+                    *bin = pairs.bin(k, line[k], opposite, sign) * factor;
+                }
+                places.put(&modes, [0, 0, top + first], row);
+            }
+        });
     }
     let all = transform.columns();
     let (grid, modes) = (Disjoint::new(grid), Disjoint::new(modes));
     parallel::each(all.len().div_ceil(TASK), work, |task| {
         let mut panel = transform.panel(0, sign);
+        let mut weighed = [Complex::default(); 16];
         for columns in &all[task * TASK..all.len().min((task + 1) * TASK)] {
-            let Weighed { first, stride, factors, scale } = Weighed::new(axes, columns);
+            let Weighed { factors, scale } = Weighed::new(axes, columns);
             let count = columns.count;
             panel.load(grid, columns.start, count, slowest, &slowest.all_parts());
             panel.transform(count);
@@ -65,11 +91,10 @@ pub(crate) fn deconvolve<T: Real>(
                 get_rows(&panel.lines, slowest.cells, count, run.bins.clone(), |bin, row| {
                     let k = run.mode + bin - run.bins.start;
                     let scale = scale * axes[0].factor(k);
-                    // SAFETY: each panel has columns of modes of its own.
-                    let modes = unsafe { modes.part(first + k * stride, count) };
-                    for ((to, from), factor) in modes.iter_mut().zip(row).zip(factors.0) {
+                    for ((to, from), factor) in weighed.iter_mut().zip(row).zip(factors.0) {
                         *to = from * (scale * factor);
                     }
+                    places.put(&modes, columns.at(k), &weighed[..count]);
                 });
             }
         }
@@ -77,65 +102,146 @@ pub(crate) fn deconvolve<T: Real>(
 }
 
 /// `spectrum[bin(k)] = modes[k] · Π factor(k)`, transformed along the slowest axis; [`Transform::backward`] does the others.
-pub(crate) fn back<T: Real>(
-    transform: &Transform<T>,
-    axes: &[ModeAxis<T>],
-    sign: Sign,
-    modes: &[Complex<T>],
-    grid: &mut [Complex<T>],
-) {
+pub(crate) fn back<T: Real>(field: &Field<T>, sign: Sign, modes: &[Complex<T>], grid: &mut [Complex<T>]) {
+    let Field { transform, axes, places, .. } = field;
     let work = grid.len();
     let slowest = &transform.axes()[0];
-    if axes.len() == 1 && transform.split.is_none() {
-        // The line will be transformed in place.
-        for run in &slowest.kept {
-            let modes = &modes[run.mode..][..run.bins.len()];
-            for ((i, from), to) in modes.iter().enumerate().zip(&mut grid[run.bins.clone()]) {
-                *to = from * axes[0].factor(run.mode + i);
+    if axes.len() == 1 {
+        let pairs = transform.pairs.as_ref().map(|pairs| Opposites { pairs, places, axis: &axes[0], modes, sign });
+        match (&transform.split, pairs) {
+            (Some(split), None) => give_rows(transform, split, sign, grid, |mode, row| {
+                let factors = Factors::new(&axes[0], mode, row.len());
+                for ((to, from), factor) in row.iter_mut().zip(&modes[mode..]).zip(factors.0) {
+                    *to = from * factor;
+                }
+            }),
+            (Some(split), Some(pairs)) => {
+                give_rows(transform, split, sign, grid, |first, row| pairs.give(transform.len(), first, row));
+            }
+            // The line will be transformed in place.
+            (None, Some(pairs)) => pairs.give(transform.len(), 0, &mut grid[..transform.len()]),
+            (None, None) => {
+                for run in &slowest.kept {
+                    let modes = &modes[run.mode..][..run.bins.len()];
+                    for ((i, from), to) in modes.iter().enumerate().zip(&mut grid[run.bins.clone()]) {
+                        *to = from * axes[0].factor(run.mode + i);
+                    }
+                }
             }
         }
         return;
     }
     let grid = Disjoint::new(grid);
-    if let Some(split) = &transform.split {
-        return each_row_panel(transform, work, |rows| {
-            let columns = transform.axes()[1].cells;
-            // SAFETY: each task has rows of its own.
-            let cells = unsafe { grid.part(rows.start * columns, rows.len() * columns) };
-            cells.fill(Complex::default());
-            for (run, among) in columns_of(transform, split, &rows) {
-                put_rows(cells, columns, rows.len(), among, |column, row| {
-                    let Part { within, mode } = Part::new(transform, run, &rows, column);
-                    row.fill(Complex::default());
-                    let row = &mut row[within];
-                    let factors = Factors::new(&axes[0], mode, row.len());
-                    for ((to, from), factor) in row.iter_mut().zip(&modes[mode..]).zip(factors.0) {
-                        *to = from * factor;
-                    }
-                });
-            }
-            transform.panel(1, sign).transform_there(cells);
-        });
-    }
     let all = transform.columns();
     parallel::each(all.len().div_ceil(TASK), work, |task| {
         let mut panel = transform.panel(0, sign);
         for columns in &all[task * TASK..all.len().min((task + 1) * TASK)] {
-            let Weighed { first, stride, factors, scale } = Weighed::new(axes, columns);
+            let Weighed { factors, scale } = Weighed::new(axes, columns);
             let count = columns.count;
             panel.clear_outside(count, &slowest.kept_parts());
             for run in &slowest.kept {
                 put_rows(&mut panel.lines, slowest.cells, count, run.bins.clone(), |bin, row| {
                     let k = run.mode + bin - run.bins.start;
                     let scale = scale * axes[0].factor(k);
-                    for ((to, from), factor) in row.iter_mut().zip(&modes[first + k * stride..]).zip(factors.0) {
-                        *to = from * (scale * factor);
+                    places.get(modes, columns.at(k), row);
+                    for (value, factor) in row.iter_mut().zip(factors.0) {
+                        *value = *value * (scale * factor);
                     }
                 });
             }
             panel.transform(count);
             panel.store(grid, columns.start, count, slowest, &slowest.all_parts());
         }
+    });
+}
+
+/// Pairs of a real line, from modes.
+struct Opposites<'a, T: Real> {
+    pairs: &'a Pairs<T>,
+    places: &'a Places,
+    axis: &'a ModeAxis<T>,
+    modes: &'a [Complex<T>],
+    sign: Sign,
+}
+
+impl<T: Real> Opposites<'_, T> {
+    /// Those from `first` on, of `m`.
+    fn give(&self, m: usize, first: usize, pairs: &mut [Complex<T>]) {
+        let (mut low, mut high) = ([Complex::default(); 16], [Complex::default(); 16]);
+        for (index, pairs) in pairs.chunks_mut(16).enumerate() {
+            let first = first + 16 * index;
+            let (low, high) = (&mut low[..pairs.len()], &mut high[..pairs.len()]);
+            self.bins(first, low);
+            self.bins(m + 1 - first - pairs.len(), high);
+            for (((k, pair), low), high) in (first..).zip(pairs).zip(low).zip(high.iter().rev()) {
+                *pair = self.pairs.pair(k, *low, *high, self.sign);
+            }
+        }
+    }
+
+    /// Bins in a row, zero where no mode lies.
+    fn bins(&self, first: usize, bins: &mut [Complex<T>]) {
+        let top = self.axis.count() / 2;
+        let (bins, none) = bins.split_at_mut((top + 1).saturating_sub(first).min(bins.len()));
+        none.fill(Complex::default());
+        if !bins.is_empty() {
+            self.places.get(self.modes, [0, 0, top + first], bins);
+            let factors = Factors::new(self.axis, top + first, bins.len());
+            bins.iter_mut().zip(factors.0).for_each(|(bin, factor)| *bin = *bin * factor);
+        }
+    }
+}
+
+/// Bins of a real line that a task takes.
+const LINE: usize = 4096;
+
+/// Transforms the rows of a split line and calls `take(place, row)` with what belongs to a run of modes, some neighbours at a time.
+fn take_rows<T: Real>(
+    transform: &Transform<T>,
+    split: &Split<T>,
+    sign: Sign,
+    grid: &mut [Complex<T>],
+    take: impl Fn(usize, &[Complex<T>]) + Send + Sync,
+) {
+    let work = grid.len();
+    let grid = Disjoint::new(grid);
+    each_row_panel(transform, work, |rows| {
+        let columns = transform.axes()[1].cells;
+        // SAFETY: each task has rows of its own.
+        let cells = unsafe { grid.part(rows.start * columns, rows.len() * columns) };
+        transform.panel(1, sign).transform_there(cells);
+        for (run, among) in columns_of(transform, split, &rows) {
+            get_rows(cells, columns, rows.len(), among, |column, row| {
+                let Part { within, mode } = Part::new(transform, run, &rows, column);
+                take(mode, &row[within]);
+            });
+        }
+    });
+}
+
+/// Calls `give(place, row)` for what belongs to a run of modes, zeroes the rest, and transforms the rows.
+fn give_rows<T: Real>(
+    transform: &Transform<T>,
+    split: &Split<T>,
+    sign: Sign,
+    grid: &mut [Complex<T>],
+    give: impl Fn(usize, &mut [Complex<T>]) + Send + Sync,
+) {
+    let work = grid.len();
+    let grid = Disjoint::new(grid);
+    each_row_panel(transform, work, |rows| {
+        let columns = transform.axes()[1].cells;
+        // SAFETY: each task has rows of its own.
+        let cells = unsafe { grid.part(rows.start * columns, rows.len() * columns) };
+        cells.fill(Complex::default());
+        for (run, among) in columns_of(transform, split, &rows) {
+            put_rows(cells, columns, rows.len(), among, |column, row| {
+                let Part { within, mode } = Part::new(transform, run, &rows, column);
+                row.fill(Complex::default());
+                give(mode, &mut row[within]);
+            });
+        }
+        transform.panel(1, sign).transform_there(cells);
     });
 }
 
@@ -155,11 +261,8 @@ impl<T: Real> Factors<T> {
     }
 }
 
-/// Where a panel's modes lie, and the factors of the axes that are not the slowest.
+/// The factors of a panel's modes on the axes that are not the slowest.
 struct Weighed<T> {
-    first: usize,
-    /// Modes from one on the slowest axis to the next.
-    stride: usize,
     /// Of the fastest axis, one a column.
     factors: Factors<T>,
     /// Of the middle axis.
@@ -168,19 +271,110 @@ struct Weighed<T> {
 
 impl<T: Real> Weighed<T> {
     fn new(axes: &[ModeAxis<T>], columns: &Columns) -> Self {
-        let (one, count) = (T::one(), columns.count);
-        match (axes, columns.outer) {
-            ([_, y, x], Some(outer)) => Self {
-                first: outer * x.count() + columns.mode,
-                stride: y.count() * x.count(),
-                factors: Factors::new(x, columns.mode, count),
-                scale: y.factor(outer),
-            },
-            (axes, _) => {
-                let x = &axes[axes.len() - 1];
-                let factors = Factors::new(x, columns.mode, count);
-                Self { first: columns.mode, stride: x.count(), factors, scale: one }
-            }
+        let factors = Factors::new(&axes[axes.len() - 1], columns.mode, columns.count);
+        let scale = match (axes, columns.outer) {
+            ([_, y, _], Some(outer)) => y.factor(outer),
+            _ => T::one(),
+        };
+        Self { factors, scale }
+    }
+}
+
+/// Where modes lie in the caller's array.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// Modes of three axes, the missing ones first.
+    counts: [usize; 3],
+    order: ModeOrder,
+    mirrored: bool,
+}
+
+impl Places {
+    /// Modes as the transform counts them are the caller's; if `mirrored`, they go from minus half their number to plus half of it on
+    /// each axis, of the last one's those from 0 on are there, and the others are their mirror image.
+    pub(crate) fn new<T: Real>(axes: &[ModeAxis<T>], order: ModeOrder, mirrored: bool) -> Self {
+        let mut counts = [1; 3];
+        let first = counts.len() - axes.len();
+        counts[first..].iter_mut().zip(axes).for_each(|(count, axis)| *count = axis.count());
+        Self { counts, order, mirrored }
+    }
+
+    /// Place in the caller's array of the mode k + half on an axis, if there is such a mode.
+    fn place(&self, axis: usize, mode: usize) -> Option<usize> {
+        let (count, half) = (self.counts[axis], self.counts[axis] / 2);
+        match self.order {
+            ModeOrder::Centred => (mode < count).then_some(mode),
+            ModeOrder::Fft if mode < half => Some(mode + count - half),
+            ModeOrder::Fft => (mode < count).then(|| mode - half),
+        }
+    }
+
+    /// First element of a row whose modes on the slower axes are these.
+    fn row(&self, [z, y]: [Option<usize>; 2]) -> Option<usize> {
+        Some((z? * self.counts[1] + y?) * self.counts[2])
+    }
+
+    /// In a mirrored spectrum, place of the first of some modes in a row from `x` on, and how many of them there are.
+    fn direct(&self, [z, y, x]: [usize; 3], count: usize) -> Option<(usize, usize)> {
+        let there = self.counts[2].saturating_sub(x).min(count);
+        let row = self.row([self.place(0, z), self.place(1, y)])?;
+        Some((row + self.place(2, x)?, there))
+    }
+
+    /// First element of the row that is the mirror image.
+    fn opposite(&self, z: usize, y: usize) -> Option<usize> {
+        let opposite = |axis: usize, mode: usize| self.place(axis, 2 * (self.counts[axis] / 2) - mode);
+        self.row([opposite(0, z), opposite(1, y)])
+    }
+
+    /// Place of the mirror image of the last of some modes in a row from `x` on, and those that have one; zero is its own.
+    fn mirrored(&self, [z, y, x]: [usize; 3], count: usize) -> Option<(usize, Range<usize>)> {
+        let half = self.counts[2] / 2;
+        let first = x - half;
+        let within = usize::from(first == 0)..count.min(half + 1 - first);
+        let last = first + within.end.checked_sub(1)?;
+        Some((self.opposite(z, y)? + self.place(2, half - last)?, within))
+    }
+
+    /// Writes modes in a row on the fastest axis.
+    #[inline(always)]
+    fn put<T: Real>(&self, modes: &Disjoint<'_, Complex<T>>, at: [usize; 3], row: &[Complex<T>]) {
+        if !self.mirrored {
+            let [z, y, x] = at;
+            let first = (z * self.counts[1] + y) * self.counts[2] + x;
+            // SAFETY: each panel has columns of modes of its own.
+            return unsafe { modes.part(first, row.len()) }.copy_from_slice(row);
+        }
+        if let Some((first, count)) = self.direct(at, row.len()) {
+            // SAFETY: as above.
+            unsafe { modes.part(first, count) }.copy_from_slice(&row[..count]);
+        }
+        if let Some((first, within)) = self.mirrored(at, row.len()) {
+            // SAFETY: modes below zero on the fastest axis are the mirror image of one panel only.
+            let modes = unsafe { modes.part(first, within.len()) };
+            modes.iter_mut().zip(row[within].iter().rev()).for_each(|(to, from)| *to = from.conj());
+        }
+    }
+
+    /// Reads modes in a row on the fastest axis: the mean of each and its conjugate mirror image, if they are mirrored.
+    #[inline(always)]
+    fn get<T: Real>(&self, modes: &[Complex<T>], at: [usize; 3], row: &mut [Complex<T>]) {
+        if !self.mirrored {
+            let [z, y, x] = at;
+            let first = (z * self.counts[1] + y) * self.counts[2] + x;
+            return row.copy_from_slice(&modes[first..first + row.len()]);
+        }
+        let half = T::nearest(0.5);
+        row.fill(Complex::default());
+        if let Some((first, count)) = self.direct(at, row.len()) {
+            row.iter_mut().zip(&modes[first..first + count]).for_each(|(to, from)| *to = from * half);
+        }
+        if let Some(opposite) = self.opposite(at[0], at[1]).filter(|_| at[2] == self.counts[2] / 2) {
+            row[0] = row[0] + modes[opposite + self.place(2, at[2]).unwrap_or(0)].conj() * half;
+        }
+        if let Some((first, within)) = self.mirrored(at, row.len()) {
+            let modes = modes[first..first + within.len()].iter().rev();
+            row[within].iter_mut().zip(modes).for_each(|(to, from)| *to = *to + from.conj() * half);
         }
     }
 }

@@ -20,6 +20,7 @@ use rustfft::{Fft, FftPlanner};
 use crate::nufft::{ModeOrder, Sign};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
+use crate::roots::{Pairs, Turns};
 use crate::transpose::{get_rows, put_rows};
 
 /// Cells from which a one-dimensional line is split.
@@ -31,6 +32,8 @@ pub(crate) struct Transform<T: Real> {
     axes: Vec<Axis>,
     /// What a split line has besides.
     pub(crate) split: Option<Split<T>>,
+    /// How real cells are taken in pairs, if they are real.
+    pub(crate) pairs: Option<Pairs<T>>,
     /// One plan an axis, for sign + and sign -, made when first used.
     plans: [OnceLock<Vec<Arc<dyn Fft<T>>>>; 2],
 }
@@ -63,6 +66,16 @@ pub(crate) struct Columns {
     pub(crate) mode: usize,
     /// Place of their mode on the middle axis, of three.
     pub(crate) outer: Option<usize>,
+}
+
+impl Columns {
+    /// Their first mode's place on three axes, of the one with this place on the slowest.
+    pub(crate) fn at(&self, slowest: usize) -> [usize; 3] {
+        match self.outer {
+            Some(outer) => [slowest, outer, self.mode],
+            None => [0, slowest, self.mode],
+        }
+    }
 }
 
 /// A line taken as rows and columns.
@@ -140,17 +153,68 @@ impl<T: Real> Transform<T> {
         if let (&[cells], &[modes]) = (grid, kept)
             && cells >= LONG
         {
-            let rows = divisor(cells);
-            let columns = cells / rows;
-            let all = |cells| [Run { bins: 0..cells, mode: 0 }, Run { bins: 0..0, mode: 0 }];
-            let axes = [(rows, columns), (columns, 1)];
-            let axes = axes.map(|(cells, stride)| Axis { cells, stride, kept: all(cells) }).to_vec();
-            let split = Split { turns: Turns::new(rows, columns), kept: runs(cells, modes, order) };
-            return Self { axes, split: Some(split), plans: Default::default() };
+            return Self::split(cells, runs(cells, modes, order), None);
         }
         let axes = grid.iter().zip(strides).zip(kept);
         let axes = axes.map(|((&cells, &stride), &modes)| Axis::new(cells, stride, modes, order));
-        Self { axes: axes.collect(), split: None, plans: Default::default() }
+        Self { axes: axes.collect(), split: None, pairs: None, plans: Default::default() }
+    }
+
+    /// The same for real cells, of which two are taken as a complex one: the fastest axis has half as many and keeps bins of modes
+    /// from 0 on, and the others keep as many bins below zero as above. Modes are counted from minus half their number to plus
+    /// half of it. A line alone keeps the bins of its pairs, all of them.
+    pub(crate) fn real(grid: &[usize], strides: &[usize], modes: &[usize]) -> Self {
+        let Some((&cells, slower)) = grid.split_last() else {
+            return Self::new(grid, strides, modes, ModeOrder::Centred);
+        };
+        let (half, whole) = (cells / 2, Run { bins: 0..cells / 2, mode: 0 });
+        let pairs = Some(Pairs::new(cells, !slower.is_empty()));
+        let rest = Run { bins: half..half, mode: 0 };
+        if slower.is_empty() && half >= LONG {
+            return Self::split(half, [whole, rest], pairs);
+        }
+        let fastest = match (modes.last(), slower) {
+            (Some(&count), [_, ..]) => Run { bins: 0..count / 2 + 1, mode: count / 2 },
+            _ => whole,
+        };
+        let slower = slower.iter().zip(strides).zip(modes);
+        let axes = slower
+            .map(|((&cells, &stride), &count)| Axis::new(cells, stride / 2, 2 * (count / 2) + 1, ModeOrder::Centred));
+        let axes = axes.chain([Axis { cells: half, stride: 1, kept: [fastest, rest] }]).collect();
+        Self { axes, split: None, pairs, plans: Default::default() }
+    }
+
+    fn split(cells: usize, kept: [Run; 2], pairs: Option<Pairs<T>>) -> Self {
+        let rows = divisor(cells);
+        let columns = cells / rows;
+        let all = |cells| [Run { bins: 0..cells, mode: 0 }, Run { bins: cells..cells, mode: 0 }];
+        let axes = [(rows, columns), (columns, 1)];
+        let axes = axes.map(|(cells, stride)| Axis { cells, stride, kept: all(cells) }).to_vec();
+        let turns = Turns::new(rows, columns, panel::<T>());
+        Self { axes, split: Some(Split { turns, kept }), pairs, plans: Default::default() }
+    }
+
+    /// Transforms the first cells of every row of `stride` elements along the last axis.
+    fn rows(&self, grid: &mut [Complex<T>], stride: usize, sign: Sign, around: Around) {
+        let (last, fft) = (self.axes.len() - 1, &*self.plans(sign)[self.axes.len() - 1]);
+        let axis = &self.axes[last];
+        // A line alone leaves its pairs to who deconvolves.
+        let pairs = self.pairs.as_ref().filter(|_| last > 0);
+        let together = (4096 / stride).max(1) * stride;
+        parallel::chunks(grid, together, 4, |_, lines| {
+            let mut scratch = vec![Complex::default(); fft.get_inplace_scratch_len()];
+            for line in lines.chunks_mut(stride) {
+                let cells = &mut line[..axis.cells];
+                if matches!(around, Around::Before) {
+                    cells[axis.kept[0].bins.end..axis.kept[1].bins.start].fill(Complex::default());
+                    pairs.iter().for_each(|pairs| pairs.join(cells, sign));
+                }
+                fft.process_with_scratch(cells, &mut scratch);
+                if matches!(around, Around::After) {
+                    pairs.iter().for_each(|pairs| pairs.part(cells, sign));
+                }
+            }
+        });
     }
 
     /// Makes the plans of one sign now instead of at the first use.
@@ -167,6 +231,11 @@ impl<T: Real> Transform<T> {
         &self.axes
     }
 
+    /// Cells in all.
+    pub(crate) fn len(&self) -> usize {
+        self.axes.iter().map(|axis| axis.cells).product()
+    }
+
     /// Room for lines of one axis.
     pub(crate) fn panel(&self, axis: usize, sign: Sign) -> Panel<'_, T> {
         Panel::new(self.axes[axis].cells, panel::<T>(), &*self.plans(sign)[axis])
@@ -174,13 +243,12 @@ impl<T: Real> Transform<T> {
 
     /// Type 1: all axes but the slowest; of a split line, the columns and their turns; of a short one, all.
     pub(crate) fn forward(&self, grid: &mut [Complex<T>], sign: Sign) {
-        let plans = self.plans(sign);
         match &self.axes[..] {
-            [x] => rows(&mut grid[..x.cells], x, x.cells, &*plans[0], None),
+            [x] => self.rows(&mut grid[..x.cells], x.cells, sign, Around::After),
             [y, x] if let Some(split) = &self.split => self.turned_columns(split, grid, [y, x], sign, true),
-            [y, x] => rows(&mut grid[..y.cells * y.stride], x, y.stride, &*plans[1], None),
+            [y, _] => self.rows(&mut grid[..y.cells * y.stride], y.stride, sign, Around::After),
             [z, y, x] => parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
-                rows(&mut plane[..y.cells * y.stride], x, y.stride, &*plans[2], None);
+                self.rows(&mut plane[..y.cells * y.stride], y.stride, sign, Around::After);
                 self.middle(plane, [y, x], sign, &y.all_parts(), &y.kept_parts());
             }),
             _ => unreachable!("a plan has one to three axes"),
@@ -189,14 +257,13 @@ impl<T: Real> Transform<T> {
 
     /// Type 2: what `forward` does; the slowest axis is done.
     pub(crate) fn backward(&self, grid: &mut [Complex<T>], sign: Sign) {
-        let plans = self.plans(sign);
         match &self.axes[..] {
-            [x] => rows(&mut grid[..x.cells], x, x.cells, &*plans[0], Some(x)),
+            [x] => self.rows(&mut grid[..x.cells], x.cells, sign, Around::Before),
             [y, x] if let Some(split) = &self.split => self.turned_columns(split, grid, [y, x], sign, false),
-            [y, x] => rows(&mut grid[..y.cells * y.stride], x, y.stride, &*plans[1], Some(x)),
+            [y, _] => self.rows(&mut grid[..y.cells * y.stride], y.stride, sign, Around::Before),
             [z, y, x] => parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
                 self.middle(plane, [y, x], sign, &y.kept_parts(), &y.all_parts());
-                rows(&mut plane[..y.cells * y.stride], x, y.stride, &*plans[2], Some(x));
+                self.rows(&mut plane[..y.cells * y.stride], y.stride, sign, Around::Before);
             }),
             _ => unreachable!("a plan has one to three axes"),
         }
@@ -229,8 +296,8 @@ impl<T: Real> Transform<T> {
             return;
         }
         if self.split.is_some() {
-            let [y, x] = [&self.axes[0], &self.axes[1]];
-            return rows(&mut grid[..y.cells * y.stride], x, y.stride, &*self.plans(sign)[1], None);
+            let y = &self.axes[0];
+            return self.rows(&mut grid[..y.cells * y.stride], y.stride, sign, Around::After);
         }
         let (slowest, work) = (&self.axes[0], grid.len());
         let columns = self.columns();
@@ -296,68 +363,13 @@ fn divisor(cells: usize) -> usize {
     (1..=root).rev().find(|rows| cells.is_multiple_of(*rows)).unwrap_or(1)
 }
 
-/// `exp(2πi kj/n)` for row k and column j of a split line.
-///
-/// Column `j₀ + c` of a panel that begins at j₀ turns by `exp(2πi k j₀/n) exp(2πi k c/n)`: the first factor is one number a row,
-/// a product of two from small tables computed in f64, the second a table of a panel's width.
-struct Turns<T> {
-    coarse: Vec<Complex<f64>>,
-    fine: Vec<Complex<f64>>,
-    within: Vec<Complex<T>>,
-}
-
-/// Entries of the fine table; with the coarse one it stays in the second-level cache.
-const FINE: usize = 1024;
-
-impl<T: Real> Turns<T> {
-    fn new(rows: usize, columns: usize) -> Self {
-        let cells = rows * columns;
-        let at = |m: usize| {
-            let (sin, cos) = (std::f64::consts::TAU * (m as f64 / cells as f64)).sin_cos();
-            Complex::new(cos, sin)
-        };
-        let size = panel::<T>();
-        Self {
-            coarse: (0..cells.div_ceil(FINE)).map(|m| at(m * FINE)).collect(),
-            fine: (0..FINE).map(at).collect(),
-            within: (0..size).flat_map(|c| (0..rows).map(move |k| narrow(at(k * c)))).collect(),
-        }
-    }
-
-    /// Turns the lines of a panel's columns.
-    fn apply(&self, lines: &mut [Complex<T>], rows: usize, columns: Range<usize>, sign: Sign) {
-        let conjugate = if sign == Sign::Plus { T::one() } else { -T::one() };
-        let first: Vec<Complex<T>> = (0..rows)
-            .map(|k| {
-                let m = k * columns.start;
-                narrow(self.coarse[m / FINE] * self.fine[m % FINE])
-            })
-            .collect();
-        for (line, within) in lines.chunks_exact_mut(rows).zip(self.within.chunks_exact(rows)).take(columns.len()) {
-            for ((value, &a), &b) in line.iter_mut().zip(&first).zip(within) {
-                let turn = a * b;
-                *value = *value * Complex::new(turn.re, turn.im * conjugate);
-            }
-        }
-    }
-}
-
-fn narrow<T: Real>(z: Complex<f64>) -> Complex<T> {
-    Complex::new(T::nearest(z.re), T::nearest(z.im))
-}
-
-/// Transforms the first cells of every row of `stride` elements; those of them in which no mode of `clear` lies are zeroed first.
-fn rows<T: Real>(grid: &mut [Complex<T>], axis: &Axis, stride: usize, fft: &dyn Fft<T>, clear: Option<&Axis>) {
-    let together = (4096 / stride).max(1) * stride;
-    parallel::chunks(grid, together, 4, |_, lines| {
-        let mut scratch = vec![Complex::default(); fft.get_inplace_scratch_len()];
-        for line in lines.chunks_mut(stride) {
-            if let Some(axis) = clear {
-                line[axis.kept[0].bins.end..axis.kept[1].bins.start].fill(Complex::default());
-            }
-            fft.process_with_scratch(&mut line[..axis.cells], &mut scratch);
-        }
-    });
+/// What is done to each row beside its transform.
+#[derive(Clone, Copy)]
+enum Around {
+    /// Real cells in pairs: their bins come after it.
+    After,
+    /// Cells in which no mode lies are zeroed before it, and real cells made pairs.
+    Before,
 }
 
 /// Memory for some lines of one axis, and their transform.

@@ -2,36 +2,37 @@
 
 use std::ops::Range;
 
-use num_complex::Complex;
-
 use crate::cpu::spread::{TOGETHER, work};
-use crate::cpu::{Layout, Prepared};
+use crate::cpu::{Field, Layout};
 use crate::nufft::{BLOCK, Bins, multiply_add};
 use crate::parallel::{self, Disjoint};
-use crate::real::Real;
-use crate::stencil::{Block, Blocks, Fetch, OverStencils, Stencil, doubled};
+use crate::real::{Number, Real};
+use crate::stencil::{Block, Blocks, Fetch, OverStencils, Stencil, repeated};
 
 /// Points a task takes.
 const TASK: usize = 4096;
 
 /// `values[j] = Σ_l grid[l] φ(l - u_j)` for each of some grids in a row; their halos must be filled.
-pub(crate) fn interp<T: Real>(prepared: &Prepared<T>, bins: &Bins<T>, grids: &[Complex<T>], values: &mut [Complex<T>]) {
-    let Prepared { layout, stencil, .. } = prepared;
+pub(crate) fn interp<V: Number>(field: &Field<V::Real>, bins: &Bins<V::Real>, grids: &[V], values: &mut [V]) {
+    let Field { layout, stencil, .. } = field;
     let values = Disjoint::new(values);
-    parallel::each(bins.len.div_ceil(TASK), work(layout, stencil, bins.len), |task| {
+    parallel::each(bins.len.div_ceil(TASK), work::<V>(layout, stencil, bins.len), |task| {
         let points = task * TASK..bins.len.min((task + 1) * TASK);
-        T::interp(Interp { layout, stencil, bins, grids, values, points });
+        V::interp(Interp { layout, stencil, bins, grids, values, points });
     });
 }
 
 /// Copies the first cells of each axis behind its last, fastest axis first.
-pub(crate) fn fill_halo<T: Real>(layout: &Layout, width: usize, grid: &mut [Complex<T>]) {
+pub(crate) fn fill_halo<V: Number>(layout: &Layout, width: usize, grid: &mut [V]) {
     let [_, rows, row] = layout.padded;
     let [planes, lines, cells] = layout.cells;
     parallel::chunks(&mut grid[..planes * rows * row], rows * row, 1, |_, plane| {
         parallel::chunks(&mut plane[..lines * row], row, 1, |_, row| {
             let (inside, halo) = row.split_at_mut(cells);
-            halo.copy_from_slice(&inside[..halo.len()]);
+            // Beyond one period only weights of zero reach, which what is there must not turn into NaN.
+            let (near, far) = halo.split_at_mut(halo.len().min(inside.len()));
+            near.copy_from_slice(&inside[..near.len()]);
+            far.fill(V::default());
         });
         if layout.dimensions > 1 {
             let (inside, halo) = plane.split_at_mut(lines * row);
@@ -45,16 +46,23 @@ pub(crate) fn fill_halo<T: Real>(layout: &Layout, width: usize, grid: &mut [Comp
 }
 
 /// The inner loops: the values of some points.
-pub(crate) struct Interp<'a, T: Real> {
-    pub(crate) layout: &'a Layout,
-    pub(crate) stencil: &'a Stencil<T>,
-    bins: &'a Bins<T>,
-    grids: &'a [Complex<T>],
-    values: Disjoint<'a, Complex<T>>,
+pub(crate) struct Interp<'a, V: Number> {
+    layout: &'a Layout,
+    stencil: &'a Stencil<V::Real>,
+    bins: &'a Bins<V::Real>,
+    grids: &'a [V],
+    values: Disjoint<'a, V>,
     points: Range<usize>,
 }
 
-impl<T: Real> OverStencils for Interp<'_, T> {
+impl<V: Number> Interp<'_, V> {
+    /// Axes, and cells of a stencil's row.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.layout.dimensions, self.stencil.row)
+    }
+}
+
+impl<V: Number> OverStencils for Interp<'_, V> {
     /// Rows are summed with the weights of the slower axes first; one product with the fastest axis' weights comes last.
     #[inline(always)]
     fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self) {
@@ -62,12 +70,12 @@ impl<T: Real> OverStencils for Interp<'_, T> {
         let width = stencil.width;
         let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { layout.strides[3 - D + axis] } else { 0 });
         let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
-        let mut blocks = Blocks::new(bins, stencil, points, strides, 0);
+        let mut blocks = Blocks::new::<V>(bins, stencil, points, strides, 0);
         let (mut block, mut ahead) = (Block::new(), Block::new());
         let mut coming = blocks.next::<D>(&mut ahead);
-        let mut fetch = Fetch::new(bins, stencil, strides);
+        let mut fetch = Fetch::new::<V>(bins, stencil, strides);
         // Returned to the caller's order together: they go to places far apart, for which one after another would wait.
-        let mut found = [[[T::zero(); L]; BLOCK]; TOGETHER];
+        let mut found = [[[V::Real::default(); L]; BLOCK]; TOGETHER];
         loop {
             let count = std::mem::replace(&mut coming, 0);
             if count == 0 {
@@ -82,23 +90,23 @@ impl<T: Real> OverStencils for Interp<'_, T> {
                 fetch.next(grids);
                 let offset = block.offsets[k];
                 let (along, across) = stencil.weights::<FMA, D, P, L, Q>(block.arguments(k), block.shifts[k]);
-                let row_weights: [[T; L]; G] = doubled(along);
+                let row_weights: [[V::Real; L]; G] = repeated::<V, P, L, G>(along);
                 let [slow, middle] = across.each_ref().map(|weights| &weights.as_flattened()[..width]);
                 for (cells, found) in grids.chunks_exact(layout.len()).zip(&mut found) {
                     assert!(offset + reach <= cells.len());
                     let cells = cells.as_ptr();
-                    let mut sums = [[T::zero(); L]; G];
-                    let mut add_row = |offset: usize, weight: T| {
+                    let mut sums = [[V::Real::default(); L]; G];
+                    let mut add_row = |offset: usize, weight: V::Real| {
                         // SAFETY: the stencil's last row ends `reach` cells after its first begins, and that is inside.
-                        let row = unsafe { &*cells.add(offset).cast::<[[T; L]; G]>() };
+                        let row = unsafe { &*cells.add(offset).cast::<[[V::Real; L]; G]>() };
                         for (sum, group) in sums.iter_mut().zip(row) {
                             for lane in 0..L {
-                                sum[lane] = multiply_add::<FMA, T>(group[lane], weight, sum[lane]);
+                                sum[lane] = multiply_add::<FMA, V::Real>(group[lane], weight, sum[lane]);
                             }
                         }
                     };
                     match D {
-                        1 => add_row(offset, T::one()),
+                        1 => add_row(offset, V::Real::nearest(1.0)),
                         2 => {
                             for (row, &weight) in slow.iter().enumerate() {
                                 add_row(offset + row * strides[0], weight);
@@ -113,10 +121,10 @@ impl<T: Real> OverStencils for Interp<'_, T> {
                             }
                         }
                     }
-                    let mut value = [T::zero(); L];
+                    let mut value = [V::Real::default(); L];
                     for (sum, weight) in sums.iter().zip(&row_weights) {
                         for lane in 0..L {
-                            value[lane] = multiply_add::<FMA, T>(sum[lane], weight[lane], value[lane]);
+                            value[lane] = multiply_add::<FMA, V::Real>(sum[lane], weight[lane], value[lane]);
                         }
                     }
                     found[k] = value;
@@ -124,12 +132,8 @@ impl<T: Real> OverStencils for Interp<'_, T> {
             }
             for (item, found) in found.iter().take(grids.len() / layout.len()).enumerate() {
                 for (&index, lanes) in block.indices()[..count].iter().zip(found) {
-                    let mut value = Complex::new(lanes[0], lanes[1]);
-                    for pair in lanes.as_chunks::<2>().0[1..].iter() {
-                        value = value + Complex::new(pair[0], pair[1]);
-                    }
                     // SAFETY: the indices are a permutation, so every point has a place of its own.
-                    unsafe { values.write(item * bins.len + index as usize, value) };
+                    unsafe { values.write(item * bins.len + index as usize, V::sum(*lanes)) };
                 }
             }
         }

@@ -8,15 +8,14 @@
 
 use std::ops::Range;
 
-use num_complex::Complex;
 use rayon::prelude::*;
 
-use crate::cpu::{Layout, Prepared};
+use crate::cpu::{Field, Layout};
 use crate::nufft::{BLOCK, Bins, multiply_add};
 use crate::parallel::{self, Disjoint};
-use crate::real::Real;
+use crate::real::{Number, Real};
 use crate::simd;
-use crate::stencil::{Block, Blocks, Fetch, OverStencils, Stencil, doubled, paired};
+use crate::stencil::{Block, Blocks, Fetch, OverStencils, Stencil, repeated};
 
 /// Points in a tile beyond which it is cut into jobs of at most as many. Adding a private tile of 22³ cells back costs as
 /// much as spreading about 30 points of width 7.
@@ -28,14 +27,14 @@ pub(crate) const TOGETHER: usize = 4;
 
 /// `grid = Σ_j c[j] φ(l - u_j)`, the halo folded back and zero, for each of some grids in a row; `clean` says that they are
 /// zero already, or hold earlier points to which these are added.
-pub(crate) fn spread<T: Real>(
-    prepared: &Prepared<T>,
-    bins: &Bins<T>,
-    strengths: &[Complex<T>],
-    grids: &mut [Complex<T>],
+pub(crate) fn spread<V: Number>(
+    field: &Field<V::Real>,
+    bins: &Bins<V::Real>,
+    strengths: &[V],
+    grids: &mut [V],
     clean: bool,
 ) {
-    let Prepared { layout, stencil, .. } = prepared;
+    let Field { layout, stencil, .. } = field;
     let tiles = bins.tiling.axes[0];
     let tiles_a_slab = bins.tiling.count() / tiles.count;
     let plane = layout.strides[layout.slowest()];
@@ -53,8 +52,7 @@ pub(crate) fn spread<T: Real>(
             // Just before it is written, so that it is in cache; what is left behind the last slab is halo.
             let cleared = if index + 2 >= tiles.count { len - start } else { reach };
             // SAFETY: as above, and nobody writes to the halo behind the last slabs but they.
-            (0..total / len)
-                .for_each(|grid| unsafe { shared.part(grid * len + start, cleared) }.fill(Complex::default()));
+            (0..total / len).for_each(|grid| unsafe { shared.part(grid * len + start, cleared) }.fill(V::default()));
         }
         let last = tile + tiles_a_slab;
         let mut tile = tile;
@@ -65,12 +63,12 @@ pub(crate) fn spread<T: Real>(
             if !points.is_empty() {
                 let target =
                     Target { origin: start, strides: layout.strides, cells: (0..total / len).map(cells).collect() };
-                T::spread(Spread { layout, stencil, bins, strengths, points, target });
+                V::spread(Spread { layout, stencil, bins, strengths, points, target });
             }
             tile = run.end + 1;
         }
     };
-    let work = work(layout, stencil, bins.len);
+    let work = work::<V>(layout, stencil, bins.len);
     for parity in 0..2 {
         parallel::each((tiles.count + 1 - parity) / 2, work, |pair| spread_slab(2 * pair + parity));
     }
@@ -78,8 +76,8 @@ pub(crate) fn spread<T: Real>(
     let jobs: Vec<Job> =
         (0..bins.tiling.count()).filter(|&tile| crowded(tile)).flat_map(|tile| Job::cut(tile, bins)).collect();
     for wave in jobs.chunks(WAVE) {
-        let private: Vec<Private<T>> =
-            wave.par_iter().map(|job| Private::new(job, prepared, bins, strengths, total / len)).collect();
+        let private: Vec<Private<V>> =
+            wave.par_iter().map(|job| Private::new(job, field, bins, strengths, total / len)).collect();
         for (item, grid) in grids.chunks_exact_mut(len).enumerate() {
             parallel::chunks(grid, slab, WAVE, |index, cells| {
                 let planes = index * slab / plane..(index * slab + cells.len()) / plane;
@@ -91,8 +89,8 @@ pub(crate) fn spread<T: Real>(
 }
 
 /// What spreading or interpolating costs, in units of a simple pass over as many cells: a vector at a time.
-pub(crate) fn work<T: Real>(layout: &Layout, stencil: &Stencil<T>, points: usize) -> usize {
-    points.saturating_mul(stencil.width.pow(layout.dimensions as u32)) / 8 + layout.len()
+pub(crate) fn work<V: Number>(layout: &Layout, stencil: &Stencil<V::Real>, points: usize) -> usize {
+    (points.saturating_mul(stencil.width.pow(layout.dimensions as u32)) / 8 + layout.len()) * V::PARTS / 2
 }
 
 /// Some points of a crowded tile.
@@ -109,16 +107,16 @@ impl Job {
 }
 
 /// A tile with the cells its stencils reach, apart from the grid.
-struct Private<T> {
+struct Private<V> {
     origin: [usize; 3],
     extents: [usize; 3],
     /// One after another for each grid.
-    cells: Vec<Complex<T>>,
+    cells: Vec<V>,
 }
 
-impl<T: Real> Private<T> {
-    fn new(job: &Job, prepared: &Prepared<T>, bins: &Bins<T>, strengths: &[Complex<T>], items: usize) -> Self {
-        let Prepared { layout, stencil, .. } = prepared;
+impl<V: Number> Private<V> {
+    fn new(job: &Job, field: &Field<V::Real>, bins: &Bins<V::Real>, strengths: &[V], items: usize) -> Self {
+        let Field { layout, stencil, .. } = field;
         let (mut origin, mut extents) = ([0; 3], [1; 3]);
         let place = bins.tiling.place(job.tile);
         for (axis, tiles) in bins.tiling.axes.iter().enumerate() {
@@ -129,18 +127,18 @@ impl<T: Real> Private<T> {
         }
         let strides = [extents[1] * extents[2], extents[2], 1];
         let len = extents.iter().product();
-        let mut cells = vec![Complex::default(); items * len];
+        let mut cells = vec![V::default(); items * len];
         let target = Target {
             origin: origin.iter().zip(&strides).map(|(cell, stride)| cell * stride).sum(),
             strides,
             cells: cells.chunks_exact_mut(len).collect(),
         };
-        T::spread(Spread { layout, stencil, bins, strengths, points: job.points.clone(), target });
+        V::spread(Spread { layout, stencil, bins, strengths, points: job.points.clone(), target });
         Self { origin, extents, cells }
     }
 
     /// Adds what lies in a range of planes (cells of the slowest axis) to them.
-    fn add_to(&self, item: usize, layout: &Layout, planes: &Range<usize>, cells: &mut [Complex<T>]) {
+    fn add_to(&self, item: usize, layout: &Layout, planes: &Range<usize>, cells: &mut [V]) {
         let slowest = layout.slowest();
         let len = self.extents.iter().product::<usize>();
         for (row, from) in self.cells[item * len..][..len].chunks_exact(self.extents[2]).enumerate() {
@@ -166,36 +164,43 @@ impl<T: Real> Private<T> {
 }
 
 /// Cells to spread into: a slab of each grid, or private tiles.
-struct Target<'a, T> {
+struct Target<'a, V> {
     /// What the first cell's offset would be in an array that begins at cell 0.
     origin: usize,
     strides: [usize; 3],
-    cells: Vec<&'a mut [Complex<T>]>,
+    cells: Vec<&'a mut [V]>,
 }
 
 /// The inner loops: some points into some cells.
-pub(crate) struct Spread<'a, T: Real> {
-    pub(crate) layout: &'a Layout,
-    pub(crate) stencil: &'a Stencil<T>,
-    bins: &'a Bins<T>,
-    strengths: &'a [Complex<T>],
+pub(crate) struct Spread<'a, V: Number> {
+    layout: &'a Layout,
+    stencil: &'a Stencil<V::Real>,
+    bins: &'a Bins<V::Real>,
+    strengths: &'a [V],
     points: Range<usize>,
-    target: Target<'a, T>,
+    target: Target<'a, V>,
 }
 
-impl<T: Real> OverStencils for Spread<'_, T> {
+impl<V: Number> Spread<'_, V> {
+    /// Axes, and cells of a stencil's row.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.layout.dimensions, self.stencil.row)
+    }
+}
+
+impl<V: Number> OverStencils for Spread<'_, V> {
     #[inline(always)]
     fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self) {
         let Self { stencil, bins, strengths, points, mut target, .. } = self;
         let width = stencil.width;
         let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { target.strides[3 - D + axis] } else { 0 });
         let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
-        let mut blocks = Blocks::new(bins, stencil, points, strides, target.origin);
+        let mut blocks = Blocks::new::<V>(bins, stencil, points, strides, target.origin);
         let (mut block, mut ahead) = (Block::new(), Block::new());
         let mut coming = blocks.next::<D>(&mut ahead);
-        let mut fetch = Fetch::new(bins, stencil, strides);
+        let mut fetch = Fetch::new::<V>(bins, stencil, strides);
         // Fetched together: one at a time, the wait for memory was 70 % of the two-dimensional case.
-        let mut gathered = [[Complex::<T>::default(); BLOCK]; TOGETHER];
+        let mut gathered = [[V::default(); BLOCK]; TOGETHER];
         loop {
             let count = std::mem::replace(&mut coming, 0);
             if count == 0 {
@@ -216,22 +221,22 @@ impl<T: Real> OverStencils for Spread<'_, T> {
                 fetch.next(&*target.cells[0]);
                 let offset = block.offsets[k];
                 let (along, across) = stencil.weights::<FMA, D, P, L, Q>(block.arguments(k), block.shifts[k]);
-                let row_weights: [[T; L]; G] = doubled(along);
+                let row_weights: [[V::Real; L]; G] = repeated::<V, P, L, G>(along);
                 let [slow, middle] = across.each_ref().map(|weights| &weights.as_flattened()[..width]);
                 for (cells, gathered) in target.cells.iter_mut().zip(&gathered) {
                     assert!(offset + reach <= cells.len());
                     let cells = cells.as_mut_ptr();
-                    let add_row = |offset: usize, scale: [T; L]| {
+                    let add_row = |offset: usize, scale: [V::Real; L]| {
                         // SAFETY: the stencil's last row ends `reach` cells after its first begins, and that is inside.
-                        let row = unsafe { &mut *cells.add(offset).cast::<[[T; L]; G]>() };
+                        let row = unsafe { &mut *cells.add(offset).cast::<[[V::Real; L]; G]>() };
                         for (group, weight) in row.iter_mut().zip(&row_weights) {
                             for lane in 0..L {
-                                group[lane] = multiply_add::<FMA, T>(weight[lane], scale[lane], group[lane]);
+                                group[lane] = multiply_add::<FMA, V::Real>(weight[lane], scale[lane], group[lane]);
                             }
                         }
                     };
-                    let strength = paired(gathered[k].re, gathered[k].im);
-                    let times = |numbers: [T; L], weight: T| numbers.map(|number| number * weight);
+                    let strength = gathered[k].lanes::<L>();
+                    let times = |numbers: [V::Real; L], weight: V::Real| numbers.map(|number| number * weight);
                     match D {
                         1 => add_row(offset, strength),
                         2 => {
@@ -256,16 +261,19 @@ impl<T: Real> OverStencils for Spread<'_, T> {
 }
 
 /// Adds the halo to the cells it stands for, fastest axis first, and zeroes it.
-fn fold_halo<T: Real>(layout: &Layout, width: usize, grid: &mut [Complex<T>]) {
+fn fold_halo<V: Number>(layout: &Layout, width: usize, grid: &mut [V]) {
     let [_, rows, row] = layout.padded;
     let [planes, lines, cells] = layout.cells;
-    let add = |to: &mut [Complex<T>], from: &mut [Complex<T>]| {
+    let add = |to: &mut [V], from: &mut [V]| {
         to.iter_mut().zip(from).for_each(|(to, from)| *to = *to + std::mem::take(from));
     };
     parallel::chunks(grid, rows * row, 1, |_, plane| {
         parallel::chunks(plane, row, 1, |_, row| {
             let (inside, halo) = row.split_at_mut(cells);
             add(inside, halo);
+            // Beyond one period only weights of zero reach.
+            let beyond = inside.len().min(halo.len());
+            halo[beyond..].fill(V::default());
         });
         if layout.dimensions > 1 {
             let (inside, halo) = plane.split_at_mut(lines * row);

@@ -17,18 +17,19 @@ pub(super) const fn complex_bytes<T>() -> u64 {
     2 * size_of::<T>() as u64
 }
 
-/// Complex numbers in device memory that kernels read.
+/// Complex numbers in device memory that kernels read, made of the host's `V`.
 #[derive(Debug)]
-pub struct Input<T> {
+pub struct Input<V> {
     pub(super) buffer: wgpu::Buffer,
-    pub(super) kind: PhantomData<T>,
+    pub(super) kind: PhantomData<V>,
 }
 
-/// Complex numbers in device memory that kernels write, and where they go when they are finished.
+/// Complex numbers in device memory that kernels write, and where they go when they are finished: real parts, to a host's real
+/// array.
 #[derive(Debug)]
-pub struct Output<'a, T> {
+pub struct Output<'a, V> {
     pub(super) buffer: wgpu::Buffer,
-    pub(super) host: Option<&'a mut [Complex<T>]>,
+    pub(super) host: Option<&'a mut [V]>,
 }
 
 impl Context {

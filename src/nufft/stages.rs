@@ -14,7 +14,7 @@ use crate::gpu::Gpu;
 use crate::nufft::bins::{Bins, Tiling};
 use crate::nufft::recipe::Sign;
 use crate::nufft::timings::{Stage, Timings};
-use crate::real::Real;
+use crate::real::{Number, Real, Values, ValuesMut};
 
 /// A plan's stages on one backend. What it reads and writes are the backend's own arrays, so that a program which keeps its
 /// data on the device transfers nothing.
@@ -26,7 +26,7 @@ pub struct Stages<T: Real, B: Backend> {
     /// Kept from one execution to the next: fresh pages cost more than the transform.
     fine: Option<B::Fine<T>>,
     /// Grids to which chunks of points are being added, one for each group of a batch.
-    sums: Vec<Grid<B::Fine<T>>>,
+    sums: Vec<Grid<B::Fine<T>, Complex<T>>>,
     /// Transforms executed together.
     together: usize,
     watcher: Watcher,
@@ -48,20 +48,20 @@ impl<T: Real, B: Backend> Stages<T, B> {
 
     fn fine(&mut self) -> Result<B::Fine<T>> {
         // A sum that was begun and never finished has the plan's own memory first.
-        match self.fine.take().or_else(|| self.sums.drain(..).next().map(|Grid(fine)| fine)) {
+        match self.fine.take().or_else(|| self.sums.drain(..).next().map(|grid| grid.0)) {
             Some(fine) => Ok(fine),
             None => self.backend.blank(&self.prepared, self.together),
         }
     }
 
-    /// Type 1 of `batch` sets of strengths, on arrays of the backend.
+    /// Type 1 of `batch` sets of strengths, real or complex, on arrays of the backend.
     ///
     /// # Errors
     /// [`Error::Order`] if no points were set; [`Error::DeviceLost`].
-    pub fn type1(
+    pub fn type1<V: Number<Real = T>>(
         &mut self,
-        strengths: &B::Input<'_, T>,
-        modes: &mut B::Output<'_, T>,
+        strengths: &B::Input<'_, V>,
+        modes: &mut B::Output<'_, Complex<T>>,
         batch: usize,
         sign: Sign,
         timings: &mut Timings,
@@ -72,7 +72,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
             let points = points.as_ref().ok_or(Error::Order { call: "type1", first: "set_points" })?;
             let done = items.end;
             let grid = timings.time(Stage::Spread, || {
-                let grid = backend.clear(prepared, blank)?;
+                let grid = backend.clear::<V>(prepared, blank)?;
                 backend.spread(prepared, points, strengths, items.clone(), grid)
             })?;
             watcher.tell(Stage::Spread, done, batch);
@@ -85,14 +85,14 @@ impl<T: Real, B: Backend> Stages<T, B> {
         Ok(())
     }
 
-    /// Type 2 of `batch` sets of modes, on arrays of the backend.
+    /// Type 2 of `batch` sets of modes, to complex values or to their real parts, on arrays of the backend.
     ///
     /// # Errors
     /// [`Error::Order`] if no points were set; [`Error::DeviceLost`].
-    pub fn type2(
+    pub fn type2<V: Number<Real = T>>(
         &mut self,
-        modes: &B::Input<'_, T>,
-        values: &mut B::Output<'_, T>,
+        modes: &B::Input<'_, Complex<T>>,
+        values: &mut B::Output<'_, V>,
         batch: usize,
         sign: Sign,
         timings: &mut Timings,
@@ -102,8 +102,9 @@ impl<T: Real, B: Backend> Stages<T, B> {
             let Self { backend, prepared, points, watcher, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "type2", first: "set_points" })?;
             let done = items.end;
-            let spectrum = timings
-                .time(Stage::Deconvolve, || backend.deconvolve_back(prepared, modes, items.clone(), sign, blank))?;
+            let spectrum = timings.time(Stage::Deconvolve, || {
+                backend.deconvolve_back::<V>(prepared, modes, items.clone(), sign, blank)
+            })?;
             watcher.tell(Stage::Deconvolve, done, batch);
             let grid = backend.fft_back(prepared, spectrum, items.len(), sign, timings)?;
             watcher.tell(Stage::Fft, done, batch);
@@ -192,13 +193,6 @@ impl<T: Real> OnBackend<T> {
     }
 }
 
-/// Which way a transform goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Type1,
-    Type2,
-}
-
 /// Stages on some backend, between arrays of the host.
 pub(crate) trait Execute<T: Real> {
     /// Tells of each stage of an execution that ends.
@@ -207,12 +201,20 @@ pub(crate) trait Execute<T: Real> {
     fn earlier(&mut self) -> Option<&mut Bins<T>>;
     /// Takes sorted points to the backend.
     fn place(&mut self, bins: Bins<T>) -> Result<()>;
-    /// One execution; the target is written only if it succeeds where memory is not shared, and never before the checks.
-    fn execute(
+    /// One type 1; modes are written only if it succeeds where memory is not shared, and never before the checks.
+    fn execute1(
         &mut self,
-        kind: Kind,
-        source: &[Complex<T>],
-        target: &mut [Complex<T>],
+        strengths: Values<'_, T>,
+        modes: &mut [Complex<T>],
+        batch: usize,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()>;
+    /// One type 2, in the same way.
+    fn execute2(
+        &mut self,
+        modes: &[Complex<T>],
+        values: ValuesMut<'_, T>,
         batch: usize,
         sign: Sign,
         timings: &mut Timings,
@@ -229,6 +231,38 @@ pub(crate) trait Execute<T: Real> {
     fn interpolate(&mut self, grids: &[Complex<T>], values: &mut [Complex<T>], batch: usize) -> Result<()>;
 }
 
+impl<T: Real, B: Backend> Stages<T, B> {
+    fn from_host<V: Number<Real = T>>(
+        &mut self,
+        strengths: &[V],
+        modes: &mut [Complex<T>],
+        batch: usize,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        let backend = self.backend.clone();
+        let (input, mut output) =
+            timings.time(Stage::Transfers, || Ok::<_, Error>((backend.load(strengths)?, backend.open(modes)?)))?;
+        self.type1::<V>(&input, &mut output, batch, sign, timings)?;
+        timings.time(Stage::Transfers, || backend.store(output))
+    }
+
+    fn to_host<V: Number<Real = T>>(
+        &mut self,
+        modes: &[Complex<T>],
+        values: &mut [V],
+        batch: usize,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        let backend = self.backend.clone();
+        let (input, mut output) =
+            timings.time(Stage::Transfers, || Ok::<_, Error>((backend.load(modes)?, backend.open(values)?)))?;
+        self.type2::<V>(&input, &mut output, batch, sign, timings)?;
+        timings.time(Stage::Transfers, || backend.store(output))
+    }
+}
+
 impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
     fn watch(&mut self, watcher: Watcher) {
         self.watcher = watcher;
@@ -243,23 +277,32 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
         Ok(())
     }
 
-    fn execute(
+    fn execute1(
         &mut self,
-        kind: Kind,
-        source: &[Complex<T>],
-        target: &mut [Complex<T>],
+        strengths: Values<'_, T>,
+        modes: &mut [Complex<T>],
         batch: usize,
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<()> {
-        let backend = self.backend.clone();
-        let (input, mut output) =
-            timings.time(Stage::Transfers, || Ok::<_, Error>((backend.load(source)?, backend.open(target)?)))?;
-        match kind {
-            Kind::Type1 => self.type1(&input, &mut output, batch, sign, timings)?,
-            Kind::Type2 => self.type2(&input, &mut output, batch, sign, timings)?,
+        match strengths {
+            Values::Real(strengths) => self.from_host(strengths, modes, batch, sign, timings),
+            Values::Complex(strengths) => self.from_host(strengths, modes, batch, sign, timings),
         }
-        timings.time(Stage::Transfers, || backend.store(output))
+    }
+
+    fn execute2(
+        &mut self,
+        modes: &[Complex<T>],
+        values: ValuesMut<'_, T>,
+        batch: usize,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        match values {
+            ValuesMut::Real(values) => self.to_host(modes, values, batch, sign, timings),
+            ValuesMut::Complex(values) => self.to_host(modes, values, batch, sign, timings),
+        }
     }
 
     fn begin(&mut self, batch: usize) -> Result<()> {

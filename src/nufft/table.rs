@@ -104,6 +104,11 @@ impl<T: Real> ModeAxis<T> {
         Self { modes, cells, order, by_distance: Arc::new(by_distance) }
     }
 
+    /// The same axis with as many modes below zero as above, from the lowest to the highest.
+    pub(crate) fn symmetric(&self) -> Self {
+        Self { modes: 2 * (self.modes / 2) + 1, order: ModeOrder::Centred, ..self.clone() }
+    }
+
     /// Number of modes.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -13,7 +13,6 @@ use crate::nufft::kernel::Shape;
 use crate::nufft::plan::{NufftBuilder, NufftPlan, check};
 use crate::nufft::points::{Points, Unit};
 use crate::nufft::recipe::{ModeOrder, Recipe, Sign};
-use crate::nufft::stages::Kind;
 use crate::nufft::table::{Correction, TOGETHER};
 use crate::nufft::timings::{Stage, Timings};
 use crate::nufft::turns;
@@ -154,7 +153,7 @@ impl<T: Real> Plans<T> {
         turned.extend(product(strengths, before, sign));
         outer.spread_flat(turned, grids)?;
         found.resize(after.len() * turned.len() / before.len(), Complex::default());
-        inner.execute_flat(Kind::Type2, grids, found)?;
+        inner.type2_flat(grids, found)?;
         multiply(found, after, sign);
         Ok(())
     }
@@ -165,7 +164,7 @@ impl<T: Real> Plans<T> {
         turned.clear();
         turned.extend(product(values, after, sign));
         inner.set_sign(sign);
-        let done = inner.execute_flat(Kind::Type1, turned, grids);
+        let done = inner.type1_flat(turned, grids);
         inner.set_sign(sign.opposite());
         done?;
         found.resize(before.len() * turned.len() / after.len(), Complex::default());
