@@ -120,7 +120,7 @@ pub struct Prepared<T: Real> {
     order: ModeOrder,
     complex: Field<T>,
     /// Made when real data first come.
-    real: OnceLock<Field<T>>,
+    real: OnceLock<Box<Field<T>>>,
 }
 
 /// A grid of complex or of real cells: how it lies in memory, its stencils, its transform, its modes.
@@ -164,7 +164,11 @@ impl<T: Real> Prepared<T> {
     /// What serves cells of type `V`.
     fn field<V: Number<Real = T>>(&self) -> &Field<T> {
         let Self { grid, kernel, modes, order, complex, real, .. } = self;
-        if V::PARTS == 2 { complex } else { real.get_or_init(|| Field::new::<V>(grid, kernel, modes, *order)) }
+        if V::PARTS == 2 {
+            complex
+        } else {
+            real.get_or_init(|| Box::new(Field::new::<V>(grid, kernel, modes, *order)))
+        }
     }
 }
 
@@ -250,7 +254,8 @@ impl Backend for Cpu {
     }
 
     fn blank<T: Real>(&self, prepared: &Prepared<T>, items: usize) -> Result<Fine<T>> {
-        let len = prepared.complex.layout.len().saturating_mul(items);
+        // Real cells take half of it and keep a line's bins behind them, for which short lines leave too little.
+        let len = prepared.complex.layout.len().saturating_mul(items).saturating_add(64);
         let cells = Pages::zeroed(len, "the fine grid", "use fewer modes or a smaller upsampling")?;
         Ok(Fine { cells, holds: Holds::Nothing })
     }
@@ -382,9 +387,10 @@ impl Backend for Cpu {
         let modes = modes[items.start * count..items.end * count].chunks_exact(count);
         fine.holds = Holds::Leavings;
         let len = field.complex_len::<V>();
+        let (grids, spare) = fine.cells.split_at_mut(items.len() * len);
         self.install(len, || {
-            let grids = fine.cells.chunks_exact_mut(len);
-            grids.zip(modes).for_each(|(grid, modes)| deconvolve::back(field, sign, modes, grid));
+            let grids = grids.chunks_exact_mut(len);
+            grids.zip(modes).for_each(|(grid, modes)| deconvolve::back(field, sign, modes, grid, &mut *spare));
         });
         Ok(Spectrum::new(fine))
     }

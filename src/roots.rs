@@ -17,6 +17,14 @@ struct Roots {
     fine: Vec<Complex<f64>>,
 }
 
+/// Numbers of a row, at most.
+pub(crate) const ROW: usize = 16;
+
+#[inline(always)]
+fn narrow<T: Real>(z: Complex<f64>) -> Complex<T> {
+    Complex::new(T::nearest(z.re), T::nearest(z.im))
+}
+
 impl Roots {
     /// For m up to `last`.
     fn new(n: usize, last: usize) -> Self {
@@ -32,8 +40,23 @@ impl Roots {
 
     #[inline(always)]
     fn at<T: Real>(&self, m: usize) -> Complex<T> {
-        let root = self.coarse[m / FINE] * self.fine[m % FINE];
-        Complex::new(T::nearest(root.re), T::nearest(root.im))
+        narrow(self.coarse[m / FINE] * self.fine[m % FINE])
+    }
+
+    /// Those from `first` on.
+    #[inline(always)]
+    fn row<T: Real>(&self, first: usize, count: usize) -> [Complex<T>; ROW] {
+        let mut row = [Complex::default(); ROW];
+        let from = first % FINE;
+        match self.fine.get(from..from + count) {
+            // One entry of the coarse table serves them all.
+            Some(fine) => {
+                let coarse = self.coarse[first / FINE];
+                row.iter_mut().zip(fine).for_each(|(to, fine)| *to = narrow(coarse * fine));
+            }
+            None => row[..count].iter_mut().enumerate().for_each(|(i, to)| *to = self.at(first + i)),
+        }
+        row
     }
 }
 
@@ -83,27 +106,30 @@ impl<T: Real> Pairs<T> {
         Self { roots, table }
     }
 
-    fn signed(root: Complex<T>, sign: Sign) -> Complex<T> {
-        if sign == Sign::Plus { root } else { root.conj() }
-    }
-
-    /// F[k] of one k from Z[k] and Z[m-k].
+    /// F[k] for k from `first` on in the place of Z[k]; `opposites` are Z[m-k], the last one first.
     #[inline(always)]
-    pub(crate) fn bin(&self, k: usize, z: Complex<T>, opposite: Complex<T>, sign: Sign) -> Complex<T> {
+    pub(crate) fn bins(&self, first: usize, z: &mut [Complex<T>], opposites: &[Complex<T>], sign: Sign) {
         let half = T::nearest(0.5);
-        let root = Self::signed(self.roots.at(k), sign);
-        let (sum, difference) = (z + opposite.conj(), z - opposite.conj());
-        let turned = root * difference;
-        Complex::new((sum.re + turned.im) * half, (sum.im - turned.re) * half)
+        self.each(first, z, opposites, sign, half, -half);
     }
 
-    /// Z[k] of one k from F[k] and F[m-k].
+    /// Z[k] in the place of F[k], in the same way.
     #[inline(always)]
-    pub(crate) fn pair(&self, k: usize, f: Complex<T>, opposite: Complex<T>, sign: Sign) -> Complex<T> {
-        let root = Self::signed(self.roots.at(k), sign);
-        let (sum, difference) = (f + opposite.conj(), f - opposite.conj());
-        let turned = root * difference;
-        Complex::new(sum.re - turned.im, sum.im + turned.re)
+    pub(crate) fn pairs(&self, first: usize, f: &mut [Complex<T>], opposites: &[Complex<T>], sign: Sign) {
+        self.each(first, f, opposites, sign, T::one(), T::one());
+    }
+
+    /// `scale (a[k] + ā[m-k]) + i turn ω^k (a[k] - ā[m-k])`.
+    #[inline(always)]
+    fn each(&self, first: usize, a: &mut [Complex<T>], opposites: &[Complex<T>], sign: Sign, scale: T, turn: T) {
+        let conjugate = if sign == Sign::Plus { T::one() } else { -T::one() };
+        let roots = self.roots.row::<T>(first, a.len());
+        for ((value, opposite), root) in a.iter_mut().zip(opposites.iter().rev()).zip(roots) {
+            let root = Complex::new(root.re, root.im * conjugate);
+            let (sum, difference) = (*value + opposite.conj(), *value - opposite.conj());
+            let turned = root * difference;
+            *value = Complex::new(sum.re * scale - turned.im * turn, sum.im * scale + turned.re * turn);
+        }
     }
 
     /// A line of Z becomes one of F, but for the bin m.
@@ -139,11 +165,9 @@ impl<T: Real> Pairs<T> {
             *a = Complex::new(re + turned_re, im + turned_im);
             *b = Complex::new(re - turned_re, turned_im - im);
         }
-        for value in centre {
+        if let [value] = centre {
             let opposite = *value;
-            let (sum, difference) = (*value + opposite.conj(), *value - opposite.conj());
-            let turned = Complex::new(T::zero(), conjugate) * difference;
-            *value = Complex::new(sum.re * scale - turned.im * turn, sum.im * scale + turned.re * turn);
+            self.each(m / 2, std::slice::from_mut(value), &[opposite], sign, scale, turn);
         }
     }
 }

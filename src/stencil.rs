@@ -54,7 +54,8 @@ impl<T: Real> Stencil<T> {
     }
 
     /// Weights of a stencil with arguments s = 2z - 1 that begins `shift` cells into its row: those of the row's `P` cells, and
-    /// those of the slower axes. `P` must be `row`, and `Q` vectors of `L` hold a row.
+    /// those of the slower axes. `P` must be `row`, and `Q` vectors of `L` hold a row. Two powers at a time, for a chain of sums half as
+    /// long, gained nothing: points overlap.
     #[inline(always)]
     pub(crate) fn weights<const FMA: bool, const D: usize, const P: usize, const L: usize, const Q: usize>(
         &self,

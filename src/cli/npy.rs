@@ -10,7 +10,7 @@ use ndarray::{Array1, ArrayD, Ix1};
 use ndarray_npy::npy::header::Header;
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
 use num_complex::Complex;
-use wavemill::Real;
+use wavemill::{Number, Real};
 
 use crate::output;
 
@@ -63,29 +63,70 @@ pub(crate) fn read_points(path: &Path) -> Result<Array1<f64>> {
     })
 }
 
-/// Reads the values to transform, in C order, and refuses any that would make the whole result NaN.
-pub(crate) fn read_values<T: Real>(path: &Path) -> Result<ArrayD<Complex<T>>> {
-    let complex = |re: f64, im: f64| Complex::new(T::nearest(re), T::nearest(im));
-    let array = if let Some(array) = read_as::<Complex<f64>>(path)? {
-        array.mapv(|value| complex(value.re, value.im))
-    } else if let Some(array) = read_as::<Complex<f32>>(path)? {
-        array.mapv(|value| complex(value.re.into(), value.im.into()))
-    } else if let Some(array) = read_real(path)? {
-        array.mapv(|value| complex(value, 0.0))
-    } else {
-        bail!("{} must hold complex64, complex128, {TYPES}", path.display());
-    };
+/// Values of a file, or of a result.
+#[derive(Debug)]
+pub(crate) enum Values<T: Real> {
+    Real(ArrayD<T>),
+    Complex(ArrayD<Complex<T>>),
+}
+
+impl<T: Real> Values<T> {
+    /// Reads the values to transform, in C order, and refuses any that would make the whole result NaN.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let complex = |re: f64, im: f64| Complex::new(T::nearest(re), T::nearest(im));
+        if let Some(array) = read_as::<Complex<f64>>(path)? {
+            checked(path, array.mapv(|value| complex(value.re, value.im))).map(Self::Complex)
+        } else if let Some(array) = read_as::<Complex<f32>>(path)? {
+            checked(path, array.mapv(|value| complex(value.re.into(), value.im.into()))).map(Self::Complex)
+        } else if let Some(array) = read_real(path)? {
+            checked(path, array.mapv(T::nearest)).map(Self::Real)
+        } else {
+            bail!("{} must hold complex64, complex128, {TYPES}", path.display());
+        }
+    }
+
+    pub(crate) fn shape(&self) -> &[usize] {
+        match self {
+            Self::Real(array) => array.shape(),
+            Self::Complex(array) => array.shape(),
+        }
+    }
+
+    /// The same as complex numbers.
+    pub(crate) fn complex(self) -> Self {
+        match self {
+            Self::Real(array) => Self::Complex(array.mapv(|value| value.complex())),
+            Self::Complex(_) => self,
+        }
+    }
+
+    /// Writes them to a NumPy file.
+    pub(crate) fn write(&self, path: &Path) -> Result<()>
+    where
+        T: WritableElement,
+        Complex<T>: WritableElement,
+    {
+        match self {
+            Self::Real(array) => write(path, array),
+            Self::Complex(array) => write(path, array),
+        }
+    }
+}
+
+fn checked<V: Number>(path: &Path, array: ArrayD<V>) -> Result<ArrayD<V>> {
     let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
-    let finite =
-        |value: &Complex<T>| Into::<f64>::into(value.re).is_finite() && Into::<f64>::into(value.im).is_finite();
+    let finite = |value: &V| {
+        let value = value.complex();
+        Into::<f64>::into(value.re).is_finite() && Into::<f64>::into(value.im).is_finite()
+    };
     if let Some((index, value)) = array.indexed_iter().find(|(_, value)| !finite(value)) {
-        let index = ndarray::Dimension::slice(&index);
+        let (index, value) = (ndarray::Dimension::slice(&index), value.complex());
         bail!(
             "{}: the value at {index:?} is {} + {}i in {}; remove or mask such values",
             path.display(),
             value.re,
             value.im,
-            T::NAME
+            V::Real::NAME
         );
     }
     Ok(array)

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use ndarray::{Array1, ArrayD, ArrayView1};
+use ndarray::{Array1, ArrayView1};
 use ndarray_npy::WritableElement;
 use num_complex::Complex;
 use serde_json::{Map, Value, json};
@@ -14,7 +14,8 @@ use wavemill::nufft::{ModeOrder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Sta
 use wavemill::{Device, Real};
 
 use crate::args::{self, Kernel, Order, Precision};
-use crate::{device, npy, output};
+use crate::npy::{self, Values};
+use crate::{device, output};
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Nufft) -> Result<()> {
@@ -22,6 +23,9 @@ pub(crate) fn run(args: &args::Nufft) -> Result<()> {
     let (name, other) = if args.kind == 3 { ("targets", "modes") } else { ("modes", "targets") };
     if (args.kind == 3) == args.targets.is_empty() {
         bail!("a type {} takes --{name}, not --{other}", args.kind);
+    }
+    if args.real && args.kind != 2 {
+        bail!("--real is for type 2; a type 1 of real strengths needs no option");
     }
     if axes != files {
         bail!("--{name} has {axes} axes, but --points names {files} files; give one file of coordinates for each axis");
@@ -40,7 +44,7 @@ struct Input<T: Real> {
     points: Vec<Array1<f64>>,
     /// Of type 3.
     targets: Vec<Array1<f64>>,
-    values: ArrayD<Complex<T>>,
+    values: Values<T>,
     /// Transforms in the values' first axis, where there is one for them.
     batch: Option<usize>,
 }
@@ -48,7 +52,9 @@ struct Input<T: Real> {
 impl<T: Real> Input<T> {
     fn read(args: &args::Nufft) -> Result<Self> {
         let points = args.points.iter().map(|path| npy::read_points(path)).collect::<Result<Vec<_>>>()?;
-        let values = npy::read_values::<T>(&args.values)?;
+        let values = Values::<T>::read(&args.values)?;
+        // Real strengths of a type 1 take half the time; others are complex.
+        let values = if args.kind == 1 { values } else { values.complex() };
         let targets = args.targets.iter().map(|path| npy::read_points(path)).collect::<Result<Vec<_>>>()?;
         let (item, name) = if args.kind == 2 {
             (args.modes.clone(), "modes in --modes")
@@ -74,6 +80,7 @@ fn views(axes: &[Array1<f64>]) -> Vec<ArrayView1<'_, f64>> {
 
 /// A plan of any type.
 enum Plan<T: Real> {
+    Strengths(Box<NufftPlan<T>>),
     Modes(Box<NufftPlan<T>>),
     Targets(Box<NufftPlan3<T>>),
 }
@@ -81,53 +88,60 @@ enum Plan<T: Real> {
 impl<T: Real> Plan<T> {
     fn new(args: &args::Nufft, input: &Input<T>, device: &Device) -> Result<Self> {
         Ok(match args.kind {
-            3 => Self::Targets(Box::new(plan3(args, input, device)?)),
-            _ => Self::Modes(Box::new(plan(args, input, device)?)),
+            1 => Self::Strengths(Box::new(plan(args, input, device)?)),
+            2 => Self::Modes(Box::new(plan(args, input, device)?)),
+            _ => Self::Targets(Box::new(plan3(args, input, device)?)),
         })
     }
 
     fn set_points(&mut self, input: &Input<T>) -> Result<()> {
         match self {
-            Self::Modes(plan) => plan.set_points(views(&input.points))?,
+            Self::Strengths(plan) | Self::Modes(plan) => plan.set_points(views(&input.points))?,
             Self::Targets(plan) => plan.set_points(views(&input.points), views(&input.targets))?,
         }
         Ok(())
     }
 
-    fn execute(&mut self, kind: u8, values: &ArrayD<Complex<T>>) -> Result<ArrayD<Complex<T>>> {
-        Ok(match self {
-            Self::Modes(plan) if kind == 1 => plan.type1(values)?,
-            Self::Modes(plan) => plan.type2(values)?,
-            Self::Targets(plan) => plan.type3(values)?,
+    fn execute(&mut self, real: bool, values: &Values<T>) -> Result<Values<T>> {
+        Ok(match (self, values) {
+            (Self::Strengths(plan), Values::Real(values)) => Values::Complex(plan.type1(values)?),
+            (Self::Strengths(plan), Values::Complex(values)) => Values::Complex(plan.type1(values)?),
+            (Self::Modes(plan), Values::Complex(values)) if real => Values::Real(plan.type2_real(values)?),
+            (Self::Modes(plan), Values::Complex(values)) => Values::Complex(plan.type2(values)?),
+            (Self::Targets(plan), Values::Complex(values)) => Values::Complex(plan.type3(values)?),
+            (Self::Modes(_) | Self::Targets(_), Values::Real(_)) => bail!("types 2 and 3 take complex values"),
         })
     }
 
-    fn execute_into(&mut self, kind: u8, values: &ArrayD<Complex<T>>, result: &mut ArrayD<Complex<T>>) -> Result<()> {
-        match self {
-            Self::Modes(plan) if kind == 1 => plan.type1_into(values, result)?,
-            Self::Modes(plan) => plan.type2_into(values, result)?,
-            Self::Targets(plan) => plan.type3_into(values, result)?,
+    fn execute_into(&mut self, values: &Values<T>, result: &mut Values<T>) -> Result<()> {
+        match (self, values, result) {
+            (Self::Strengths(plan), Values::Real(values), Values::Complex(to)) => plan.type1_into(values, to)?,
+            (Self::Strengths(plan), Values::Complex(values), Values::Complex(to)) => plan.type1_into(values, to)?,
+            (Self::Modes(plan), Values::Complex(values), Values::Real(to)) => plan.type2_into(values, to)?,
+            (Self::Modes(plan), Values::Complex(values), Values::Complex(to)) => plan.type2_into(values, to)?,
+            (Self::Targets(plan), Values::Complex(values), Values::Complex(to)) => plan.type3_into(values, to)?,
+            _ => bail!("the result is of another kind than the execution before gave"),
         }
         Ok(())
     }
 
     fn timings(&self) -> &Timings {
         match self {
-            Self::Modes(plan) => plan.timings(),
+            Self::Strengths(plan) | Self::Modes(plan) => plan.timings(),
             Self::Targets(plan) => plan.timings(),
         }
     }
 
     fn describe(&self) -> String {
         match self {
-            Self::Modes(plan) => plan.describe(),
+            Self::Strengths(plan) | Self::Modes(plan) => plan.describe(),
             Self::Targets(plan) => plan.describe(),
         }
     }
 
     fn recipe_json(&self) -> Value {
         match self {
-            Self::Modes(plan) => recipe_json(plan.recipe()),
+            Self::Strengths(plan) | Self::Modes(plan) => recipe_json(plan.recipe()),
             Self::Targets(plan) => plan.recipes().map_or(
                 Value::Null,
                 |(outer, inner)| json!({ "spreading": recipe_json(outer), "type_2": recipe_json(inner) }),
@@ -190,7 +204,7 @@ type Samples = BTreeMap<String, Vec<f64>>;
 const NAMES: [&str; 9] =
     ["plan", "set_points", "spread", "fft", "deconvolve", "interpolate", "transfers", "execute", "total"];
 
-fn transform<T: Real>(args: &args::Nufft) -> Result<()>
+fn transform<T: Real + WritableElement>(args: &args::Nufft) -> Result<()>
 where
     Complex<T>: WritableElement,
 {
@@ -209,13 +223,13 @@ where
         let built = start.elapsed();
         plan.set_points(&input)?;
         let set = start.elapsed();
-        let mut result = plan.execute(args.kind, &input.values)?;
+        let mut result = plan.execute(args.real, &input.values)?;
         note("total", start.elapsed());
         note("plan", built);
         note("set_points", set - built);
         if args.timings.is_some() {
             let start = Instant::now();
-            plan.execute_into(args.kind, &input.values, &mut result)?;
+            plan.execute_into(&input.values, &mut result)?;
             note("execute", start.elapsed());
             for (stage, time) in plan.timings().iter() {
                 if !matches!(stage, Stage::Plan | Stage::SetPoints | Stage::Execute) {
@@ -228,7 +242,7 @@ where
     let Some((plan, result)) = kept else { bail!("nothing was measured; give a --repeat of 1 or more") };
 
     if let Some(path) = &args.out {
-        npy::write(path, &result)?;
+        result.write(path)?;
     }
     if let Some(path) = &args.timings {
         write_timings(path, args, &input, plan.recipe_json(), &samples)?;

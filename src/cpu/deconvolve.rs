@@ -12,7 +12,7 @@ use crate::cpu::fft::{Columns, Run, Split, Transform, panel};
 use crate::nufft::{ModeAxis, ModeOrder, Sign};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
-use crate::roots::Pairs;
+use crate::roots::{Pairs, ROW};
 use crate::transpose::{get_rows, put_rows};
 
 /// `modes[k] = spectrum[bin(k)] · Π factor(k)`; `grid` is what [`Transform::forward`] left, `spare` memory for as many pairs
@@ -65,14 +65,23 @@ pub(crate) fn deconvolve<T: Real>(
         };
         let (top, modes) = (axes[0].count() / 2, Disjoint::new(modes));
         return parallel::each((top + 1).div_ceil(LINE), work, |task| {
-            let mut row = [Complex::default(); 16];
-            for first in (task * LINE..(top + 1).min((task + 1) * LINE)).step_by(16) {
-                let row = &mut row[..16.min(top + 1 - first)];
-                let factors = Factors::new(&axes[0], top + first, row.len());
-                for ((k, bin), factor) in (first..).zip(row.iter_mut()).zip(factors.0) {
-                    let opposite = if k == 0 { line[0] } else { line[line.len() - k] };
-                    *bin = pairs.bin(k, line[k], opposite, sign) * factor;
+            let (mut row, mut opposites) = ([Complex::default(); ROW], [Complex::default(); ROW]);
+            for first in (task * LINE..(top + 1).min((task + 1) * LINE)).step_by(ROW) {
+                let count = ROW.min(top + 1 - first);
+                let (row, opposites) = (&mut row[..count], &mut opposites[..count]);
+                row.copy_from_slice(&line[first..first + count]);
+                let last = line.len() + 1 - first - count;
+                match opposites.split_last_mut() {
+                    // The opposite of 0 is 0.
+                    Some((zero, others)) if first == 0 => {
+                        *zero = line[0];
+                        others.copy_from_slice(&line[last..]);
+                    }
+                    _ => opposites.copy_from_slice(&line[last..last + count]),
                 }
+                pairs.bins(first, row, opposites, sign);
+                let factors = Factors::new(&axes[0], top + first, count);
+                row.iter_mut().zip(factors.0).for_each(|(bin, factor)| *bin = *bin * factor);
                 places.put(&modes, [0, 0, top + first], row);
             }
         });
@@ -81,7 +90,7 @@ pub(crate) fn deconvolve<T: Real>(
     let (grid, modes) = (Disjoint::new(grid), Disjoint::new(modes));
     parallel::each(all.len().div_ceil(TASK), work, |task| {
         let mut panel = transform.panel(0, sign);
-        let mut weighed = [Complex::default(); 16];
+        let mut weighed = [Complex::default(); ROW];
         for columns in &all[task * TASK..all.len().min((task + 1) * TASK)] {
             let Weighed { factors, scale } = Weighed::new(axes, columns);
             let count = columns.count;
@@ -102,13 +111,25 @@ pub(crate) fn deconvolve<T: Real>(
 }
 
 /// `spectrum[bin(k)] = modes[k] · Π factor(k)`, transformed along the slowest axis; [`Transform::backward`] does the others.
-pub(crate) fn back<T: Real>(field: &Field<T>, sign: Sign, modes: &[Complex<T>], grid: &mut [Complex<T>]) {
+/// `spare` is as in [`deconvolve`].
+pub(crate) fn back<T: Real>(
+    field: &Field<T>,
+    sign: Sign,
+    modes: &[Complex<T>],
+    grid: &mut [Complex<T>],
+    spare: &mut [Complex<T>],
+) {
     let Field { transform, axes, places, .. } = field;
     let work = grid.len();
     let slowest = &transform.axes()[0];
     if axes.len() == 1 {
-        let pairs = transform.pairs.as_ref().map(|pairs| Opposites { pairs, places, axis: &axes[0], modes, sign });
-        match (&transform.split, pairs) {
+        let bins = match &transform.pairs {
+            Some(_) => &mut spare[..axes[0].count() / 2 + 1],
+            None => &mut [],
+        };
+        real_bins(&axes[0], places, modes, bins);
+        let (m, bins) = (transform.len(), &*bins);
+        match (&transform.split, &transform.pairs) {
             (Some(split), None) => give_rows(transform, split, sign, grid, |mode, row| {
                 let factors = Factors::new(&axes[0], mode, row.len());
                 for ((to, from), factor) in row.iter_mut().zip(&modes[mode..]).zip(factors.0) {
@@ -116,10 +137,14 @@ pub(crate) fn back<T: Real>(field: &Field<T>, sign: Sign, modes: &[Complex<T>], 
                 }
             }),
             (Some(split), Some(pairs)) => {
-                give_rows(transform, split, sign, grid, |first, row| pairs.give(transform.len(), first, row));
+                give_rows(transform, split, sign, grid, |first, row| real_pairs(pairs, sign, m, bins, first, row));
             }
             // The line will be transformed in place.
-            (None, Some(pairs)) => pairs.give(transform.len(), 0, &mut grid[..transform.len()]),
+            (None, Some(pairs)) => {
+                for (index, row) in grid[..m].chunks_mut(ROW).enumerate() {
+                    real_pairs(pairs, sign, m, bins, index * ROW, row);
+                }
+            }
             (None, None) => {
                 for run in &slowest.kept {
                     let modes = &modes[run.mode..][..run.bins.len()];
@@ -155,41 +180,40 @@ pub(crate) fn back<T: Real>(field: &Field<T>, sign: Sign, modes: &[Complex<T>], 
     });
 }
 
-/// Pairs of a real line, from modes.
-struct Opposites<'a, T: Real> {
-    pairs: &'a Pairs<T>,
-    places: &'a Places,
-    axis: &'a ModeAxis<T>,
-    modes: &'a [Complex<T>],
-    sign: Sign,
-}
-
-impl<T: Real> Opposites<'_, T> {
-    /// Those from `first` on, of `m`.
-    fn give(&self, m: usize, first: usize, pairs: &mut [Complex<T>]) {
-        let (mut low, mut high) = ([Complex::default(); 16], [Complex::default(); 16]);
-        for (index, pairs) in pairs.chunks_mut(16).enumerate() {
-            let first = first + 16 * index;
-            let (low, high) = (&mut low[..pairs.len()], &mut high[..pairs.len()]);
-            self.bins(first, low);
-            self.bins(m + 1 - first - pairs.len(), high);
-            for (((k, pair), low), high) in (first..).zip(pairs).zip(low).zip(high.iter().rev()) {
-                *pair = self.pairs.pair(k, *low, *high, self.sign);
-            }
-        }
-    }
-
-    /// Bins in a row, zero where no mode lies.
-    fn bins(&self, first: usize, bins: &mut [Complex<T>]) {
-        let top = self.axis.count() / 2;
-        let (bins, none) = bins.split_at_mut((top + 1).saturating_sub(first).min(bins.len()));
-        none.fill(Complex::default());
-        if !bins.is_empty() {
-            self.places.get(self.modes, [0, 0, top + first], bins);
-            let factors = Factors::new(self.axis, top + first, bins.len());
+/// Bins of a real line's modes, those from 0 on.
+fn real_bins<T: Real>(axis: &ModeAxis<T>, places: &Places, modes: &[Complex<T>], bins: &mut [Complex<T>]) {
+    let top = axis.count() / 2;
+    parallel::chunks(bins, LINE, 4, |index, bins| {
+        for (row, bins) in bins.chunks_mut(ROW).enumerate() {
+            let first = top + index * LINE + row * ROW;
+            places.get(modes, [0, 0, first], bins);
+            let factors = Factors::new(axis, first, bins.len());
             bins.iter_mut().zip(factors.0).for_each(|(bin, factor)| *bin = *bin * factor);
         }
-    }
+    });
+}
+
+/// Pairs of a real line of m from `first` on, at most a row, from its bins, of which those that are not there are zero.
+fn real_pairs<T: Real>(
+    pairs: &Pairs<T>,
+    sign: Sign,
+    m: usize,
+    bins: &[Complex<T>],
+    first: usize,
+    row: &mut [Complex<T>],
+) {
+    let mut opposites = [Complex::default(); ROW];
+    let copy = |first: usize, to: &mut [Complex<T>]| {
+        let (there, none) = to.split_at_mut(bins.len().saturating_sub(first).min(to.len()));
+        if !there.is_empty() {
+            there.copy_from_slice(&bins[first..first + there.len()]);
+        }
+        none.fill(Complex::default());
+    };
+    let opposites = &mut opposites[..row.len()];
+    copy(first, row);
+    copy(m + 1 - first - row.len(), opposites);
+    pairs.pairs(first, row, opposites, sign);
 }
 
 /// Bins of a real line that a task takes.
@@ -250,12 +274,12 @@ const TASK: usize = 16;
 
 /// Factors of neighbouring modes, at most as many as a panel is wide.
 #[derive(Clone, Copy)]
-struct Factors<T>([T; 16]);
+struct Factors<T>([T; ROW]);
 
 impl<T: Real> Factors<T> {
     #[inline(always)]
     fn new(axis: &ModeAxis<T>, first: usize, count: usize) -> Self {
-        let mut factors = [T::one(); 16];
+        let mut factors = [T::one(); ROW];
         axis.factors(first, &mut factors[..count]);
         Self(factors)
     }

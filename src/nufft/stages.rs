@@ -232,7 +232,7 @@ pub(crate) trait Execute<T: Real> {
 }
 
 impl<T: Real, B: Backend> Stages<T, B> {
-    fn from_host<V: Number<Real = T>>(
+    fn run1<V: Number<Real = T>>(
         &mut self,
         strengths: &[V],
         modes: &mut [Complex<T>],
@@ -247,7 +247,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
         timings.time(Stage::Transfers, || backend.store(output))
     }
 
-    fn to_host<V: Number<Real = T>>(
+    fn run2<V: Number<Real = T>>(
         &mut self,
         modes: &[Complex<T>],
         values: &mut [V],
@@ -286,8 +286,8 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
         timings: &mut Timings,
     ) -> Result<()> {
         match strengths {
-            Values::Real(strengths) => self.from_host(strengths, modes, batch, sign, timings),
-            Values::Complex(strengths) => self.from_host(strengths, modes, batch, sign, timings),
+            Values::Real(strengths) => self.run1(strengths, modes, batch, sign, timings),
+            Values::Complex(strengths) => self.run1(strengths, modes, batch, sign, timings),
         }
     }
 
@@ -300,8 +300,8 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
         timings: &mut Timings,
     ) -> Result<()> {
         match values {
-            ValuesMut::Real(values) => self.to_host(modes, values, batch, sign, timings),
-            ValuesMut::Complex(values) => self.to_host(modes, values, batch, sign, timings),
+            ValuesMut::Real(values) => self.run2(modes, values, batch, sign, timings),
+            ValuesMut::Complex(values) => self.run2(modes, values, batch, sign, timings),
         }
     }
 

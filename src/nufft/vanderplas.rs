@@ -1,6 +1,6 @@
 //! The convention of the 2015 article "Fast numerical non-uniform Fourier transforms in Python".
 
-use ndarray::{ArrayView1, aview1};
+use ndarray::aview1;
 use num_complex::Complex;
 
 use crate::cpu::Cpu;
@@ -50,7 +50,12 @@ pub fn vanderplas<Y: Copy + Into<Complex<f64>>>(
         .build(&Device::from(Cpu::new()))?;
     plan.set_points([aview1(x)])?;
     let strengths: Vec<Complex<f64>> = y.iter().map(|&y| y.into()).collect();
-    let modes = plan.type1(&*ArrayView1::from(&strengths))?;
+    let modes = if strengths.iter().all(|c| c.im == 0.0) {
+        let strengths: Vec<f64> = strengths.iter().map(|c| c.re).collect();
+        plan.type1(&*aview1(&strengths))?
+    } else {
+        plan.type1(&*aview1(&strengths))?
+    };
     let scale = 1.0 / x.len() as f64;
     Ok(modes.into_iter().map(|mode| mode * scale).collect())
 }
