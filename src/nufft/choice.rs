@@ -136,20 +136,59 @@ fn rounding<T: Real>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
     T::ROUNDOFF * (2.0 + 0.1 * stages) * growth.max(1.0).powi(grid.len() as i32)
 }
 
-/// The cheapest width and grid that keep the tolerance; of each width the smallest upsampling factor.
-fn cheapest<T: Real>(modes: &[usize], tolerance: f64, shape: Shape, points: usize) -> Option<Candidate> {
+/// The widths that keep the tolerance, each with the smallest upsampling factor at which it does.
+fn candidates<T: Real>(modes: &[usize], tolerance: f64, shape: Shape) -> impl Iterator<Item = Candidate> {
     // Rounding may take what the tolerance leaves, but at the least the law's floor.
     let allowed = tolerance.max(0.7 * T::FLOOR);
-    let candidates = (2..=16).filter_map(|width| {
+    (2..=16).filter_map(move |width| {
         let sigma = shape.least_upsampling(tolerance, width, modes.len())?.max(*TRIED.start());
         if sigma > *TRIED.end() {
             return None;
         }
         let candidate = Candidate::new::<T>(modes, shape, width, sigma, |least| quick_size::<T>(least)).ok()?;
         (candidate.predicted_error <= allowed).then_some(candidate)
-    });
+    })
+}
+
+/// The cheapest of them.
+fn cheapest<T: Real>(modes: &[usize], tolerance: f64, shape: Shape, points: usize) -> Option<Candidate> {
     let cost = |candidate: &Candidate| nanoseconds::<T>(modes, &candidate.grid, candidate.width, points);
-    candidates.min_by(|a, b| cost(a).total_cmp(&cost(b)))
+    candidates::<T>(modes, tolerance, shape).min_by(|a, b| cost(a).total_cmp(&cost(b)))
+}
+
+/// Chooses width and upsampling for spreading onto a grid whose every cell will be a mode of an inner type 2 at `targets` points: the
+/// larger the grid, the larger the inner one. `grid` says what grid a width and an upsampling factor ask for.
+pub(crate) fn choose_outer<T: Real>(
+    request: &Request<'_>,
+    targets: usize,
+    grid: impl Fn(usize, f64) -> Result<Vec<usize>>,
+) -> Result<Choice> {
+    let plain = choose::<T>(request)?;
+    let Some(points) = request.points else { return Ok(plain) };
+    let Request { modes, shape, .. } = *request;
+    let cost = |candidate: &Candidate| -> Result<f64> {
+        let modes = grid(candidate.width, candidate.upsampling)?;
+        let inner =
+            Request { modes: &modes, points: Some(targets), tolerance: plain.tolerance, accept: true, ..*request };
+        let inner = choose::<T>(&inner)?;
+        let spreading = gridding::<T>(&modes, candidate.width, points);
+        Ok(spreading + nanoseconds::<T>(&modes, &inner.grid, inner.width, targets))
+    };
+    let mut best = (f64::INFINITY, None);
+    // More than twice the width of the narrowest costs more than the grid saves, and choosing takes time as well.
+    for candidate in candidates::<T>(modes, plain.tolerance, shape).take(5) {
+        let cost = cost(&candidate)?;
+        if cost < best.0 {
+            best = (cost, Some(candidate));
+        }
+    }
+    Ok(best.1.map_or(plain.clone(), |candidate| Choice {
+        tolerance: plain.tolerance,
+        width: candidate.width,
+        grid: candidate.grid,
+        upsampling: candidate.upsampling,
+        predicted_error: candidate.predicted_error,
+    }))
 }
 
 /// What one execution costs on one core, about: mean of both types, and of 250 ps a byte for the grid's first use, shared by
@@ -159,6 +198,25 @@ fn cheapest<T: Real>(modes: &[usize], tolerance: f64, shape: Shape, points: usiz
 /// stencil, a line of the transform what its factors cost, a cell that goes through a panel some more. Other processors
 /// differ in scale more than in ratios, and only ratios count.
 fn nanoseconds<T: Real>(modes: &[usize], grid: &[usize], width: usize, points: usize) -> f64 {
+    let double = size_of::<T>() == 8;
+    let moved = if double { 4.0 } else { 2.2 };
+    let cells = grid.iter().product::<usize>() as f64;
+    let mut transform = 0.0;
+    // Lines of an axis are as many as the kept bins of faster axes and the cells of slower ones.
+    let mut lines = cells;
+    for (axis, (&n, &count)) in grid.iter().zip(modes).enumerate().rev() {
+        let through_panels = if axis + 1 < grid.len() { moved } else { 0.0 };
+        transform += lines * (element::<T>(n) + through_panels);
+        lines *= count as f64 / n as f64;
+    }
+    if let &[n] = grid {
+        transform += n as f64 * 2.0 * moved;
+    }
+    gridding::<T>(grid, width, points) + transform
+}
+
+/// What spreading or interpolating costs, and the grid's first use.
+fn gridding<T: Real>(grid: &[usize], width: usize, points: usize) -> f64 {
     let double = size_of::<T>() == 8;
     let cells = if double { 2 } else { 4 };
     let row = width.div_ceil(cells);
@@ -173,21 +231,8 @@ fn nanoseconds<T: Real>(modes: &[usize], grid: &[usize], width: usize, points: u
         (_, true) => (40.0, 0.56),
         (_, false) => (48.0, 0.5),
     };
-    let moved = if double { 4.0 } else { 2.2 };
-    let cells = grid.iter().product::<usize>() as f64;
-    let mut transform = 0.0;
-    // Lines of an axis are as many as the kept bins of faster axes and the cells of slower ones.
-    let mut lines = cells;
-    for (axis, (&n, &count)) in grid.iter().zip(modes).enumerate().rev() {
-        let through_panels = if axis + 1 < grid.len() { moved } else { 0.0 };
-        transform += lines * (element::<T>(n) + through_panels);
-        lines *= count as f64 / n as f64;
-    }
-    if let &[n] = grid {
-        transform += n as f64 * 2.0 * moved;
-    }
-    let memory = cells * 2.0 * size_of::<T>() as f64 * 0.25;
-    points as f64 * (each + vector * vectors) + transform + memory
+    let memory = grid.iter().product::<usize>() as f64 * 2.0 * size_of::<T>() as f64 * 0.25;
+    points as f64 * (each + vector * vectors) + memory
 }
 
 /// Nanoseconds an element of a line costs in rustfft, by the line's factors: a fit to lines of 96 to 4096 elements, 20 % of

@@ -452,12 +452,14 @@ impl<T: Real> NufftPlan<T> {
 
     /// [`NufftPlan::spread`] on arrays whose lengths are right.
     pub(crate) fn spread_flat(&mut self, strengths: &[Complex<T>], grids: &mut [Complex<T>]) -> Result<()> {
-        self.stages.stages().spread(strengths, grids, self.recipe.batch)
+        let batch = self.recipe.batch;
+        self.timed(|stages, timings| stages.spread(strengths, grids, batch, timings))
     }
 
     /// [`NufftPlan::interpolate`] on arrays whose lengths are right.
     pub(crate) fn interpolate_flat(&mut self, grids: &[Complex<T>], values: &mut [Complex<T>]) -> Result<()> {
-        self.stages.stages().interpolate(grids, values, self.recipe.batch)
+        let batch = self.recipe.batch;
+        self.timed(|stages, timings| stages.interpolate(grids, values, batch, timings))
     }
 
     /// A type 1 of arrays whose lengths are right.
@@ -519,12 +521,12 @@ impl<T: Real> NufftPlan<T> {
 }
 
 /// An array's elements in C order: its own memory, or a copy where it is laid out otherwise.
-fn contiguous<V: Number, D: Dimension>(array: &ArrayRef<V, D>) -> Cow<'_, [V]> {
+pub(crate) fn contiguous<V: Number, D: Dimension>(array: &ArrayRef<V, D>) -> Cow<'_, [V]> {
     array.as_slice().map_or_else(|| array.iter().copied().collect::<Vec<_>>().into(), Cow::from)
 }
 
 /// Writes an array in C order, through a copy where it is laid out otherwise.
-fn into_contiguous<V: Number, E: Dimension>(
+pub(crate) fn into_contiguous<V: Number, E: Dimension>(
     array: &mut ArrayRef<V, E>,
     write: impl FnOnce(&mut [V]) -> Result<()>,
 ) -> Result<()> {

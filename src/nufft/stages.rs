@@ -226,9 +226,21 @@ pub(crate) trait Execute<T: Real> {
     /// The modes of all that was added.
     fn finish(&mut self, modes: &mut [Complex<T>], batch: usize, sign: Sign, timings: &mut Timings) -> Result<()>;
     /// Strengths spread onto grids, C-ordered, and no more.
-    fn spread(&mut self, strengths: &[Complex<T>], grids: &mut [Complex<T>], batch: usize) -> Result<()>;
+    fn spread(
+        &mut self,
+        strengths: &[Complex<T>],
+        grids: &mut [Complex<T>],
+        batch: usize,
+        timings: &mut Timings,
+    ) -> Result<()>;
     /// Values interpolated from grids, C-ordered, and no more.
-    fn interpolate(&mut self, grids: &[Complex<T>], values: &mut [Complex<T>], batch: usize) -> Result<()>;
+    fn interpolate(
+        &mut self,
+        grids: &[Complex<T>],
+        values: &mut [Complex<T>],
+        batch: usize,
+        timings: &mut Timings,
+    ) -> Result<()>;
 }
 
 impl<T: Real, B: Backend> Stages<T, B> {
@@ -340,33 +352,51 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
         timings.time(Stage::Transfers, || backend.store(output))
     }
 
-    fn spread(&mut self, strengths: &[Complex<T>], grids: &mut [Complex<T>], batch: usize) -> Result<()> {
+    fn spread(
+        &mut self,
+        strengths: &[Complex<T>],
+        grids: &mut [Complex<T>],
+        batch: usize,
+        timings: &mut Timings,
+    ) -> Result<()> {
         let size = grids.len() / batch;
         for items in groups(batch, self.together) {
             let blank = self.fine()?;
             let Self { backend, prepared, points, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "spread", first: "set_points" })?;
-            let strengths = backend.load(strengths)?;
-            let grid = backend.clear(prepared, blank)?;
-            let mut grid = backend.spread(prepared, points, &strengths, items.clone(), grid)?;
-            backend.read_grid(prepared, &mut grid, &mut grids[items.start * size..items.end * size])?;
+            let strengths = timings.time(Stage::Transfers, || backend.load(strengths))?;
+            let mut grid = timings.time(Stage::Spread, || {
+                let grid = backend.clear(prepared, blank)?;
+                backend.spread(prepared, points, &strengths, items.clone(), grid)
+            })?;
+            timings.time(Stage::Transfers, || {
+                backend.read_grid(prepared, &mut grid, &mut grids[items.start * size..items.end * size])
+            })?;
             self.fine = Some(grid.0);
         }
         Ok(())
     }
 
-    fn interpolate(&mut self, grids: &[Complex<T>], values: &mut [Complex<T>], batch: usize) -> Result<()> {
+    fn interpolate(
+        &mut self,
+        grids: &[Complex<T>],
+        values: &mut [Complex<T>],
+        batch: usize,
+        timings: &mut Timings,
+    ) -> Result<()> {
         let size = grids.len() / batch;
         let backend = self.backend.clone();
-        let mut output = backend.open(values)?;
+        let mut output = timings.time(Stage::Transfers, || backend.open(values))?;
         for items in groups(batch, self.together) {
             let blank = self.fine()?;
             let Self { prepared, points, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "interpolate", first: "set_points" })?;
-            let grid = backend.write_grid(prepared, &grids[items.start * size..items.end * size], blank)?;
-            backend.interp(prepared, points, &grid, &mut output, items)?;
+            let grid = timings.time(Stage::Transfers, || {
+                backend.write_grid(prepared, &grids[items.start * size..items.end * size], blank)
+            })?;
+            timings.time(Stage::Interpolate, || backend.interp(prepared, points, &grid, &mut output, items))?;
             self.fine = Some(grid.0);
         }
-        backend.store(output)
+        timings.time(Stage::Transfers, || backend.store(output))
     }
 }

@@ -10,7 +10,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request, smooth_size};
 use crate::nufft::kernel::Shape;
-use crate::nufft::plan::{NufftBuilder, NufftPlan, check};
+use crate::nufft::plan::{NufftBuilder, NufftPlan, check, contiguous, into_contiguous};
 use crate::nufft::points::{Points, Unit};
 use crate::nufft::recipe::{ModeOrder, Recipe, Sign};
 use crate::nufft::table::{Correction, TOGETHER};
@@ -135,41 +135,41 @@ struct Set<T: Real> {
 struct Plans<T: Real> {
     outer: NufftPlan<T>,
     inner: NufftPlan<T>,
-    /// `exp(+i s̄·x)` of each source from its centre, s̄ the targets' centre.
-    before: Vec<Complex<T>>,
+    /// `exp(+i s̄·x)` of each source from its centre, s̄ the targets' centre; none if that is 0.
+    before: Option<Vec<Complex<T>>>,
     /// `exp(+i s·x̄)` of each target, times the correction.
     after: Vec<Complex<T>>,
-    /// Strengths, grids and values on their way, kept from one execution to the next.
+    /// Strengths or values on their way, and grids, kept from one execution to the next.
     turned: Vec<Complex<T>>,
     grids: Vec<Complex<T>>,
-    found: Vec<Complex<T>>,
 }
 
 impl<T: Real> Plans<T> {
     /// From the sources' side to the targets'.
-    fn forward<'a>(&'a mut self, strengths: impl Iterator<Item = &'a Complex<T>>, sign: Sign) -> Result<()> {
-        let Self { outer, inner, before, after, turned, grids, found } = self;
-        turned.clear();
-        turned.extend(product(strengths, before, sign));
-        outer.spread_flat(turned, grids)?;
-        found.resize(after.len() * turned.len() / before.len(), Complex::default());
-        inner.type2_flat(grids, found)?;
-        multiply(found, after, sign);
+    fn forward(&mut self, strengths: &[Complex<T>], values: &mut [Complex<T>], sign: Sign) -> Result<()> {
+        let Self { outer, inner, before, after, turned, grids } = self;
+        let strengths = match before {
+            Some(before) => product(strengths, before, sign, turned),
+            None => strengths,
+        };
+        outer.spread_flat(strengths, grids)?;
+        inner.type2_flat(grids, values)?;
+        multiply(values, after, sign);
         Ok(())
     }
 
     /// From the targets' side to the sources'.
-    fn back<'a>(&'a mut self, values: impl Iterator<Item = &'a Complex<T>>, sign: Sign) -> Result<()> {
-        let Self { outer, inner, before, after, turned, grids, found } = self;
-        turned.clear();
-        turned.extend(product(values, after, sign));
+    fn back(&mut self, values: &[Complex<T>], strengths: &mut [Complex<T>], sign: Sign) -> Result<()> {
+        let Self { outer, inner, before, after, turned, grids } = self;
+        let values = product(values, after, sign, turned);
         inner.set_sign(sign);
-        let done = inner.type1_flat(turned, grids);
+        let done = inner.type1_flat(values, grids);
         inner.set_sign(sign.opposite());
         done?;
-        found.resize(before.len() * turned.len() / after.len(), Complex::default());
-        outer.interpolate_flat(grids, found)?;
-        multiply(found, before, sign);
+        outer.interpolate_flat(grids, strengths)?;
+        if let Some(before) = before {
+            multiply(strengths, before, sign);
+        }
         Ok(())
     }
 }
@@ -245,7 +245,12 @@ impl<T: Real> NufftPlan3<T> {
         let targets = Points::new(targets.as_ref(), self.builder.dimensions)?;
         sources.finite()?;
         targets.finite()?;
-        let plans = if sources.is_empty() || targets.is_empty() { None } else { Some(self.plans(&sources, &targets)?) };
+        let plans = if sources.is_empty() || targets.is_empty() {
+            None
+        } else {
+            let points = sources.len() + targets.len();
+            Some(self.device.install(points, || self.plans(&sources, &targets))?)
+        };
         self.set = Some(Set { sources: sources.len(), targets: targets.len(), plans });
         self.timings = Timings::default();
         self.timings.add(Stage::SetPoints, start.elapsed());
@@ -267,17 +272,21 @@ impl<T: Real> NufftPlan3<T> {
             })
             .collect();
         let modes = axes.iter().map(|axis| size("the grid of a type 3", axis.modes())).collect::<Result<Vec<_>>>()?;
-        let Choice { width, upsampling, tolerance, predicted_error, .. } =
-            choice::choose::<T>(&self.builder.request(&modes, Some(sources.len())))?;
-        let upsampling = upsampling.min(LARGEST_UPSAMPLING);
         // The grid holds every stencil without going round.
-        let spacings: Vec<f64> = axes.iter().map(|axis| axis.spacing(upsampling)).collect();
-        let cells = |(axis, spacing): (&Axis, &f64)| {
-            let needed = size("the grid of a type 3", 2.0 * axis.reach.0 / spacing + width as f64 + 2.0)?;
-            Ok(smooth_size(needed.max(2 * width)))
+        let grid = |width: usize, upsampling: f64| {
+            let cells = |axis: &Axis| {
+                let spacing = axis.spacing(upsampling.min(LARGEST_UPSAMPLING));
+                let needed = size("the grid of a type 3", 2.0 * axis.reach.0 / spacing + width as f64 + 2.0)?;
+                Ok(smooth_size(needed.max(2 * width)))
+            };
+            axes.iter().map(cells).collect::<Result<Vec<usize>>>()
         };
-        let grid = axes.iter().zip(&spacings).map(cells).collect::<Result<Vec<usize>>>()?;
+        let request = self.builder.request(&modes, Some(sources.len()));
+        let choice = choice::choose_outer::<T>(&request, targets.len(), grid)?;
+        let Choice { width, upsampling, tolerance, predicted_error, .. } = choice;
+        let (grid, upsampling) = (grid(width, upsampling)?, upsampling.min(LARGEST_UPSAMPLING));
         self.fits(&grid)?;
+        let spacings: Vec<f64> = axes.iter().map(|axis| axis.spacing(upsampling)).collect();
 
         let choice = Choice { tolerance, width, grid: grid.clone(), upsampling, predicted_error };
         let builder = |units: Vec<Unit>| {
@@ -294,11 +303,12 @@ impl<T: Real> NufftPlan3<T> {
         outer.set_points(axes.iter().map(|axis| ArrayView1::from(&axis.sources)).collect::<Vec<_>>())?;
         inner.set_points(axes.iter().map(|axis| ArrayView1::from(&axis.targets)).collect::<Vec<_>>())?;
 
-        let mut before = vec![Complex::new(1.0, 0.0); sources.len()];
-        let mut after = vec![Complex::new(1.0, 0.0); targets.len()];
+        let one = Complex::new(1.0, 0.0);
+        let mut before = axes.iter().any(|axis| axis.target_centre != 0.0).then(|| vec![one; sources.len()]);
+        let mut after = vec![one; targets.len()];
         let kernel = Shape::Prolate.build(width, upsampling);
         for ((axis, &spacing), original) in axes.iter().zip(&spacings).zip(&targets.axes) {
-            turn(&mut before, axis.target_centre, |j| axis.sources[j]);
+            before.iter_mut().for_each(|before| turn(before, axis.target_centre, |j| axis.sources[j]));
             turn(&mut after, axis.source_centre, |k| original[k].into());
             let correction = Correction::new(&*kernel, width, spacing * axis.reach.1);
             parallel::chunks(&mut after, TOGETHER, 16, |index, values| {
@@ -308,8 +318,7 @@ impl<T: Real> NufftPlan3<T> {
             });
         }
         let grids = vec![Complex::default(); grid.iter().product::<usize>() * self.builder.batch.unwrap_or(1)];
-        let (before, after) = (narrow(before), narrow(after));
-        Ok(Plans { outer, inner, before, after, turned: Vec::new(), grids, found: Vec::new() })
+        Ok(Plans { outer, inner, before: before.map(narrow), after: narrow(after), turned: Vec::new(), grids })
     }
 
     /// An estimate of the memory, and an error if the machine has not so much.
@@ -376,7 +385,8 @@ impl<T: Real> NufftPlan3<T> {
         let Set { sources, targets, .. } = *self.set("type3")?;
         check("strengths", &self.shape(sources), strengths.shape())?;
         check("values", &self.shape(targets), values.shape())?;
-        self.execute(values, |plans, sign| plans.forward(strengths.iter(), sign))
+        let strengths = contiguous(strengths);
+        self.execute(values, |plans, values, sign| plans.forward(&strengths, values, sign))
     }
 
     /// The adjoint: strengths at the sources from values at the targets, `c[j] = Σ_k f[k] exp(∓i s[k]·x[j])`. It is the exact
@@ -388,25 +398,28 @@ impl<T: Real> NufftPlan3<T> {
         let Set { sources, targets, .. } = *self.set("adjoint")?;
         check("values", &self.shape(targets), values.shape())?;
         let mut strengths = ArrayD::zeros(self.shape(sources));
-        self.execute(&mut strengths, |plans, sign| plans.back(values.iter(), sign.opposite()))?;
+        let values = contiguous(values);
+        self.execute(&mut strengths, |plans, strengths, sign| plans.back(&values, strengths, sign.opposite()))?;
         Ok(strengths)
     }
 
     fn execute<E: Dimension>(
         &mut self,
         output: &mut ArrayRef<Complex<T>, E>,
-        work: impl FnOnce(&mut Plans<T>, Sign) -> Result<()>,
+        work: impl FnOnce(&mut Plans<T>, &mut [Complex<T>], Sign) -> Result<()> + Send,
     ) -> Result<()> {
         let start = Instant::now();
         let sign = self.builder.sign;
+        self.timings.forget(&[Stage::SetPoints]);
         match self.set.as_mut().and_then(|set| set.plans.as_mut()) {
             Some(plans) => {
-                work(plans, sign)?;
-                output.iter_mut().zip(&plans.found).for_each(|(to, from)| *to = *from);
+                let device = self.device.clone();
+                into_contiguous(output, |output| device.install(output.len(), || work(plans, output, sign)))?;
+                self.timings.take(plans.outer.timings());
+                self.timings.take(plans.inner.timings());
             }
             None => output.fill(Complex::default()),
         }
-        self.timings.forget(&[Stage::SetPoints]);
         self.timings.add(Stage::Execute, start.elapsed());
         Ok(())
     }
@@ -454,21 +467,37 @@ fn narrow<T: Real>(values: Vec<Complex<f64>>) -> Vec<Complex<T>> {
 
 /// Each of a batch of arrays times the factors, or their conjugates for sign -.
 fn product<'a, T: Real>(
-    values: impl Iterator<Item = &'a Complex<T>>,
-    factors: &'a [Complex<T>],
+    values: &[Complex<T>],
+    factors: &[Complex<T>],
     sign: Sign,
-) -> impl Iterator<Item = Complex<T>> {
-    let factor = move |factor: &Complex<T>| if sign == Sign::Plus { *factor } else { factor.conj() };
-    values.zip(factors.iter().cycle()).map(move |(value, by)| *value * factor(by))
-}
-
-/// The same in place, in parallel.
-fn multiply<T: Real>(values: &mut [Complex<T>], factors: &[Complex<T>], sign: Sign) {
-    for values in values.chunks_exact_mut(factors.len()) {
-        parallel::chunks(values, 4096, 2, |index, values| {
-            for (value, factor) in values.iter_mut().zip(&factors[index * 4096..]) {
-                *value = *value * if sign == Sign::Plus { *factor } else { factor.conj() };
+    to: &'a mut Vec<Complex<T>>,
+) -> &'a [Complex<T>] {
+    to.resize(values.len(), Complex::default());
+    for (to, values) in to.chunks_exact_mut(factors.len()).zip(values.chunks_exact(factors.len())) {
+        parallel::chunks(to, PIECE, 2, |index, to| {
+            let factors = &factors[index * PIECE..];
+            for ((to, value), factor) in to.iter_mut().zip(&values[index * PIECE..]).zip(factors) {
+                *to = *value * signed(*factor, sign);
             }
         });
     }
+    to
+}
+
+/// The same in place.
+fn multiply<T: Real>(values: &mut [Complex<T>], factors: &[Complex<T>], sign: Sign) {
+    for values in values.chunks_exact_mut(factors.len()) {
+        parallel::chunks(values, PIECE, 2, |index, values| {
+            for (value, factor) in values.iter_mut().zip(&factors[index * PIECE..]) {
+                *value = *value * signed(*factor, sign);
+            }
+        });
+    }
+}
+
+/// Numbers a task multiplies.
+const PIECE: usize = 4096;
+
+fn signed<T: Real>(factor: Complex<T>, sign: Sign) -> Complex<T> {
+    if sign == Sign::Plus { factor } else { factor.conj() }
 }
