@@ -25,12 +25,11 @@ pub(crate) struct Stencil<T> {
     pub(crate) row: usize,
     /// Rows begin at multiples of this many cells: 1, 2 or 4.
     pub(crate) step: usize,
-    /// Coefficients of one table of the fastest axis, in rows of `row`.
+    /// A table in rows of whole vectors for each of `step` shifts, one after another; the first, which is not shifted, serves the
+    /// slower axes as well.
+    tables: Vec<T>,
+    /// Numbers of one table.
     table: usize,
-    /// A table for each of `step` shifts; the first is not shifted.
-    along: Vec<T>,
-    /// The table of the other axes, in rows of whole vectors of weights.
-    across: Vec<T>,
 }
 
 impl<T: Real> Stencil<T> {
@@ -41,47 +40,55 @@ impl<T: Real> Stencil<T> {
         let width = kernel.width;
         let row = if width > 16 { LONGEST } else { width.next_multiple_of(cells) };
         let step = [4, 2, 1].into_iter().find(|step| *step <= cells && width + step - 1 <= row).unwrap_or(1);
-        let spaced = |length: usize, shift: usize| {
-            let mut table = vec![T::zero(); (kernel.degree + 1) * length];
-            for (to, from) in table.chunks_exact_mut(length).zip(kernel.coefficients.chunks_exact(kernel.padded)) {
+        let length = row.next_multiple_of(lanes);
+        let table = (kernel.degree + 1) * length;
+        let mut tables = vec![T::zero(); step * table];
+        for (shift, shifted) in tables.chunks_exact_mut(table).enumerate() {
+            for (to, from) in shifted.chunks_exact_mut(length).zip(kernel.coefficients.chunks_exact(kernel.padded)) {
                 to[shift..shift + width].copy_from_slice(&from[..width]);
             }
-            table
-        };
-        let along = (0..step).flat_map(|shift| spaced(row, shift)).collect();
-        let across = spaced(row.next_multiple_of(lanes), 0);
-        Self { width, row, step, table: (kernel.degree + 1) * row, along, across }
+        }
+        Self { width, row, step, tables, table }
     }
 
-    /// Weights of a stencil with arguments s = 2z - 1 that begins `shift` cells into its row: those of the row's `P` cells, and
-    /// those of the slower axes. `P` must be `row`, and `Q` vectors of `L` hold a row. Two powers at a time, for a chain of sums half as
-    /// long, gained nothing: points overlap.
+    /// Weights of some points of a block from `first` on, by axis. `Q` vectors of `L` must be a row.
+    ///
+    /// All at once and not each when its point's turn comes: a point's weights wait for one another, and the sums wait for them, so
+    /// that one point after another used a third of what the processor can do. Two powers of the polynomials at a time, for a
+    /// shorter chain, gained nothing.
     #[inline(always)]
-    pub(crate) fn weights<const FMA: bool, const D: usize, const P: usize, const L: usize, const Q: usize>(
+    pub(crate) fn weigh<const FMA: bool, const D: usize, const L: usize, const Q: usize>(
         &self,
-        arguments: [T; D],
-        shift: usize,
-    ) -> ([T; P], [[[T; L]; Q]; 2]) {
-        let (along, _) = self.along[shift * self.table..][..self.table].as_chunks::<P>();
-        let (across, _) = self.across.as_chunks::<L>().0.as_chunks::<Q>();
-        let mut row = along[0];
-        let mut others = [across[0]; 2];
-        for (along, across) in along[1..].iter().zip(&across[1..]) {
-            for i in 0..P {
-                row[i] = multiply_add::<FMA, T>(row[i], arguments[D - 1], along[i]);
-            }
-            for axis in 0..D - 1 {
-                for q in 0..Q {
-                    for lane in 0..L {
-                        let weight = &mut others[axis][q][lane];
-                        *weight = multiply_add::<FMA, T>(*weight, arguments[axis], across[q][lane]);
+        block: &Block<T>,
+        first: usize,
+        weights: &mut [[[[T; L]; Q]; D]],
+    ) {
+        let (rows, _) = self.tables.as_chunks::<L>().0.as_chunks::<Q>();
+        let degree = self.table / (L * Q);
+        let fixed = &rows[..degree];
+        for (k, weights) in (first..).zip(weights) {
+            let arguments = block.arguments::<D>(k);
+            let along = &rows[block.shifts[k] * degree..][..degree];
+            let mut sums = [fixed[0]; D];
+            sums[D - 1] = along[0];
+            for (along, across) in along[1..].iter().zip(&fixed[1..]) {
+                for axis in 0..D {
+                    let coefficients = if axis == D - 1 { along } else { across };
+                    for q in 0..Q {
+                        for lane in 0..L {
+                            let sum = &mut sums[axis][q][lane];
+                            *sum = multiply_add::<FMA, T>(*sum, arguments[axis], coefficients[q][lane]);
+                        }
                     }
                 }
             }
+            *weights = sums;
         }
-        (row, others)
     }
 }
+
+/// Points weighed together: their weights stay in the first-level cache.
+pub(crate) const PART: usize = 16;
 
 /// A loop nest over stencils of `D` axes whose rows have `P` cells: `G` vectors of `L` numbers, the parts of complex ones in turn,
 /// whose weights are `Q` vectors.
@@ -180,11 +187,12 @@ fn rows_complex_f32<V: OverStencils, const D: usize>(row: usize, loops: V) {
     }
 }
 
-/// A row of weights, each as often as a cell has parts.
+/// A row's weights, each as often as a cell has parts.
 #[inline(always)]
-pub(crate) fn repeated<V: Number, const P: usize, const L: usize, const G: usize>(
-    weights: [V::Real; P],
+pub(crate) fn repeated<V: Number, const L: usize, const Q: usize, const G: usize>(
+    weights: &[[V::Real; L]; Q],
 ) -> [[V::Real; L]; G] {
+    let weights = weights.as_flattened();
     let mut rows = [[weights[0]; L]; G];
     for (group, row) in rows.iter_mut().enumerate() {
         for (lane, value) in row.iter_mut().enumerate() {
@@ -210,7 +218,7 @@ pub(crate) struct Block<T> {
 const FRESH: usize = 4;
 
 impl<T: Real> Block<T> {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self { points: Unpacked::new(), offsets: [0; BLOCK], shifts: [0; BLOCK], fresh: [0; FRESH], fresh_count: 0 }
     }
 
@@ -231,8 +239,21 @@ impl<T: Real> Block<T> {
     }
 }
 
-/// Goes through sorted points a block at a time.
+/// A block of points, and the one after it.
+pub(crate) struct Step<'a, T> {
+    pub(crate) block: &'a Block<T>,
+    pub(crate) count: usize,
+    pub(crate) ahead: &'a Block<T>,
+    /// Points in it.
+    pub(crate) coming: usize,
+}
+
+/// Goes through sorted points a block at a time, one ahead.
 pub(crate) struct Blocks<'a, T> {
+    /// The block ahead, and the one before it, in turn: a copy would cost as much as unpacking.
+    pair: [Block<T>; 2],
+    first_is_ahead: bool,
+    coming: Option<usize>,
     bins: &'a Bins<T>,
     /// Elements from one cell to the next on each axis in use, the slowest first, in the array they are placed in.
     strides: [usize; 3],
@@ -257,12 +278,33 @@ impl<'a, T: Real> Blocks<'a, T> {
     ) -> Self {
         let tile = bins.starts.partition_point(|&start| start as usize <= points.start).saturating_sub(1);
         let lines = Fetch::new::<V>(bins, stencil, strides).lines_a_tile();
-        Self { bins, strides, origin, step: stencil.step, tile, points, crowd: lines / 16 + 1 }
+        let pair = [Block::new(), Block::new()];
+        let (step, crowd) = (stencil.step, lines / 16 + 1);
+        Self { pair, first_is_ahead: false, coming: None, bins, strides, origin, step, tile, points, crowd }
     }
 
-    /// The next points and how many there are, 0 at the end.
+    /// The next points, if there are more.
     #[inline(always)]
-    pub(crate) fn next<const D: usize>(&mut self, block: &mut Block<T>) -> usize {
+    pub(crate) fn next<const D: usize>(&mut self) -> Option<Step<'_, T>> {
+        let mut count = self.coming;
+        let coming = loop {
+            self.first_is_ahead = !self.first_is_ahead;
+            let coming = self.fill::<D>();
+            // The first time there is none before it.
+            if count.replace(count.unwrap_or(coming)).is_some() {
+                break coming;
+            }
+        };
+        self.coming = Some(coming);
+        let [a, b] = &self.pair;
+        let (ahead, block) = if self.first_is_ahead { (a, b) } else { (b, a) };
+        count.filter(|&count| count > 0).map(|count| Step { block, count, ahead, coming })
+    }
+
+    /// Fills the block ahead, and says with how many.
+    #[inline(always)]
+    fn fill<const D: usize>(&mut self) -> usize {
+        let block = &mut self.pair[usize::from(!self.first_is_ahead)];
         let mut filled = 0;
         block.fresh_count = 0;
         while filled < BLOCK && !self.points.is_empty() {

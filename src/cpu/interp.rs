@@ -7,7 +7,7 @@ use crate::cpu::{Field, Layout};
 use crate::nufft::{BLOCK, Bins, multiply_add};
 use crate::parallel::{self, Disjoint};
 use crate::real::{Number, Real};
-use crate::stencil::{Block, Blocks, Fetch, OverStencils, Stencil, repeated};
+use crate::stencil::{Blocks, Fetch, OverStencils, PART, Stencil, Step, repeated};
 
 /// Points a task takes.
 const TASK: usize = 4096;
@@ -71,28 +71,25 @@ impl<V: Number> OverStencils for Interp<'_, V> {
         let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { layout.strides[3 - D + axis] } else { 0 });
         let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
         let mut blocks = Blocks::new::<V>(bins, stencil, points, strides, 0);
-        let (mut block, mut ahead) = (Block::new(), Block::new());
-        let mut coming = blocks.next::<D>(&mut ahead);
         let mut fetch = Fetch::new::<V>(bins, stencil, strides);
         // Returned to the caller's order together: they go to places far apart, for which one after another would wait.
         let mut found = [[[V::Real::default(); L]; BLOCK]; TOGETHER];
-        loop {
-            let count = std::mem::replace(&mut coming, 0);
-            if count == 0 {
-                return;
-            }
-            std::mem::swap(&mut block, &mut ahead);
-            coming = blocks.next::<D>(&mut ahead);
-            fetch.begin(&ahead, count);
+        let mut weights = [[[[V::Real::default(); L]; Q]; D]; PART];
+        let each: Vec<&[V]> = grids.chunks_exact(layout.len()).collect();
+        while let Some(Step { block, count, ahead, .. }) = blocks.next::<D>() {
+            fetch.begin(ahead, count);
             for k in 0..count {
+                if k.is_multiple_of(PART) {
+                    stencil.weigh::<FMA, D, L, Q>(block, k, &mut weights[..PART.min(count - k)]);
+                }
                 // Their places lie far apart: they are on their way while the block is summed.
                 values.prefetch(block.indices()[k] as usize);
                 fetch.next(grids);
                 let offset = block.offsets[k];
-                let (along, across) = stencil.weights::<FMA, D, P, L, Q>(block.arguments(k), block.shifts[k]);
-                let row_weights: [[V::Real; L]; G] = repeated::<V, P, L, G>(along);
-                let [slow, middle] = across.each_ref().map(|weights| &weights.as_flattened()[..width]);
-                for (cells, found) in grids.chunks_exact(layout.len()).zip(&mut found) {
+                let weights = &weights[k % PART];
+                let row_weights: [[V::Real; L]; G] = repeated::<V, L, Q, G>(&weights[D - 1]);
+                let [slow, middle] = [0, 1].map(|axis| &weights[axis.min(D - 1)].as_flattened()[..width]);
+                for (cells, found) in each.iter().zip(&mut found) {
                     assert!(offset + reach <= cells.len());
                     let cells = cells.as_ptr();
                     let mut sums = [[V::Real::default(); L]; G];
@@ -130,7 +127,7 @@ impl<V: Number> OverStencils for Interp<'_, V> {
                     found[k] = value;
                 }
             }
-            for (item, found) in found.iter().take(grids.len() / layout.len()).enumerate() {
+            for (item, found) in found.iter().take(each.len()).enumerate() {
                 for (&index, lanes) in block.indices()[..count].iter().zip(found) {
                     // SAFETY: the indices are a permutation, so every point has a place of its own.
                     unsafe { values.write(item * bins.len + index as usize, V::sum(*lanes)) };

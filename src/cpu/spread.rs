@@ -15,7 +15,7 @@ use crate::nufft::{BLOCK, Bins, multiply_add};
 use crate::parallel::{self, Disjoint};
 use crate::real::{Number, Real};
 use crate::simd;
-use crate::stencil::{Block, Blocks, Fetch, OverStencils, Stencil, repeated};
+use crate::stencil::{Blocks, Fetch, OverStencils, PART, Stencil, Step, repeated};
 
 /// Points in a tile beyond which it is cut into jobs of at most as many. Adding a private tile of 22³ cells back costs as
 /// much as spreading about 30 points of width 7.
@@ -196,33 +196,29 @@ impl<V: Number> OverStencils for Spread<'_, V> {
         let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { target.strides[3 - D + axis] } else { 0 });
         let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
         let mut blocks = Blocks::new::<V>(bins, stencil, points, strides, target.origin);
-        let (mut block, mut ahead) = (Block::new(), Block::new());
-        let mut coming = blocks.next::<D>(&mut ahead);
         let mut fetch = Fetch::new::<V>(bins, stencil, strides);
         // Fetched together: one at a time, the wait for memory was 70 % of the two-dimensional case.
         let mut gathered = [[V::default(); BLOCK]; TOGETHER];
-        loop {
-            let count = std::mem::replace(&mut coming, 0);
-            if count == 0 {
-                return;
-            }
-            std::mem::swap(&mut block, &mut ahead);
-            coming = blocks.next::<D>(&mut ahead);
-            fetch.begin(&ahead, count);
+        let mut weights = [[[[V::Real::default(); L]; Q]; D]; PART];
+        while let Some(Step { block, count, ahead, coming }) = blocks.next::<D>() {
+            fetch.begin(ahead, count);
             for (gathered, strengths) in gathered.iter_mut().zip(strengths.chunks_exact(bins.len)) {
                 let indices = block.indices();
                 gathered.iter_mut().zip(&indices[..count]).for_each(|(to, &from)| *to = strengths[from as usize]);
             }
             for k in 0..count {
+                if k.is_multiple_of(PART) {
+                    stencil.weigh::<FMA, D, L, Q>(block, k, &mut weights[..PART.min(count - k)]);
+                }
                 // The next block's strengths lie far apart: they are on their way while this block is spread.
                 if k < coming {
                     simd::prefetch(strengths, ahead.indices()[k] as usize);
                 }
                 fetch.next(&*target.cells[0]);
                 let offset = block.offsets[k];
-                let (along, across) = stencil.weights::<FMA, D, P, L, Q>(block.arguments(k), block.shifts[k]);
-                let row_weights: [[V::Real; L]; G] = repeated::<V, P, L, G>(along);
-                let [slow, middle] = across.each_ref().map(|weights| &weights.as_flattened()[..width]);
+                let weights = &weights[k % PART];
+                let row_weights: [[V::Real; L]; G] = repeated::<V, L, Q, G>(&weights[D - 1]);
+                let [slow, middle] = [0, 1].map(|axis| &weights[axis.min(D - 1)].as_flattened()[..width]);
                 for (cells, gathered) in target.cells.iter_mut().zip(&gathered) {
                     assert!(offset + reach <= cells.len());
                     let cells = cells.as_mut_ptr();

@@ -191,10 +191,10 @@ pub(crate) fn choose_outer<T: Real>(
     }))
 }
 
-/// What one execution costs on one core, about: mean of both types, and of 250 ps a byte for the grid's first use, shared by
-/// four executions.
+/// What one execution costs on one core, about: mean of both types. A byte of the grid costs 400 ps: 1 ns when first used, shared by
+/// four executions, and 150 ps to go through it for the points.
 ///
-/// Fitted to stage times on a Zen 3 core (`benches/record`): a point costs some tens of ns and 0.5 to 0.75 for each vector of its
+/// Fitted to stage times on a Zen 3 core (`benches/record`): a point costs some tens of ns and 0.3 to 0.8 for each vector of its
 /// stencil, a line of the transform what its factors cost, a cell that goes through a panel some more. Other processors
 /// differ in scale more than in ratios, and only ratios count.
 fn nanoseconds<T: Real>(modes: &[usize], grid: &[usize], width: usize, points: usize) -> f64 {
@@ -220,18 +220,17 @@ fn gridding<T: Real>(grid: &[usize], width: usize, points: usize) -> f64 {
     let double = size_of::<T>() == 8;
     let cells = if double { 2 } else { 4 };
     let row = width.div_ceil(cells);
-    // Rows that fill their vectors cannot begin on a vector's boundary, and straddle cache lines.
-    let straddling = if width.is_multiple_of(cells) { 1.2 } else { 1.0 };
-    let vectors = straddling * (width.pow(grid.len() as u32 - 1) * row) as f64;
+    let vectors = (width.pow(grid.len() as u32 - 1) * row) as f64;
     let (each, vector) = match (grid.len(), double) {
         (1, true) => (30.0, 0.8),
         (1, false) => (14.0, 0.5),
-        (2, true) => (25.0, 0.65),
-        (2, false) => (22.0, 0.5),
-        (_, true) => (40.0, 0.56),
-        (_, false) => (48.0, 0.5),
+        // Rows that fill their vectors cannot begin on a vector's boundary, and straddle cache lines.
+        (2, true) => (28.0, if width.is_multiple_of(cells) { 0.34 } else { 0.3 }),
+        (2, false) => (12.0, 0.8),
+        (_, true) => (50.0, 0.56),
+        (_, false) => (38.0, 0.31),
     };
-    let memory = grid.iter().product::<usize>() as f64 * 2.0 * size_of::<T>() as f64 * 0.25;
+    let memory = grid.iter().product::<usize>() as f64 * 2.0 * size_of::<T>() as f64 * 0.4;
     points as f64 * (each + vector * vectors) + memory
 }
 

@@ -71,7 +71,7 @@ impl Shape {
 
     /// The relative l2 error aliasing causes.
     ///
-    /// For the good shapes `0.18 √d (1.9 - w/20) exp(-π √(1 - 1/σ) (w - 1))`, a fit to measured transforms; for the Gaussian the
+    /// For the good shapes `0.2 √d (1.9 - w/20) exp(-π √(1 - 1/σ) (w - 1))`, a fit to measured transforms; for the Gaussian the
     /// article's `exp(-π (w/2) (σ - 1)/(σ - 1/2))`, with the half step its rounding of Msp allows.
     pub(crate) fn predicted_error(self, width: usize, dimensions: usize, upsampling: f64) -> f64 {
         let w = width as f64;
@@ -85,7 +85,7 @@ impl Shape {
     }
 
     fn scale(width: usize, dimensions: usize) -> f64 {
-        0.18 * (dimensions as f64).sqrt() * (1.9 - 0.05 * width as f64)
+        0.2 * (dimensions as f64).sqrt() * (1.9 - 0.05 * width as f64)
     }
 
     /// The least upsampling factor at which a width keeps a tolerance; not for the Gaussian.
