@@ -94,9 +94,9 @@ class Problem:
         self.coord = np.stack(self.x, axis=1)
         self.coord_out = np.stack(self.targets, axis=1) if kind == 3 else None
         for axis, x in enumerate(self.x):
-            np.save(self.folder / f"x{axis}.npy", x.astype(np.float64))
+            np.save(self.folder / f"x{axis}.npy", x)
         for axis, s in enumerate(self.targets):
-            np.save(self.folder / f"s{axis}.npy", s.astype(np.float64))
+            np.save(self.folder / f"s{axis}.npy", s)
         np.save(self.folder / "values.npy", self.values)
         self.sample, self.exact = self.reference(rng, 8 if points >= 4 * 10**6 else 16)
 

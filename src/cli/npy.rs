@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufReader, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use ndarray::{Array1, ArrayD, Ix1};
@@ -54,9 +54,37 @@ fn read_real(path: &Path) -> Result<Option<ArrayD<f64>>> {
 /// What a real file may hold.
 const TYPES: &str = "float32, float64 or integers";
 
-/// Reads one axis of coordinates.
-pub(crate) fn read_points(path: &Path) -> Result<Array1<f64>> {
-    let array = read_real(path)?.ok_or_else(|| anyhow!("{} must hold real numbers: {TYPES}", path.display()))?;
+/// Coordinates, an array for each axis: f32 if all files are.
+#[derive(Debug)]
+pub(crate) enum Points {
+    F32(Vec<Array1<f32>>),
+    F64(Vec<Array1<f64>>),
+}
+
+impl Points {
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Self> {
+        let single = paths.iter().map(|path| read_as::<f32>(path)).collect::<Result<Vec<_>>>()?;
+        if let Some(axes) = single.into_iter().collect::<Option<Vec<_>>>() {
+            let axes = axes.into_iter().zip(paths).map(|(axis, path)| line(path, axis)).collect::<Result<_>>()?;
+            return Ok(Self::F32(axes));
+        }
+        let axis = |path: &PathBuf| {
+            let array = read_real(path)?;
+            line(path, array.ok_or_else(|| anyhow!("{} must hold real numbers: {TYPES}", path.display()))?)
+        };
+        Ok(Self::F64(paths.iter().map(axis).collect::<Result<_>>()?))
+    }
+
+    /// Of the first axis.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::F32(axes) => axes.first().map_or(0, Array1::len),
+            Self::F64(axes) => axes.first().map_or(0, Array1::len),
+        }
+    }
+}
+
+fn line<A>(path: &Path, array: ArrayD<A>) -> Result<Array1<A>> {
     let shape = array.shape().to_vec();
     array.into_dimensionality::<Ix1>().map_err(|_| {
         anyhow!("{} has the shape {shape:?}; coordinates must be of shape [M], one file an axis", path.display())

@@ -14,7 +14,7 @@ use wavemill::nufft::{ModeOrder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Sta
 use wavemill::{Device, Real};
 
 use crate::args::{self, Kernel, Order, Precision};
-use crate::npy::{self, Values};
+use crate::npy::{Points, Values};
 use crate::{device, output};
 
 /// Runs the command.
@@ -41,9 +41,9 @@ pub(crate) fn run(args: &args::Nufft) -> Result<()> {
 
 /// What is transformed.
 struct Input<T: Real> {
-    points: Vec<Array1<f64>>,
+    points: Points,
     /// Of type 3.
-    targets: Vec<Array1<f64>>,
+    targets: Points,
     values: Values<T>,
     /// Transforms in the values' first axis, where there is one for them.
     batch: Option<usize>,
@@ -51,15 +51,15 @@ struct Input<T: Real> {
 
 impl<T: Real> Input<T> {
     fn read(args: &args::Nufft) -> Result<Self> {
-        let points = args.points.iter().map(|path| npy::read_points(path)).collect::<Result<Vec<_>>>()?;
+        let points = Points::read(&args.points)?;
         let values = Values::<T>::read(&args.values)?;
         // Real strengths of a type 1 take half the time; others are complex.
         let values = if args.kind == 1 { values } else { values.complex() };
-        let targets = args.targets.iter().map(|path| npy::read_points(path)).collect::<Result<Vec<_>>>()?;
+        let targets = Points::read(&args.targets)?;
         let (item, name) = if args.kind == 2 {
             (args.modes.clone(), "modes in --modes")
         } else {
-            (vec![points[0].len()], "points in --points")
+            (vec![points.len()], "points in --points")
         };
         let batch = match values.shape() {
             shape if shape == item => None,
@@ -74,7 +74,7 @@ impl<T: Real> Input<T> {
     }
 }
 
-fn views(axes: &[Array1<f64>]) -> Vec<ArrayView1<'_, f64>> {
+fn views<C>(axes: &[Array1<C>]) -> Vec<ArrayView1<'_, C>> {
     axes.iter().map(|axis| axis.view()).collect()
 }
 
@@ -95,9 +95,13 @@ impl<T: Real> Plan<T> {
     }
 
     fn set_points(&mut self, input: &Input<T>) -> Result<()> {
-        match self {
-            Self::Strengths(plan) | Self::Modes(plan) => plan.set_points(views(&input.points))?,
-            Self::Targets(plan) => plan.set_points(views(&input.points), views(&input.targets))?,
+        match (self, &input.points, &input.targets) {
+            (Self::Strengths(plan) | Self::Modes(plan), Points::F32(x), _) => plan.set_points(views(x))?,
+            (Self::Strengths(plan) | Self::Modes(plan), Points::F64(x), _) => plan.set_points(views(x))?,
+            (Self::Targets(plan), Points::F32(x), Points::F32(s)) => plan.set_points(views(x), views(s))?,
+            (Self::Targets(plan), Points::F32(x), Points::F64(s)) => plan.set_points(views(x), views(s))?,
+            (Self::Targets(plan), Points::F64(x), Points::F32(s)) => plan.set_points(views(x), views(s))?,
+            (Self::Targets(plan), Points::F64(x), Points::F64(s)) => plan.set_points(views(x), views(s))?,
         }
         Ok(())
     }
@@ -168,7 +172,7 @@ fn plan3<T: Real>(args: &args::Nufft, input: &Input<T>, device: &Device) -> Resu
 fn plan<T: Real>(args: &args::Nufft, input: &Input<T>, device: &Device) -> Result<NufftPlan<T>> {
     let mut builder = NufftPlan::<T>::builder(args.modes.clone())
         .tolerance(args.tolerance)
-        .expected_points(input.points[0].len())
+        .expected_points(input.points.len())
         .sign(sign(args))
         .order(if args.order == Order::Centered { ModeOrder::Centred } else { ModeOrder::Fft })
         .kernel(match args.kernel {
@@ -304,7 +308,7 @@ fn write_timings<T: Real>(
     let document = json!({
         "wavemill": env!("CARGO_PKG_VERSION"),
         "type": args.kind,
-        "points": input.points[0].len(),
+        "points": input.points.len(),
         "threads": rayon::current_num_threads(),
         "repeat": args.repeat,
         "warmup": args.warmup,

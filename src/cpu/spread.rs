@@ -78,9 +78,14 @@ pub(crate) fn spread<V: Number>(
     for wave in jobs.chunks(WAVE) {
         let private: Vec<Private<V>> =
             wave.par_iter().map(|job| Private::new(job, field, bins, strengths, total / len)).collect();
+        // Tiles come in order: between the first one's slab and the last one's end lies little else.
+        let slowest = layout.slowest();
+        let first = private.iter().map(|tile| tile.origin[slowest]).min().unwrap_or(0) * plane / slab * slab;
+        let end = private.iter().map(|tile| tile.origin[slowest] + tile.extents[slowest]).max().unwrap_or(0) * plane;
         for (item, grid) in grids.chunks_exact_mut(len).enumerate() {
-            parallel::chunks(grid, slab, WAVE, |index, cells| {
-                let planes = index * slab / plane..(index * slab + cells.len()) / plane;
+            parallel::chunks(&mut grid[first..end.min(len)], slab, WAVE, |index, cells| {
+                let start = first + index * slab;
+                let planes = start / plane..(start + cells.len()) / plane;
                 private.iter().for_each(|tile| tile.add_to(item, layout, &planes, cells));
             });
         }

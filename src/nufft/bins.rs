@@ -232,7 +232,14 @@ impl<T: Real> Bins<T> {
         // Each worker counts every tile: not more of them than the points are worth.
         let workers = parallel::workers(len).min(4 * len / tiles).max(1);
         let chunk = len.div_ceil(workers).max(1);
-        let axes: Vec<Axis> = folds.iter().zip(&tiling.axes).map(|(fold, tiles)| Axis::new(fold, *tiles)).collect();
+        let mut axes: Vec<Axis> = folds.iter().zip(&tiling.axes).map(|(fold, tiles)| Axis::new(fold, *tiles)).collect();
+        // Rounding a position by δ cells turns the mode k = n/2σ by πδ/σ: the root mean square over modes and roundings of
+        // half a step, with some room.
+        let rounding = axes.iter().map(|axis| 0.25f64.powi(axis.bits as i32)).sum::<f64>().sqrt() * 0.3;
+        let packing = if size_of::<T>() == 4 || 10.0 * rounding <= tolerance { Packing::Narrow } else { Packing::Wide };
+        if packing == Packing::Narrow {
+            axes.iter_mut().for_each(|axis| axis.fold = axis.fold.with_bits(axis.bits));
+        }
         let axes: &[Axis; D] = axes.as_slice().try_into().expect("a fold for each axis");
 
         let mut counts = vec![0u32; tiles * workers];
@@ -258,10 +265,6 @@ impl<T: Real> Bins<T> {
         let starts = offsets(&mut counts, tiles);
         let mut bits = [0; 3];
         bits.iter_mut().zip(axes).for_each(|(bits, axis)| *bits = axis.bits);
-        // Rounding a position by δ cells turns the mode k = n/2σ by πδ/σ: the root mean square over modes and roundings of
-        // half a step, with some room.
-        let rounding = (0..D).map(|axis| 0.25f64.powi(bits[axis] as i32)).sum::<f64>().sqrt() * 0.3;
-        let packing = if size_of::<T>() == 4 || 10.0 * rounding <= tolerance { Packing::Narrow } else { Packing::Wide };
         let record = Self::record(D, packing);
         let needed = len * record;
         let mut words = match earlier {
@@ -327,8 +330,8 @@ fn refine(records: &mut [u32], record: usize, packing: Packing, bits: [u32; 3], 
 }
 
 /// What sorting needs to know of an axis.
-struct Axis<'a> {
-    fold: &'a Fold,
+struct Axis {
+    fold: Fold,
     tiles: AxisTiles,
     /// First cell of each tile.
     starts: Vec<u32>,
@@ -336,12 +339,12 @@ struct Axis<'a> {
     bits: u32,
 }
 
-impl<'a> Axis<'a> {
-    fn new(fold: &'a Fold, tiles: AxisTiles) -> Self {
+impl Axis {
+    fn new(fold: &Fold, tiles: AxisTiles) -> Self {
         let starts: Vec<u32> = (0..=tiles.count).map(|tile| tiles.start(tile) as u32).collect();
         let largest = starts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(1);
         let bits = 32 - largest.next_power_of_two().trailing_zeros();
-        Self { fold, tiles, starts, bits: bits.min(28) }
+        Self { fold: fold.clone(), tiles, starts, bits: bits.min(28) }
     }
 }
 
@@ -358,13 +361,7 @@ impl<const D: usize> Block<D> {
     }
 
     /// Cells within their tiles, fractions and tiles of some points; false if a coordinate is not finite.
-    fn fold<C: Coordinate>(
-        &mut self,
-        axes: &[Axis<'_>; D],
-        points: &Points<'_, C>,
-        first: usize,
-        count: usize,
-    ) -> bool {
+    fn fold<C: Coordinate>(&mut self, axes: &[Axis; D], points: &Points<'_, C>, first: usize, count: usize) -> bool {
         let mut finite = true;
         self.keys = [0; FOLDED];
         for (axis, ((cells, fractions), coordinates)) in
@@ -379,7 +376,7 @@ impl<const D: usize> Block<D> {
     /// Writes the points' records to the next places of their tiles.
     fn scatter(
         &self,
-        axes: &[Axis<'_>; D],
+        axes: &[Axis; D],
         packing: Packing,
         first: u32,
         count: usize,
@@ -426,13 +423,13 @@ impl<const D: usize> Block<D> {
 }
 
 /// Splits cells into tiles, which go into the keys, and cells within them.
-struct IntoTiles<'a, 'b> {
-    axis: &'a Axis<'b>,
+struct IntoTiles<'a> {
+    axis: &'a Axis,
     cells: &'a mut [u32; FOLDED],
     keys: &'a mut [u32; FOLDED],
 }
 
-impl Vectorised for IntoTiles<'_, '_> {
+impl Vectorised for IntoTiles<'_> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
