@@ -17,9 +17,11 @@ use crate::real::{Number, Real};
 use crate::simd;
 use crate::stencil::{Blocks, Fetch, OverStencils, PART, Stencil, Step, repeated};
 
-/// Points in a tile beyond which it is cut into jobs of at most as many. Adding a private tile of 22³ cells back costs as
-/// much as spreading about 30 points of width 7.
+/// Points in a tile beyond which it is cut into jobs of at most as many, if they are more than its share of all. Adding a private
+/// tile of 22³ cells back costs as much as spreading about 30 points of width 7.
 const CROWD: usize = 4096;
+/// One part in so many of all points may lie in one tile without keeping a thread waiting for another.
+const SHARES: usize = 256;
 /// Jobs computed before their tiles are added to the grid; bounds the memory of the private tiles.
 const WAVE: usize = 32;
 /// Transforms executed together at most.
@@ -39,7 +41,7 @@ pub(crate) fn spread<V: Number>(
     let tiles_a_slab = bins.tiling.count() / tiles.count;
     let plane = layout.strides[layout.slowest()];
     let slab = tiles.start(1).min(tiles.cells) * plane;
-    let crowded = |tile: usize| bins.points(tile).len() > CROWD;
+    let crowded = |tile: usize| bins.points(tile).len() > CROWD.max(bins.len / SHARES);
     let (len, total) = (layout.len(), grids.len());
     let shared = Disjoint::new(grids);
     let spread_slab = |index: usize| {
