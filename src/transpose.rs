@@ -9,6 +9,23 @@ use crate::real::Real;
 /// Rows transposed together: a cache line of complex f64.
 const ROWS: usize = 4;
 
+/// Copies a row; whole panels without the call that a copy of unknown length is.
+#[inline(always)]
+pub(crate) fn copy_row<T: Real>(to: &mut [Complex<T>], from: &[Complex<T>]) {
+    match from.len() {
+        8 => copy_of::<T, 8>(to, from),
+        16 => copy_of::<T, 16>(to, from),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+#[inline(always)]
+fn copy_of<T: Real, const N: usize>(to: &mut [Complex<T>], from: &[Complex<T>]) {
+    let from: &[Complex<T>; N] = from.try_into().expect("so many");
+    let to: &mut [Complex<T>; N] = to.try_into().expect("rows of one length");
+    *to = *from;
+}
+
 /// Calls `take(j, row)` for each j of a range with the j-th elements of the first `count` lines of `cells` elements.
 pub(crate) fn get_rows<T: Real>(
     lines: &[Complex<T>],

@@ -13,7 +13,7 @@ use crate::nufft::{ModeAxis, ModeOrder, Sign};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
 use crate::roots::{Pairs, ROW};
-use crate::transpose::{get_rows, put_rows};
+use crate::transpose::{copy_row, get_rows, put_rows};
 
 /// `modes[k] = spectrum[bin(k)] · Π factor(k)`; `grid` is what [`Transform::forward`] left, `spare` memory for as many pairs
 /// as a real line has.
@@ -57,7 +57,7 @@ pub(crate) fn deconvolve<T: Real>(
                 let natural = Disjoint::new(spare);
                 take_rows(transform, split, sign, grid, |pair, row| {
                     // SAFETY: bins of different rows are different pairs.
-                    unsafe { natural.part(pair, row.len()) }.copy_from_slice(row);
+                    copy_row(unsafe { natural.part(pair, row.len()) }, row);
                 });
                 &spare[..transform.len()]
             }
@@ -367,7 +367,7 @@ impl Places {
             let [z, y, x] = at;
             let first = (z * self.counts[1] + y) * self.counts[2] + x;
             // SAFETY: each panel has columns of modes of its own.
-            return unsafe { modes.part(first, row.len()) }.copy_from_slice(row);
+            return copy_row(unsafe { modes.part(first, row.len()) }, row);
         }
         if let Some((first, count)) = self.direct(at, row.len()) {
             // SAFETY: as above.
@@ -386,7 +386,7 @@ impl Places {
         if !self.mirrored {
             let [z, y, x] = at;
             let first = (z * self.counts[1] + y) * self.counts[2] + x;
-            return row.copy_from_slice(&modes[first..first + row.len()]);
+            return copy_row(row, &modes[first..first + row.len()]);
         }
         let half = T::nearest(0.5);
         row.fill(Complex::default());

@@ -21,7 +21,7 @@ use crate::nufft::{ModeOrder, Sign};
 use crate::parallel::{self, Disjoint};
 use crate::real::Real;
 use crate::roots::{Pairs, Turns};
-use crate::transpose::{get_rows, put_rows};
+use crate::transpose::{copy_row, get_rows, put_rows};
 
 /// Cells from which a one-dimensional line is split.
 const LONG: usize = 1 << 15;
@@ -416,7 +416,7 @@ impl<'a, T: Real> Panel<'a, T> {
                     grid.prefetch(start + (j + AHEAD) * axis.stride + count - 1);
                 }
                 // SAFETY: panels of different tasks have different columns, and a column has no element in common with another.
-                row.copy_from_slice(unsafe { grid.part(start + j * axis.stride, count) });
+                copy_row(row, unsafe { grid.part(start + j * axis.stride, count) });
             });
         }
     }
@@ -443,7 +443,7 @@ impl<'a, T: Real> Panel<'a, T> {
         for part in parts {
             get_rows(&self.lines, self.cells, count, part.clone(), |j, row| {
                 // SAFETY: as in `load`.
-                unsafe { grid.part(start + j * axis.stride, count) }.copy_from_slice(row);
+                copy_row(unsafe { grid.part(start + j * axis.stride, count) }, row);
             });
         }
     }
