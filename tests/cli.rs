@@ -85,6 +85,36 @@ fn error<'a>(got: impl IntoIterator<Item = &'a Complex<f64>>, want: &[Complex<f6
     (difference / want.iter().map(Complex::norm_sqr).sum::<f64>()).sqrt()
 }
 
+/// Real strengths, in f32 coordinates; and the real parts of a type 2.
+#[test]
+fn real_files_are_transformed_as_real_data() {
+    let folder = Folder::new("real");
+    let x = Array1::from_iter(numbers(50, 3).map(|x| (6.0 * x) as f32));
+    let c = Array1::from_iter(numbers(50, 4).map(|c| c - 0.5));
+    let f = complex(21, 5);
+    write_npy(folder.path("x.npy"), &x).unwrap();
+    write_npy(folder.path("c.npy"), &c).unwrap();
+    write_npy(folder.path("f.npy"), &f).unwrap();
+    let (points, out) = (folder.path("x.npy"), folder.path("out.npy"));
+    let common = ["--modes", "21", "--points", &points, "--tol", "1e-10", "--device", "cpu", "--out", &out];
+    let wave = |k: usize, j: usize| Complex::cis((k as f64 - 10.0) * f64::from(x[j]));
+
+    let strengths = folder.path("c.npy");
+    succeed(&[&["nufft", "--type", "1", "--values", &strengths][..], &common].concat());
+    let want: Vec<_> = (0..21).map(|k| (0..50).map(|j| c[j] * wave(k, j)).sum()).collect();
+    assert!(error(&read_npy::<_, Array1<Complex<f64>>>(&out).unwrap(), &want) < 1e-9);
+
+    let modes = folder.path("f.npy");
+    succeed(&[&["nufft", "--type", "2", "--real", "--values", &modes][..], &common].concat());
+    let got: Array1<f64> = read_npy(&out).unwrap();
+    for j in 0..50 {
+        let want: f64 = (0..21).map(|k| (f[k] * wave(k, j)).re).sum();
+        assert!((got[j] - want).abs() < 1e-9, "{j}: {} {want}", got[j]);
+    }
+    let message = fail(&[&["nufft", "--type", "1", "--real", "--values", &strengths][..], &common].concat());
+    assert!(message.contains("--real is for type 2"), "{message}");
+}
+
 #[test]
 fn type_1_of_a_batch_is_the_direct_sums() {
     let folder = Folder::new("type1");
