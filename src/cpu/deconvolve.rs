@@ -25,67 +25,13 @@ pub(crate) fn deconvolve<T: Real>(
     modes: &mut [Complex<T>],
 ) {
     let Field { transform, axes, places, .. } = field;
-    let work = grid.len();
-    let slowest = &transform.axes()[0];
-    if axes.len() == 1 {
-        let Some(pairs) = &transform.pairs else {
-            return match &transform.split {
-                Some(split) => {
-                    let modes = Disjoint::new(modes);
-                    take_rows(transform, split, sign, grid, |mode, row| {
-                        // SAFETY: bins of different rows are different modes.
-                        let modes = unsafe { modes.part(mode, row.len()) };
-                        let factors = Factors::new(&axes[0], mode, row.len());
-                        for ((to, from), factor) in modes.iter_mut().zip(row).zip(factors.0) {
-                            *to = from * factor;
-                        }
-                    });
-                }
-                // The line was transformed in place.
-                None => {
-                    for run in &slowest.kept {
-                        let modes = &mut modes[run.mode..][..run.bins.len()];
-                        for ((i, to), from) in modes.iter_mut().enumerate().zip(&grid[run.bins.clone()]) {
-                            *to = from * axes[0].factor(run.mode + i);
-                        }
-                    }
-                }
-            };
+    if let [axis] = &axes[..] {
+        return match &transform.pairs {
+            Some(pairs) => real_line(transform, pairs, axis, places, sign, grid, spare, modes),
+            None => line(transform, axis, sign, grid, modes),
         };
-        let line: &[Complex<T>] = match &transform.split {
-            Some(split) => {
-                let natural = Disjoint::new(spare);
-                take_rows(transform, split, sign, grid, |pair, row| {
-                    // SAFETY: bins of different rows are different pairs.
-                    copy_row(unsafe { natural.part(pair, row.len()) }, row);
-                });
-                &spare[..transform.len()]
-            }
-            None => &grid[..transform.len()],
-        };
-        let (top, modes) = (axes[0].count() / 2, Disjoint::new(modes));
-        return parallel::each((top + 1).div_ceil(LINE), work, |task| {
-            let (mut row, mut opposites) = ([Complex::default(); ROW], [Complex::default(); ROW]);
-            for first in (task * LINE..(top + 1).min((task + 1) * LINE)).step_by(ROW) {
-                let count = ROW.min(top + 1 - first);
-                let (row, opposites) = (&mut row[..count], &mut opposites[..count]);
-                row.copy_from_slice(&line[first..first + count]);
-                let last = line.len() + 1 - first - count;
-                match opposites.split_last_mut() {
-                    // The opposite of 0 is 0.
-                    Some((zero, others)) if first == 0 => {
-                        *zero = line[0];
-                        others.copy_from_slice(&line[last..]);
-                    }
-                    _ => opposites.copy_from_slice(&line[last..last + count]),
-                }
-                pairs.bins(first, row, opposites, sign);
-                let factors = Factors::new(&axes[0], top + first, count);
-                row.iter_mut().zip(factors.0).for_each(|(bin, factor)| *bin = *bin * factor);
-                places.put(&modes, [0, 0, top + first], row);
-            }
-        });
     }
+    let (slowest, work) = (&transform.axes()[0], grid.len());
     let all = transform.columns();
     let (grid, modes) = (Disjoint::new(grid), Disjoint::new(modes));
     parallel::each(all.len().div_ceil(TASK), work, |task| {
@@ -120,42 +66,24 @@ pub(crate) fn back<T: Real>(
     spare: &mut [Complex<T>],
 ) {
     let Field { transform, axes, places, .. } = field;
-    let work = grid.len();
-    let slowest = &transform.axes()[0];
-    if axes.len() == 1 {
-        let bins = match &transform.pairs {
-            Some(_) => &mut spare[..axes[0].count() / 2 + 1],
-            None => &mut [],
-        };
-        real_bins(&axes[0], places, modes, bins);
-        let (m, bins) = (transform.len(), &*bins);
-        match (&transform.split, &transform.pairs) {
-            (Some(split), None) => give_rows(transform, split, sign, grid, |mode, row| {
-                let factors = Factors::new(&axes[0], mode, row.len());
+    if let [axis] = &axes[..] {
+        return match &transform.pairs {
+            Some(pairs) => {
+                let bins = &mut spare[..axis.count() / 2 + 1];
+                real_bins(axis, places, modes, bins);
+                give_rows(transform, sign, grid, |first, row| {
+                    real_pairs(pairs, sign, transform.len(), bins, first, row);
+                });
+            }
+            None => give_rows(transform, sign, grid, |mode, row| {
+                let factors = Factors::new(axis, mode, row.len());
                 for ((to, from), factor) in row.iter_mut().zip(&modes[mode..]).zip(factors.0) {
                     *to = from * factor;
                 }
             }),
-            (Some(split), Some(pairs)) => {
-                give_rows(transform, split, sign, grid, |first, row| real_pairs(pairs, sign, m, bins, first, row));
-            }
-            // The line will be transformed in place.
-            (None, Some(pairs)) => {
-                for (index, row) in grid[..m].chunks_mut(ROW).enumerate() {
-                    real_pairs(pairs, sign, m, bins, index * ROW, row);
-                }
-            }
-            (None, None) => {
-                for run in &slowest.kept {
-                    let modes = &modes[run.mode..][..run.bins.len()];
-                    for ((i, from), to) in modes.iter().enumerate().zip(&mut grid[run.bins.clone()]) {
-                        *to = from * axes[0].factor(run.mode + i);
-                    }
-                }
-            }
-        }
-        return;
+        };
     }
+    let (slowest, work) = (&transform.axes()[0], grid.len());
     let grid = Disjoint::new(grid);
     let all = transform.columns();
     parallel::each(all.len().div_ceil(TASK), work, |task| {
@@ -176,6 +104,64 @@ pub(crate) fn back<T: Real>(
             }
             panel.transform(count);
             panel.store(grid, columns.start, count, slowest, &slowest.all_parts());
+        }
+    });
+}
+
+/// [`deconvolve`] in one dimension.
+fn line<T: Real>(
+    transform: &Transform<T>,
+    axis: &ModeAxis<T>,
+    sign: Sign,
+    grid: &mut [Complex<T>],
+    modes: &mut [Complex<T>],
+) {
+    let modes = Disjoint::new(modes);
+    take_rows(transform, sign, grid, |mode, row| {
+        // SAFETY: bins of different rows are different modes.
+        let modes = unsafe { modes.part(mode, row.len()) };
+        let factors = Factors::new(axis, mode, row.len());
+        for ((to, from), factor) in modes.iter_mut().zip(row).zip(factors.0) {
+            *to = from * factor;
+        }
+    });
+}
+
+/// [`deconvolve`] of a line of real cells in pairs.
+#[expect(clippy::too_many_arguments, reason = "two are of the field, and one call is all there is")]
+fn real_line<T: Real>(
+    transform: &Transform<T>,
+    pairs: &Pairs<T>,
+    axis: &ModeAxis<T>,
+    places: &Places,
+    sign: Sign,
+    grid: &mut [Complex<T>],
+    spare: &mut [Complex<T>],
+    modes: &mut [Complex<T>],
+) {
+    let (m, work) = (transform.len(), grid.len());
+    // Each bin comes of a pair and its opposite, far apart where a line is split.
+    let natural = Disjoint::new(spare);
+    take_rows(transform, sign, grid, |pair, row| {
+        // SAFETY: bins of different rows are different pairs.
+        copy_row(unsafe { natural.part(pair, row.len()) }, row);
+    });
+    let line = &spare[..m];
+    let (top, modes) = (axis.count() / 2, Disjoint::new(modes));
+    parallel::each((top + 1).div_ceil(LINE), work, |task| {
+        let (mut row, mut opposites) = ([Complex::default(); ROW], [Complex::default(); ROW]);
+        for first in (task * LINE..(top + 1).min((task + 1) * LINE)).step_by(ROW) {
+            let count = ROW.min(top + 1 - first);
+            let (row, opposites) = (&mut row[..count], &mut opposites[..count]);
+            row.copy_from_slice(&line[first..first + count]);
+            for (k, opposite) in (first..first + count).rev().zip(opposites.iter_mut()) {
+                // The opposite of 0 is 0.
+                *opposite = line[if k == 0 { 0 } else { m - k }];
+            }
+            pairs.bins(first, row, opposites, sign);
+            let factors = Factors::new(axis, top + first, count);
+            row.iter_mut().zip(factors.0).for_each(|(bin, factor)| *bin = *bin * factor);
+            places.put(&modes, [0, 0, top + first], row);
         }
     });
 }
@@ -219,14 +205,23 @@ fn real_pairs<T: Real>(
 /// Bins of a real line that a task takes.
 const LINE: usize = 4096;
 
-/// Transforms the rows of a split line and calls `take(place, row)` with what belongs to a run of modes, some neighbours at a time.
+/// Calls `take(place, row)` with what belongs to a run of modes, some neighbours at a time; the rows of a split line are transformed
+/// first.
 fn take_rows<T: Real>(
     transform: &Transform<T>,
-    split: &Split<T>,
     sign: Sign,
     grid: &mut [Complex<T>],
     take: impl Fn(usize, &[Complex<T>]) + Send + Sync,
 ) {
+    let Some(split) = &transform.split else {
+        // The line was transformed in place.
+        for run in &transform.axes()[0].kept {
+            for (index, row) in grid[run.bins.clone()].chunks(ROW).enumerate() {
+                take(run.mode + index * ROW, row);
+            }
+        }
+        return;
+    };
     let work = grid.len();
     let grid = Disjoint::new(grid);
     each_row_panel(transform, work, |rows| {
@@ -243,14 +238,22 @@ fn take_rows<T: Real>(
     });
 }
 
-/// Calls `give(place, row)` for what belongs to a run of modes, zeroes the rest, and transforms the rows.
+/// Calls `give(place, row)` for what belongs to a run of modes; of a split line the rest is zeroed and the rows are transformed.
 fn give_rows<T: Real>(
     transform: &Transform<T>,
-    split: &Split<T>,
     sign: Sign,
     grid: &mut [Complex<T>],
     give: impl Fn(usize, &mut [Complex<T>]) + Send + Sync,
 ) {
+    let Some(split) = &transform.split else {
+        // The line will be transformed in place.
+        for run in &transform.axes()[0].kept {
+            for (index, row) in grid[run.bins.clone()].chunks_mut(ROW).enumerate() {
+                give(run.mode + index * ROW, row);
+            }
+        }
+        return;
+    };
     let work = grid.len();
     let grid = Disjoint::new(grid);
     each_row_panel(transform, work, |rows| {
