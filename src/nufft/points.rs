@@ -304,7 +304,7 @@ mod tests {
         if let quick @ Fold { plain: true, .. } = fold.with_bits(23) {
             let (mut near, mut other) = ([0u32; FOLDED], [0f64; FOLDED]);
             assert!(quick.fold(&[x], &mut near, &mut other) && (near[0] as usize) < cells);
-            let off = (f64::from(near[0]) - other[0]) - (f64::from(cell[0]) - fraction[0]);
+            let off = (f64::from(near[0]) - f64::from(cell[0])) + (fraction[0] - other[0]);
             let off = off - (off / cells as f64).round() * cells as f64;
             assert!(off.abs() <= cells as f64 * 2f64.powi(-53), "x = {x:e}, n = {cells}: off by {off:e} in f64");
         }
