@@ -86,7 +86,9 @@ fn takes_complex_values() {
     let real = vanderplas(&x, &y, 64, 1.0, 1e-9, Sign::Plus).unwrap();
     let complex = vanderplas(&x, &turned, 64, 1.0, 1e-9, Sign::Plus).unwrap();
     for (real, complex) in real.iter().zip(complex) {
-        assert!((real * Complex::i() - complex).norm() < 1e-15);
+        // Real values go another way: only rounding differs.
+        let off = (real * Complex::i() - complex).norm();
+        assert!(off < 3e-14, "{off:e}");
     }
 }
 
