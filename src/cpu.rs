@@ -257,7 +257,7 @@ impl Backend for Cpu {
     }
 
     fn blank<T: Real>(&self, prepared: &Prepared<T>, items: usize) -> Result<Fine<T>> {
-        // Real cells take half of it and keep a line's bins behind them, for which short lines leave too little.
+        // Real cells take half of it and keep a line's pairs behind them, for which short lines leave too little.
         let len = prepared.complex.layout.len().saturating_mul(items).saturating_add(64);
         let cells = Pages::zeroed(len, "the fine grid", "use fewer modes or a smaller upsampling")?;
         Ok(Fine { cells, holds: Holds::Nothing })

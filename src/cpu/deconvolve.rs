@@ -27,7 +27,7 @@ pub(crate) fn deconvolve<T: Real>(
     let Field { transform, axes, places, .. } = field;
     if let [axis] = &axes[..] {
         return match &transform.pairs {
-            Some(pairs) => real_line(transform, pairs, axis, places, sign, grid, spare, modes),
+            Some(pairs) => real_line(field, pairs, axis, sign, grid, spare, modes),
             None => line(transform, axis, sign, grid, modes),
         };
     }
@@ -128,17 +128,16 @@ fn line<T: Real>(
 }
 
 /// [`deconvolve`] of a line of real cells in pairs.
-#[expect(clippy::too_many_arguments, reason = "two are of the field, and one call is all there is")]
 fn real_line<T: Real>(
-    transform: &Transform<T>,
+    field: &Field<T>,
     pairs: &Pairs<T>,
     axis: &ModeAxis<T>,
-    places: &Places,
     sign: Sign,
     grid: &mut [Complex<T>],
     spare: &mut [Complex<T>],
     modes: &mut [Complex<T>],
 ) {
+    let Field { transform, places, .. } = field;
     let (m, work) = (transform.len(), grid.len());
     // Each bin comes of a pair and its opposite, far apart where a line is split.
     let natural = Disjoint::new(spare);
