@@ -1,4 +1,4 @@
-//! What a backend is: arrays of its own and the kernels of the non-uniform FFT, each with its contract.
+//! What a backend is: arrays of its own and the kernels of the non-uniform FFT and of reductions, each with its contract.
 //!
 //! A backend knows arrays and kernels and no mathematics: tables of polynomial coefficients, tile boundaries and correction
 //! factors come from [`crate::nufft`]. Only a plan knows the order of the stages; [`Grid`] and [`Spectrum`] keep that order
@@ -15,6 +15,8 @@ use num_complex::Complex;
 use crate::error::Result;
 use crate::nufft::{Bins, KernelTable, ModeAxis, ModeOrder, Sign, Tiling, Timings};
 use crate::real::{Number, Real};
+use crate::reduce::cells::Cells;
+use crate::reduce::{Element, Reduced, Reduction};
 
 /// A fine grid holding spread strengths (type 1), or the function that is to be interpolated (type 2), of numbers `V`.
 #[derive(Debug)]
@@ -261,4 +263,18 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         values: &mut Self::Output<'_, V>,
         items: Range<usize>,
     ) -> Result<()>;
+
+    /// Reductions: finds out what is needed of the elements that each result is made of. `finish` is called with what is known of
+    /// some results, and what it gives comes in the order of results. The places of elements count in C order over the reduced
+    /// axes.
+    ///
+    /// # Errors
+    /// If the device lacks the element type or the memory, or was lost.
+    #[doc(hidden)]
+    #[expect(private_interfaces, private_bounds, reason = "only plans call it")]
+    fn reduce<E: Element, R: Send>(
+        &self,
+        asked: &Reduction<'_, E>,
+        finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
+    ) -> Result<Reduced<R>>;
 }

@@ -3,6 +3,7 @@
 pub(crate) mod deconvolve;
 pub(crate) mod fft;
 pub(crate) mod interp;
+pub(crate) mod reduce;
 pub(crate) mod spread;
 
 use std::ops::Range;
@@ -16,6 +17,8 @@ use crate::nufft::{AxisTiles, Bins, KernelTable, ModeAxis, ModeOrder, Sign, Stag
 use crate::pages::Pages;
 use crate::parallel;
 use crate::real::{Number, Real};
+use crate::reduce::cells::Cells;
+use crate::reduce::{Element, Reduced, Reduction};
 use crate::shape;
 use crate::stencil::Stencil;
 
@@ -435,5 +438,14 @@ impl Backend for Cpu {
             interp::interp(field, points, grids, values);
         });
         Ok(())
+    }
+
+    #[expect(private_interfaces, private_bounds, reason = "see the trait")]
+    fn reduce<E: Element, R: Send>(
+        &self,
+        asked: &Reduction<'_, E>,
+        finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
+    ) -> Result<Reduced<R>> {
+        Ok(self.install(asked.view.len(), || reduce::run(asked, finish)))
     }
 }

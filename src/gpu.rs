@@ -14,6 +14,8 @@ use crate::backend::{Backend, Design, Grid, Spectrum};
 use crate::error::{Error, Result};
 use crate::nufft::{Bins, Sign, Tiling, Timings};
 use crate::real::{Number, Real, Values};
+use crate::reduce::cells::Cells;
+use crate::reduce::{Element, Reduced, Reduction};
 
 mod buffer;
 mod deconvolve;
@@ -22,6 +24,7 @@ mod fft;
 mod interp;
 mod pipeline;
 mod points;
+mod reduce;
 mod spread;
 
 pub use buffer::{Input, Output};
@@ -358,5 +361,16 @@ impl Backend for Gpu {
         items: Range<usize>,
     ) -> Result<()> {
         interp::run(&self.0, prepared, points, &grid.0.buffer, &values.buffer, items.start)
+    }
+
+    #[expect(private_interfaces, private_bounds, reason = "see the trait")]
+    fn reduce<E: Element, R: Send>(
+        &self,
+        asked: &Reduction<'_, E>,
+        finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
+    ) -> Result<Reduced<R>> {
+        let cells = reduce::run(&self.0, asked)?;
+        let order = (0..asked.over.len()).filter(|&axis| !asked.over[axis]).collect();
+        Ok(Reduced { order, tiles: vec![finish(cells)] })
     }
 }

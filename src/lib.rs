@@ -20,10 +20,12 @@ mod device;
 mod error;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod lanes;
 pub mod nufft;
 mod pages;
 mod parallel;
 mod real;
+pub mod reduce;
 mod roots;
 mod shape;
 mod simd;
@@ -39,5 +41,6 @@ pub use gpu::Gpu;
 pub use nufft::{ModeOrder, NufftBuilder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Stage, Timings};
 pub use pages::Pages;
 pub use real::{Coordinate, Number, Real};
+pub use reduce::{ReducePlan, ReduceState};
 #[cfg(feature = "gpu")]
 pub use wgpu;

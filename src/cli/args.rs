@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
+use wavemill::reduce::Op;
 
 /// Non-uniform FFTs on any GPU and on the CPU.
 #[derive(Debug, Parser)]
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     /// Transforms NumPy files: non-uniform to uniform (type 1), uniform to non-uniform (type 2), or between
     /// two sets of points (type 3).
     Nufft(Nufft),
+    /// Reduces a NumPy file over some of its axes: sums, means, variances, extremes and more, in one pass.
+    Reduce(Reduce),
     /// Measures times and errors on every device found and writes a folder with tables and plots.
     Bench(Bench),
     /// Finds the periods in unevenly sampled data from a CSV file and draws their spectrum.
@@ -171,6 +174,45 @@ pub(crate) struct Nufft {
     #[arg(long, value_name = "FILE", required_unless_present = "timings")]
     pub(crate) out: Option<PathBuf>,
     /// Writes the median time of each stage in seconds, and all that the plan chose, to this JSON file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timings: Option<PathBuf>,
+}
+
+/// Options of `reduce`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Reduce {
+    /// The .npy file to reduce.
+    #[arg(value_name = "DATA.NPY")]
+    pub(crate) data: PathBuf,
+    /// Names the operations: sum, mean, var, std, min, max, argmin, argmax, prod, norm1, norm2, norminf, count, any, all, and with
+    /// --weights wsum and average.
+    #[arg(long, value_name = "OP[,OP..]", value_delimiter = ',', num_args = 1, required = true)]
+    pub(crate) ops: Vec<Op>,
+    /// Names the axes to reduce, negative ones from the last [default: all].
+    #[arg(long, value_name = "A[,B..]", value_delimiter = ',', num_args = 1, allow_hyphen_values = true)]
+    pub(crate) axis: Vec<isize>,
+    /// Keeps reduced axes, with one element.
+    #[arg(long)]
+    pub(crate) keepdims: bool,
+    /// Leaves NaNs out, as NumPy's nansum and its like do.
+    #[arg(long)]
+    pub(crate) skip_nan: bool,
+    /// Sets the delta degrees of freedom of var and std.
+    #[arg(long, value_name = "D", default_value_t = 0.0)]
+    pub(crate) ddof: f64,
+    /// Names a real .npy file of weights, of a shape that broadcasts to the data's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Sets the device: auto, cpu, gpu (the first hardware GPU) or gpu:N as `wavemill devices` numbers them.
+    #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "auto")]
+    pub(crate) device: Choice,
+    /// Reduces R times, to measure.
+    #[arg(long, value_name = "R", default_value = "1", requires = "timings")]
+    pub(crate) repeat: NonZeroUsize,
+    /// Writes OP.npy for each operation to this folder [default: prints the results].
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Writes the median time in seconds, and that of only reading the data, to this JSON file.
     #[arg(long, value_name = "FILE")]
     pub(crate) timings: Option<PathBuf>,
 }

@@ -12,6 +12,7 @@ mod nufft;
 mod output;
 mod periodogram;
 mod plot;
+mod reduce;
 mod report;
 mod series;
 
@@ -49,6 +50,7 @@ fn run(args: &Args) -> Result<()> {
     match &args.command {
         Command::Devices => device::print_all(),
         Command::Nufft(args) => nufft::run(args),
+        Command::Reduce(args) => reduce::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Periodogram(args) => periodogram::run(args),
     }

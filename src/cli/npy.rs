@@ -15,7 +15,7 @@ use wavemill::{Number, Real};
 use crate::output;
 
 /// Reads the file as an array of `A`, or says `None` if it holds another type.
-fn read_as<A: ReadableElement>(path: &Path) -> Result<Option<ArrayD<A>>> {
+pub(crate) fn read_as<A: ReadableElement>(path: &Path) -> Result<Option<ArrayD<A>>> {
     let file = File::open(path).with_context(|| format!("cannot open {}; check the path", path.display()))?;
     let bytes = file.metadata().with_context(|| format!("cannot read {}", path.display()))?.len();
     let unreadable =
@@ -36,7 +36,7 @@ fn read_as<A: ReadableElement>(path: &Path) -> Result<Option<ArrayD<A>>> {
 }
 
 /// Reads a real array of floats or integers, or says `None` if it is complex or something else.
-fn read_real(path: &Path) -> Result<Option<ArrayD<f64>>> {
+pub(crate) fn read_real(path: &Path) -> Result<Option<ArrayD<f64>>> {
     macro_rules! try_types {
         ($($element:ty),*) => {
             $(if let Some(array) = read_as::<$element>(path)? {

@@ -3,8 +3,6 @@
 use std::marker::PhantomData;
 use std::sync::mpsc;
 
-use num_complex::Complex;
-
 use crate::error::{Error, Result};
 use crate::gpu::device::{Context, lock};
 use crate::real::Real;
@@ -115,14 +113,14 @@ impl Context {
         Ok(())
     }
 
-    /// Copies complex numbers from the beginning of a buffer.
-    pub(super) fn download<T: Real>(
+    /// Copies elements from the beginning of a buffer.
+    pub(super) fn download<E: bytemuck::Pod>(
         &self,
         what: &'static str,
         buffer: &wgpu::Buffer,
-        numbers: &mut [Complex<T>],
+        elements: &mut [E],
     ) -> Result<()> {
-        let whole = numbers.len() as u64 * complex_bytes::<T>();
+        let whole = size_of_val(elements) as u64;
         if whole == 0 {
             return Ok(());
         }
@@ -131,8 +129,8 @@ impl Context {
             Some(staging) => staging,
             None => self.create(what, whole.min(PIECE), wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)?,
         };
-        for (index, piece) in numbers.chunks_mut((PIECE / complex_bytes::<T>()) as usize).enumerate() {
-            let size = piece.len() as u64 * complex_bytes::<T>();
+        for (index, piece) in elements.chunks_mut(PIECE as usize / size_of::<E>()).enumerate() {
+            let size = size_of_val(piece) as u64;
             let submitted = self.submit(what, |encoder| {
                 encoder.copy_buffer_to_buffer(buffer, index as u64 * PIECE, &staging, 0, size);
             })?;

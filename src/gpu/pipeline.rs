@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::gpu::device::{Context, lock};
-use crate::gpu::{deconvolve, interp, spread};
+use crate::gpu::{deconvolve, interp, reduce, spread};
 use crate::real::Real;
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
@@ -42,12 +42,17 @@ pub(super) struct Source {
 
 /// Fills in a shader's template, after what all shaders share.
 pub(super) fn generate<T: Real>(name: String, template: &str, values: &[(&str, String)]) -> Source {
-    let mut text = format!("{COMMON}\n{template}").replace("{{T}}", T::NAME).replace("{{ROW}}", &ROW.to_string());
+    generate_as(T::NAME, name, template, values)
+}
+
+/// The same for numbers that WGSL calls `real`.
+pub(super) fn generate_as(real: &str, name: String, template: &str, values: &[(&str, String)]) -> Source {
+    let mut text = format!("{COMMON}\n{template}").replace("{{T}}", real).replace("{{ROW}}", &ROW.to_string());
     for (key, value) in values {
         text = text.replace(&format!("{{{{{key}}}}}"), value);
     }
     debug_assert!(!text.contains("{{"), "{name}: {}", text.split("{{").nth(1).unwrap_or_default());
-    Source { name: format!("{name} {}", T::NAME), text }
+    Source { name: format!("{name} {real}"), text }
 }
 
 /// The function that evaluates one panel of the spreading kernel, Horner's rule unrolled: drivers do not unroll loops.
@@ -172,6 +177,7 @@ pub fn shader_sources() -> Vec<(String, String)> {
     let mut sources = Vec::new();
     of::<f32>(&mut sources);
     of::<f64>(&mut sources);
+    sources.extend(reduce::sources());
     sources.into_iter().map(|source| (source.name, source.text)).collect()
 }
 

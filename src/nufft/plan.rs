@@ -242,7 +242,8 @@ impl<T: Real> NufftBuilder<T> {
 /// `O(w^d M + n^d log n)` operations, w the width and n the fine grid; of the pairs that keep the tolerance the CPU's plan takes the
 /// cheapest for [`NufftBuilder::expected_points`]. The plan keeps its grid: executing again allocates nothing but the result, and
 /// [`NufftPlan::type1_into`] not even that; setting points again reuses their memory. A batch evaluates the kernel once a point for
-/// several transforms at a time.
+/// several transforms at a time. That the bits do not depend on the number of threads costs the CPU nothing that could be measured
+/// in 2-D and 3-D, and at most a tenth of spreading in 1-D (slabs of the grid are spread in two turns).
 ///
 /// # References
 /// Dutt and Rokhlin (1993); Greengard and Lee (2004); Barnett, Magland and af Klinteberg (2019).

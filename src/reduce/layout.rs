@@ -1,0 +1,211 @@
+//! How an array lies in memory, seen from a reduction: which axes results are on, which elements each is made of.
+
+use std::marker::PhantomData;
+
+use ndarray::{ArrayViewD, Axis};
+
+/// Extent and stride, in elements.
+type Extent = (usize, isize);
+
+/// What is next to what in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inner {
+    /// So many elements of one result.
+    Run(usize),
+    /// So many results' elements.
+    Columns(usize),
+    /// Nothing of use: elements are fetched one by one.
+    Scattered,
+}
+
+/// An array as results and the elements of each, in an order that suits the memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout<'a, E> {
+    /// Axes of results, without those of [`Inner::Columns`].
+    kept: Vec<Extent>,
+    /// Axes of a result's elements, without that of [`Inner::Run`].
+    reduced: Vec<Extent>,
+    pub(crate) inner: Inner,
+    /// The axes of results, in the order in which results come.
+    pub(crate) order: Vec<usize>,
+    start: *const E,
+    life: PhantomData<&'a [E]>,
+}
+
+// SAFETY: it is a shared view of elements that are `Sync`.
+unsafe impl<E: Sync> Send for Layout<'_, E> {}
+// SAFETY: as above.
+unsafe impl<E: Sync> Sync for Layout<'_, E> {}
+
+impl<'a, E> Layout<'a, E> {
+    /// Of a view whose axes are reduced where `over` says so. With `in_order` a result's elements come in C order, else in the
+    /// order of memory; with `adjacent` neighbours in memory are looked for.
+    pub(crate) fn new(mut view: ArrayViewD<'a, E>, over: &[bool], in_order: bool, adjacent: bool) -> Self {
+        if !in_order {
+            for axis in 0..view.ndim() {
+                if over[axis] && view.strides()[axis] < 0 {
+                    view.invert_axis(Axis(axis));
+                }
+            }
+        }
+        let axes = |wanted: bool| -> Vec<usize> {
+            // An axis of one element is no step in memory; an empty one makes the product 0.
+            (0..view.ndim()).filter(|&axis| over[axis] == wanted && view.len_of(Axis(axis)) != 1).collect()
+        };
+        let outwards = |axis: &usize| std::cmp::Reverse(view.strides()[*axis].unsigned_abs().wrapping_sub(1));
+        let (mut order, mut reduced) = (axes(false), axes(true));
+        if adjacent {
+            order.sort_by_key(outwards);
+            if !in_order {
+                reduced.sort_by_key(outwards);
+            }
+        }
+        let extents = |axes: &[usize]| {
+            let mut extents: Vec<Extent> = Vec::new();
+            for &axis in axes {
+                let (len, stride) = (view.len_of(Axis(axis)), view.strides()[axis]);
+                match extents.last_mut() {
+                    Some((outer, step)) if *step == stride * len as isize => (*outer, *step) = (*outer * len, stride),
+                    _ => extents.push((len, stride)),
+                }
+            }
+            extents
+        };
+        let (mut kept, mut reduced) = (extents(&order), extents(&reduced));
+        let mut inner = Inner::Scattered;
+        if adjacent {
+            if let Some(&(len, 1)) = reduced.last() {
+                inner = Inner::Run(len);
+                reduced.pop();
+            } else if let Some(&(len, 1)) = kept.last() {
+                inner = Inner::Columns(len);
+                kept.pop();
+            }
+        }
+        // Axes of one element have a place among the results too.
+        order.extend((0..view.ndim()).filter(|&axis| !over[axis] && view.len_of(Axis(axis)) == 1));
+        Self { kept, reduced, inner, order, start: view.as_ptr(), life: PhantomData }
+    }
+
+    /// The same elements with nothing next to anything.
+    pub(crate) fn scattered(mut self) -> Self {
+        match std::mem::replace(&mut self.inner, Inner::Scattered) {
+            Inner::Run(len) => self.reduced.push((len, 1)),
+            Inner::Columns(len) => self.kept.push((len, 1)),
+            Inner::Scattered => {}
+        }
+        self
+    }
+
+    /// Results, or sets of as many results as there are columns.
+    pub(crate) fn outer(&self) -> usize {
+        self.kept.iter().map(|&(len, _)| len).product()
+    }
+
+    /// Elements of a result, or sets of as many elements as there are in a run.
+    pub(crate) fn steps(&self) -> usize {
+        self.reduced.iter().map(|&(len, _)| len).product()
+    }
+
+    /// All results.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outer() * if let Inner::Columns(len) = self.inner { len } else { 1 }
+    }
+
+    /// Elements of each result.
+    pub(crate) fn elements(&self) -> usize {
+        self.steps() * if let Inner::Run(len) = self.inner { len } else { 1 }
+    }
+
+    /// Elements in a row that belong together: from `skip` on in the run or the columns at these outer indices.
+    pub(crate) fn slice(&self, outer: usize, step: usize, skip: usize, len: usize) -> &'a [E] {
+        let all = match self.inner {
+            Inner::Run(len) | Inner::Columns(len) => len,
+            Inner::Scattered => 1,
+        };
+        assert!(skip <= all && len <= all - skip && outer < self.outer() && step < self.steps());
+        let offset = offset(&self.kept, outer) + offset(&self.reduced, step) + skip as isize;
+        // SAFETY: the indices are inside the view this was made of, and so many elements from there on are its own, one after
+        // another.
+        unsafe { std::slice::from_raw_parts(self.start.offset(offset), len) }
+    }
+}
+
+impl<E: Copy> Layout<'_, E> {
+    /// Calls `take` for a result's elements, from step `first` on, so many of them. For scattered layouts.
+    pub(crate) fn visit(&self, outer: usize, first: usize, count: usize, mut take: impl FnMut(E)) {
+        assert!(self.inner == Inner::Scattered && outer < self.outer() && first + count <= self.steps());
+        let base = offset(&self.kept, outer);
+        let &(len, stride) = self.reduced.last().unwrap_or(&(1, 0));
+        let mut step = first;
+        while step < first + count {
+            // As many as the last axis has.
+            let row = (len - step % len).min(first + count - step);
+            let start = base + offset(&self.reduced, step);
+            for i in 0..row as isize {
+                // SAFETY: step + i is below the number of steps, and outer below that of results: the element is in the view.
+                take(unsafe { *self.start.offset(start + i * stride) });
+            }
+            step += row;
+        }
+    }
+}
+
+/// Where an index in C order over some axes lies.
+fn offset(axes: &[Extent], mut index: usize) -> isize {
+    let mut offset = 0;
+    for &(len, stride) in axes.iter().rev() {
+        if len == 0 {
+            return 0;
+        }
+        offset += (index % len) as isize * stride;
+        index /= len;
+    }
+    offset
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array, ArrayD, IxDyn};
+
+    use super::*;
+
+    fn of(shape: &[usize]) -> ArrayD<u32> {
+        Array::from_iter(0..shape.iter().product::<usize>() as u32).into_shape_with_order(IxDyn(shape)).unwrap()
+    }
+
+    #[test]
+    fn neighbours_are_found() {
+        let x = of(&[4, 5, 6]);
+        let layout = |over: [bool; 3]| Layout::new(x.view(), &over, false, true);
+        let whole = layout([true; 3]);
+        assert_eq!((whole.inner, whole.outer(), whole.steps()), (Inner::Run(120), 1, 1));
+        let first = layout([true, false, false]);
+        assert_eq!((first.inner, first.outer(), first.steps()), (Inner::Columns(30), 1, 4));
+        let middle = layout([false, true, false]);
+        assert_eq!((middle.inner, middle.outer(), middle.steps()), (Inner::Columns(6), 4, 5));
+        assert_eq!(middle.slice(3, 2, 1, 3), [103, 104, 105]);
+        let outer = layout([true, false, true]);
+        assert_eq!((outer.inner, outer.outer(), outer.steps()), (Inner::Run(6), 5, 4));
+        assert_eq!(outer.slice(1, 3, 4, 2), [100, 101]);
+    }
+
+    #[test]
+    fn the_order_of_memory_or_of_indices() {
+        let x = of(&[4, 5]);
+        let turned = x.t();
+        let sum = Layout::new(turned.view(), &[true, true], false, true);
+        assert_eq!(sum.inner, Inner::Run(20));
+        let places = Layout::new(turned.view(), &[true, true], true, true);
+        assert_eq!(places.inner, Inner::Scattered);
+        let mut seen = Vec::new();
+        places.visit(0, 3, 4, |x| seen.push(x));
+        assert_eq!(seen, [15, 1, 6, 11]);
+        let kept = Layout::new(turned.view(), &[false, true], false, true);
+        assert_eq!((kept.inner, kept.outer()), (Inner::Columns(5), 1));
+        let mut back = x.view();
+        back.invert_axis(Axis(1));
+        assert_eq!(Layout::new(back.view(), &[false, true], false, true).inner, Inner::Run(5));
+        assert_eq!(Layout::new(back.view(), &[false, true], true, true).inner, Inner::Scattered);
+    }
+}
