@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::nufft::{Bins, Sign, Tiling, Timings};
 use crate::real::{Number, Real, Values};
 use crate::reduce::cells::Cells;
+use crate::reduce::op::Needs;
 use crate::reduce::{Element, Reduced, Reduction};
 
 mod buffer;
@@ -169,6 +170,20 @@ impl Gpu {
     pub fn output<T: Real>(&self, buffer: wgpu::Buffer) -> Result<Output<'static, Complex<T>>> {
         bindable(&buffer)?;
         Ok(Output { buffer, host: None })
+    }
+}
+
+impl Gpu {
+    /// What is known of |z|² over some axes of complex numbers on the device.
+    pub(crate) fn reduce_powers<E: Element + Real>(
+        &self,
+        numbers: &Output<'_, Complex<E>>,
+        extents: &[usize],
+        over: &[bool],
+        needs: Needs,
+        skip: bool,
+    ) -> Result<Cells<E::Scalar>> {
+        reduce::powers::<E>(&self.0, &numbers.buffer, extents, over, needs, skip)
     }
 }
 

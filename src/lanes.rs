@@ -3,8 +3,12 @@
 //!
 //! A run of elements in memory is rows of W that end in one result; columns of a matrix are W results.
 
+#![expect(clippy::needless_range_loop, reason = "a lane is counted through several arrays at once")]
+
 use crate::reduce::cells::Tally;
 use crate::reduce::element::Scalar;
+use crate::reduce::power::Power;
+use crate::simd::multiply_add;
 
 /// Elements of a row.
 pub(crate) const LANES: usize = 16;
@@ -52,7 +56,7 @@ pub(crate) trait Fold<S, const SKIP: bool, const W: usize>: Copy {
     /// Before the first row of a block, which is fed too: a quantity may be found relative to it.
     fn start(first: &[S; W]) -> Self;
     /// Takes rows in; row r lies at place `first + r * step`.
-    fn feed(&mut self, rows: &impl Rows<S, W>, first: u64, step: u64);
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, first: u64, step: u64);
     /// What one lane has come to; `offset` is from a row's place to the lane's.
     fn lane(&self, lane: usize, offset: u64) -> Self::Block;
 }
@@ -71,6 +75,12 @@ pub(crate) trait SumLanes<S: Scalar, const SKIP: bool, const W: usize>:
 impl<S: Scalar, F, const SKIP: bool, const W: usize> SumLanes<S, SKIP, W> for F where
     F: Fold<S, SKIP, W, Block = <S::Tally as Tally>::Block>
 {
+}
+
+/// The element, or 0 in place of a NaN that counts for nothing: before it is widened, so that one mask serves all.
+#[inline(always)]
+fn valid<S: Scalar, const SKIP: bool>(x: S) -> S {
+    if SKIP && x.is_nan() { S::default() } else { x }
 }
 
 /// A sum and what rounding took from it.
@@ -107,11 +117,11 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Wide<W> {
         Self([0.0; W])
     }
     #[inline(always)]
-    fn feed(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
         for r in 0..rows.count() {
             let row = rows.row(r);
             for w in 0..W {
-                self.0[w] += if SKIP && row[w].is_nan() { 0.0 } else { row[w].lift() };
+                self.0[w] += valid::<S, SKIP>(row[w]).lift();
             }
         }
     }
@@ -156,9 +166,9 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Paired<W>
         Self::zero()
     }
     #[inline(always)]
-    fn feed(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
         for r in 0..rows.count() {
-            self.add(rows.row(r).map(|x| if SKIP && x.is_nan() { 0.0 } else { x.lift() }));
+            self.add(rows.row(r).map(|x| valid::<S, SKIP>(x).lift()));
         }
     }
     #[inline(always)]
@@ -178,9 +188,9 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Absolute<
         Self(Paired::zero())
     }
     #[inline(always)]
-    fn feed(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
         for r in 0..rows.count() {
-            self.0.add(rows.row(r).map(|x| if SKIP && x.is_nan() { 0.0 } else { x.lift().abs() }));
+            self.0.add(rows.row(r).map(|x| valid::<S, SKIP>(x).lift().abs()));
         }
     }
     #[inline(always)]
@@ -200,12 +210,12 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Squares<W
         Self([0.0; W])
     }
     #[inline(always)]
-    fn feed(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
         for r in 0..rows.count() {
             let row = rows.row(r);
             for w in 0..W {
-                let x = if SKIP && row[w].is_nan() { 0.0 } else { row[w].lift() };
-                self.0[w] += x * x;
+                let x = valid::<S, SKIP>(row[w]).lift();
+                self.0[w] = multiply_add::<FMA, f64>(x, x, self.0[w]);
             }
         }
     }
@@ -229,7 +239,7 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Split<W> 
         Self { low: [0; W], high: [0; W] }
     }
     #[inline(always)]
-    fn feed(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
         for r in 0..rows.count() {
             let row = rows.row(r);
             if size_of::<S>() == 4 {
@@ -300,7 +310,7 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Moments<W
         Self { count: [0.0; W], shift: first.map(S::lift), first: [0.0; W], second: [0.0; W] }
     }
     #[inline(always)]
-    fn feed(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
         for r in 0..rows.count() {
             let row = rows.row(r);
             for w in 0..W {
@@ -313,7 +323,7 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Moments<W
                     self.count[w] += if valid { 1.0 } else { 0.0 };
                 }
                 self.first[w] += from;
-                self.second[w] += from * from;
+                self.second[w] = multiply_add::<FMA, f64>(from, from, self.second[w]);
             }
         }
         if !SKIP {
@@ -355,26 +365,37 @@ impl<S: Scalar, const GREATEST: bool> Join for Best<S, GREATEST> {
 
 /// The greatest elements, or the least. Their places are not kept.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Extreme<S, const GREATEST: bool, const W: usize>([S; W]);
+pub(crate) struct Extreme<S, const GREATEST: bool, const W: usize> {
+    /// Of those that are not NaN.
+    best: [S; W],
+    /// Whether the result is NaN: apart, so that one comparison does not wait for another.
+    flag: [S; W],
+}
 
 impl<S: Scalar, const GREATEST: bool, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Extreme<S, GREATEST, W> {
     type Block = Best<S, GREATEST>;
     #[inline(always)]
-    fn start(first: &[S; W]) -> Self {
-        Self(*first)
+    fn start(_: &[S; W]) -> Self {
+        let worst = if GREATEST { S::LOWEST } else { S::HIGHEST };
+        Self { best: [worst; W], flag: [if SKIP { S::nan() } else { S::default() }; W] }
     }
     #[inline(always)]
-    fn feed(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
         for r in 0..rows.count() {
             let row = rows.row(r);
             for w in 0..W {
-                self.0[w] = if better(row[w], self.0[w], GREATEST, SKIP) { row[w] } else { self.0[w] };
+                let x = row[w];
+                let beyond = if GREATEST { x > self.best[w] } else { x < self.best[w] };
+                self.best[w] = if beyond { x } else { self.best[w] };
+                // Any NaN makes it NaN; with `SKIP` anything else makes it none.
+                self.flag[w] = if x.is_nan() != SKIP { x } else { self.flag[w] };
             }
         }
     }
     #[inline(always)]
     fn lane(&self, lane: usize, _: u64) -> Self::Block {
-        Best { value: self.0[lane], place: 0, skip: SKIP }
+        let value = if self.flag[lane].is_nan() { S::nan() } else { self.best[lane] };
+        Best { value, place: 0, skip: SKIP }
     }
 }
 
@@ -396,7 +417,7 @@ impl<S: Scalar, const GREATEST: bool, const SKIP: bool, const W: usize> Fold<S, 
         Self { value: *first, row: [S::Index::default(); W], rows: S::Index::default(), first: u64::MAX, step: 0 }
     }
     #[inline(always)]
-    fn feed(&mut self, rows: &impl Rows<S, W>, first: u64, step: u64) {
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, first: u64, step: u64) {
         if self.first == u64::MAX {
             (self.first, self.step) = (first, step);
         }
@@ -417,55 +438,6 @@ impl<S: Scalar, const GREATEST: bool, const SKIP: bool, const W: usize> Fold<S, 
     }
 }
 
-/// A product as a number and a power of two, or a wrapped product of integers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Power {
-    /// Real and imaginary part.
-    pub(crate) number: [f64; 2],
-    pub(crate) exponent: i64,
-    pub(crate) whole: i64,
-}
-
-impl Default for Power {
-    fn default() -> Self {
-        Self { number: [1.0, 0.0], exponent: 0, whole: 1 }
-    }
-}
-
-impl Power {
-    /// A number, its greater part brought to between 1 and 2; 0, infinities and NaN stay as they are.
-    #[inline(always)]
-    pub(crate) fn of([re, im]: [f64; 2]) -> Self {
-        let size = re.abs().max(im.abs());
-        let whole = 1;
-        if !(size > 0.0 && size < f64::INFINITY) {
-            return Self { number: [re, im], exponent: 0, whole };
-        }
-        // Numbers below 2^-1022 say their exponent only after a step up.
-        let (up, by) = if size < f64::MIN_POSITIVE { (f64::from_bits((1023 + 64) << 52), 64) } else { (1.0, 0) };
-        let exponent = ((size * up).to_bits() >> 52) as i64 - 1023;
-        // In two factors, as 2^1074 is no f64.
-        let down = f64::from_bits(((1023 - exponent) as u64).max(1) << 52);
-        let down = if exponent == 1023 { down * 0.5 } else { down };
-        Self { number: [re * up * down, im * up * down], exponent: exponent - by, whole }
-    }
-}
-
-impl Join for Power {
-    #[inline(always)]
-    fn join(self, after: Self) -> Self {
-        let ([a, b], [c, d]) = (self.number, after.number);
-        // Without imaginary parts infinities stay what they are.
-        let number = if b == 0.0 && d == 0.0 { [a * c, 0.0] } else { [a * c - b * d, a * d + b * c] };
-        let product = Self::of(number);
-        Self {
-            exponent: self.exponent + after.exponent + product.exponent,
-            whole: self.whole.wrapping_mul(after.whole),
-            ..product
-        }
-    }
-}
-
 /// `Π x`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Products<const W: usize>([Power; W]);
@@ -477,7 +449,7 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Products<
         Self([Power::default(); W])
     }
     #[inline(always)]
-    fn feed(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
         for r in 0..rows.count() {
             let row = rows.row(r);
             for w in 0..W {
@@ -510,27 +482,31 @@ impl Join for Count {
     }
 }
 
-/// [`Count`]s.
+/// [`Count`]s; truths only if asked.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Counts<const W: usize> {
-    valid: [u32; W],
-    truths: [u32; W],
+pub(crate) struct Counts<S: Scalar, const TRUTHS: bool, const W: usize> {
+    /// As wide as the scalar, so that comparisons serve as they are.
+    valid: [S::Index; W],
+    truths: [S::Index; W],
 }
 
-impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Counts<W> {
+impl<S: Scalar, const TRUTHS: bool, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Counts<S, TRUTHS, W> {
     type Block = Count;
     #[inline(always)]
     fn start(_: &[S; W]) -> Self {
-        Self { valid: [0; W], truths: [0; W] }
+        Self { valid: [S::Index::default(); W], truths: [S::Index::default(); W] }
     }
     #[inline(always)]
-    fn feed(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
         for r in 0..rows.count() {
             let row = rows.row(r);
             for w in 0..W {
                 let valid = !SKIP || !row[w].is_nan();
-                self.valid[w] += u32::from(valid);
-                self.truths[w] += u32::from(valid & (row[w] != S::default()));
+                self.valid[w] = if valid { S::next(self.valid[w]) } else { self.valid[w] };
+                if TRUTHS {
+                    let truth = valid & (row[w] != S::default());
+                    self.truths[w] = if truth { S::next(self.truths[w]) } else { self.truths[w] };
+                }
             }
         }
     }
@@ -546,7 +522,7 @@ mod tests {
 
     fn fold<F: Fold<f64, SKIP, 2>, const SKIP: bool>(data: &[[f64; 2]]) -> F::Block {
         let mut lanes = F::start(&data[0]);
-        lanes.feed(&data, 0, 2);
+        lanes.feed::<true>(&data, 0, 2);
         lanes.lane(0, 0).join(lanes.lane(1, 1))
     }
 
@@ -578,7 +554,5 @@ mod tests {
         assert_eq!(found.exponent, 4 - 3050);
         assert!((found.number[0] - 18.0 / 16.0).abs() < 1e-14, "{found:?}");
         assert!(fold::<Products<2>, false>(&[[0.0, f64::INFINITY], [1.0, 1.0]]).number[0].is_nan());
-        assert_eq!(Power::of([0.0, -f64::from_bits(1)]), Power { number: [0.0, -1.0], exponent: -1074, whole: 1 });
-        assert_eq!(Power::of([f64::MAX, 0.0]).exponent, 1023);
     }
 }

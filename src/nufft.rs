@@ -23,7 +23,6 @@ pub use plan::{NufftBuilder, NufftPlan};
 pub use points::{Fold, Points};
 pub use recipe::{ModeOrder, Recipe, Sign};
 pub use stages::{Progress, Stages};
-pub(crate) use table::multiply_add;
 pub use table::{KernelTable, ModeAxis};
 pub use timings::{Stage, Timings};
 pub use type3::{NufftBuilder3, NufftPlan3};

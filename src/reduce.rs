@@ -32,6 +32,7 @@ pub(crate) mod element;
 pub(crate) mod layout;
 pub(crate) mod op;
 mod plan;
+pub(crate) mod power;
 mod state;
 mod window;
 

@@ -1,11 +1,19 @@
 //! The one place where an instruction set is chosen: inner loops are written once, as plain loops over arrays of fixed
 //! length, and compiled for what the processor has.
 
+use crate::real::Real;
+
 /// A loop nest to be compiled for several instruction sets. `FMA` says whether fused multiply-add is an instruction there.
 pub(crate) trait Vectorised {
     type Output;
     /// Implementations and all they call must be `#[inline(always)]`.
     fn run<const FMA: bool>(self) -> Self::Output;
+}
+
+/// `a * b + c`: fused where the processor has the instruction, in two steps where it would be a library call.
+#[inline(always)]
+pub(crate) fn multiply_add<const FMA: bool, T: Real>(a: T, b: T, c: T) -> T {
+    if FMA { a.fused(b, c) } else { a * b + c }
 }
 
 /// Asks for the cache line of an element that will be needed soon, if there is such an element.

@@ -7,9 +7,9 @@
 
 use std::ops::Range;
 
-use crate::nufft::{BLOCK, Bins, KernelTable, Unpacked, multiply_add};
+use crate::nufft::{BLOCK, Bins, KernelTable, Unpacked};
 use crate::real::{Number, Real};
-use crate::simd::{self, Vectorised};
+use crate::simd::{self, Vectorised, multiply_add};
 
 /// Bytes of a vector.
 const VECTOR: usize = 32;

@@ -220,6 +220,62 @@ fn type_2_reads_fortran_order_real_and_single_precision_files() {
 }
 
 #[test]
+fn reduce_writes_or_prints_every_result() {
+    let folder = Folder::new("reduce");
+    let (data, out) = (folder.path("x.npy"), folder.path("out"));
+    let mut x = Array3::from_shape_vec((3, 4, 5), numbers(60, 7).map(|x| x as f32).collect()).unwrap();
+    x[[2, 1, 3]] = f32::NAN;
+    write_npy(&data, &x).unwrap();
+    succeed(&[
+        "reduce",
+        &data,
+        "--ops",
+        "mean,var,argmax",
+        "--axis",
+        "0,-1",
+        "--keepdims",
+        "--skip-nan",
+        "--ddof",
+        "1",
+        "--out",
+        &out,
+        "--device",
+        "cpu",
+    ]);
+    let mean: ArrayD<f32> = read_npy(Path::new(&out).join("mean.npy")).unwrap();
+    let var: ArrayD<f32> = read_npy(Path::new(&out).join("var.npy")).unwrap();
+    let argmax: ArrayD<u64> = read_npy(Path::new(&out).join("argmax.npy")).unwrap();
+    assert_eq!((mean.shape(), var.shape(), argmax.shape()), (&[1, 4, 1][..], &[1, 4, 1][..], &[1, 4, 1][..]));
+    for row in 0..4 {
+        let values: Vec<f64> = x.index_axis(Axis(1), row).iter().map(|&x| f64::from(x)).collect();
+        let valid: Vec<f64> = values.iter().copied().filter(|x| !x.is_nan()).collect();
+        let (exact, count) = (valid.iter().sum::<f64>() / valid.len() as f64, valid.len() as f64);
+        let deviation = valid.iter().map(|x| (x - exact).powi(2)).sum::<f64>() / (count - 1.0);
+        assert!((f64::from(mean[[0, row, 0]]) - exact).abs() < 1e-7);
+        assert!((f64::from(var[[0, row, 0]]) - deviation).abs() < 1e-7);
+        assert_eq!(values[argmax[[0, row, 0]] as usize], valid.iter().copied().fold(0.0, f64::max));
+    }
+    let (sum, timings) = (x.iter().filter(|x| !x.is_nan()).sum::<f32>(), folder.path("t.json"));
+    let printed =
+        succeed(&["reduce", &data, "--ops", "sum,count", "--skip-nan", "--device", "cpu", "--timings", &timings]);
+    let number = |name: &str| {
+        let line = printed.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split(": ").nth(1).unwrap().parse::<f32>().unwrap()
+    };
+    assert!((number("sum") - sum).abs() < 1e-4 && number("count") == 59.0, "{printed}");
+    let timings: Value = serde_json::from_str(&fs::read_to_string(timings).unwrap()).unwrap();
+    assert!(timings["execute"].as_f64().unwrap() > 0.0 && timings["bytes"] == 240, "{timings}");
+    assert!(fail(&["reduce", &data, "--ops", "mean", "--axis", "3"]).contains("3 axes"));
+    assert!(fail(&["reduce", &data, "--ops", "average"]).contains("weights"));
+    let weights = folder.path("w.npy");
+    write_npy(&weights, &Array1::from_elem(5, 2.0)).unwrap();
+    let printed =
+        succeed(&["reduce", &data, "--ops", "average", "--skip-nan", "--weights", &weights, "--device", "cpu"]);
+    let average: f32 = printed.trim().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((average - sum / 59.0).abs() < 1e-6, "{printed}");
+}
+
+#[test]
 fn bad_input_ends_in_one_line_and_no_file() {
     let folder = Folder::new("bad");
     let mut x = Array1::from_iter(numbers(10, 1));

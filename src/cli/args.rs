@@ -9,7 +9,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use wavemill::reduce::Op;
 
-/// Non-uniform FFTs on any GPU and on the CPU.
+/// Non-uniform FFTs and reductions on any GPU and on the CPU.
 #[derive(Debug, Parser)]
 #[command(name = "wavemill", version, about, propagate_version = true)]
 pub(crate) struct Args {

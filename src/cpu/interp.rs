@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use crate::cpu::spread::{TOGETHER, work};
 use crate::cpu::{Field, Layout};
-use crate::nufft::{BLOCK, Bins, multiply_add};
+use crate::nufft::{BLOCK, Bins};
 use crate::parallel::{self, Disjoint};
 use crate::real::{Number, Real};
+use crate::simd::multiply_add;
 use crate::stencil::{Blocks, Fetch, OverStencils, PART, Stencil, Step, repeated};
 
 /// Points a task takes.

@@ -11,10 +11,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::cpu::{Field, Layout};
-use crate::nufft::{BLOCK, Bins, multiply_add};
+use crate::nufft::{BLOCK, Bins};
 use crate::parallel::{self, Disjoint};
 use crate::real::{Number, Real};
 use crate::simd;
+use crate::simd::multiply_add;
 use crate::stencil::{Blocks, Fetch, OverStencils, PART, Stencil, Step, repeated};
 
 /// Points in a tile beyond which it is cut into jobs of at most as many, if they are more than its share of all. Adding a private

@@ -3,10 +3,11 @@
 
 use ndarray::{ArrayViewD, CowArray, IxDyn};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Slot, Source, folded, generate_as};
 use crate::lanes::{Best, Count, Join, Moment, Pair};
+use crate::real::Real;
 use crate::reduce::Reduction;
 use crate::reduce::cells::{Cells, Tally, improve};
 use crate::reduce::element::{Element, Scalar};
@@ -211,6 +212,8 @@ struct Job<'a> {
     block: usize,
     /// Bytes of a number in a record.
     number: usize,
+    /// Bytes of an element.
+    stored: usize,
 }
 
 /// What the device cannot find out.
@@ -251,7 +254,10 @@ pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Re
         return Ok(cells);
     }
     let job = Job::new(context, real, Load::Elements, *needs, *skip, shape.columns > 1);
-    let most = PIECE.min(context.limits.max_storage_buffer_binding_size) as usize / job.number;
+    let limit = PIECE.min(context.limits.max_storage_buffer_binding_size) as usize;
+    // Records must fit too: a block has one, and at worst half of the blocks are all but empty.
+    let records = limit / (record(*needs).len() * job.number).max(16);
+    let most = (limit / job.number).min(records * shape.rows.min(job.block) / 2).max(1);
     let scalars = data.len() * E::PARTS;
     let size = most.min(scalars) as u64 * job.number as u64;
     // While one piece is reduced the next one travels into the other buffer.
@@ -283,22 +289,61 @@ pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Re
     Ok(cells)
 }
 
+/// An array in C order as the shader sees it, if its reduced axes are next to each other.
+fn seen(extents: &[usize], over: &[bool]) -> Option<Shape> {
+    let first = over.iter().position(|&over| over).unwrap_or(over.len());
+    let end = over.iter().rposition(|&over| over).map_or(first, |last| last + 1);
+    let product = |axes: &[usize]| axes.iter().product();
+    let shape = Shape {
+        outer: product(&extents[..first]),
+        rows: product(&extents[first..end]),
+        columns: product(&extents[end..]),
+    };
+    over[first..end].iter().all(|&over| over).then_some(shape)
+}
+
 /// The array in C order with its reduced axes next to each other, copied where it is not so.
 fn brought<'a, E: Element>(view: ArrayViewD<'a, E>, over: &[bool]) -> (CowArray<'a, E, IxDyn>, Shape) {
-    let product = |axes: &[usize]| axes.iter().map(|&axis| view.shape()[axis]).product::<usize>();
-    let reduced: Vec<_> = (0..over.len()).filter(|&axis| over[axis]).collect();
-    let kept: Vec<_> = (0..over.len()).filter(|&axis| !over[axis]).collect();
-    let first = reduced.first().copied().unwrap_or(over.len());
-    let together = reduced.iter().enumerate().all(|(at, &axis)| axis == first + at);
-    if together {
-        let (before, after): (Vec<_>, Vec<_>) = kept.iter().partition(|&&axis| axis < first);
-        let shape = Shape { outer: product(&before), rows: product(&reduced), columns: product(&after) };
+    if let Some(shape) = seen(view.shape(), over) {
         let data = if view.is_standard_layout() { view.into() } else { view.as_standard_layout().into_owned().into() };
         return (data, shape);
     }
-    let shape = Shape { outer: product(&kept), rows: product(&reduced), columns: 1 };
-    let order: Vec<_> = kept.into_iter().chain(reduced).collect();
+    let axes = |wanted: bool| (0..over.len()).filter(move |&axis| over[axis] == wanted);
+    let product = |wanted: bool| axes(wanted).map(|axis| view.shape()[axis]).product();
+    let shape = Shape { outer: product(false), rows: product(true), columns: 1 };
+    let order: Vec<_> = axes(false).chain(axes(true)).collect();
     (view.permuted_axes(IxDyn(&order)).as_standard_layout().into_owned().into(), shape)
+}
+
+/// What is known of the results of |z|² for complex numbers in device memory, which stay there.
+pub(super) fn powers<E: Element + Real>(
+    context: &Context,
+    buffer: &wgpu::Buffer,
+    extents: &[usize],
+    over: &[bool],
+    needs: Needs,
+    skip: bool,
+) -> Result<Cells<E::Scalar>> {
+    context.supports::<E>()?;
+    refused(context, <E as Real>::NAME, false, needs, skip, needs.weighted)?;
+    let Some(shape) = seen(extents, over) else {
+        return Err(Error::parameter("axes", "next to each other for numbers on a device", format!("{over:?}")));
+    };
+    let count = shape.outer * shape.rows * shape.columns;
+    let bytes = count as u64 * 2 * size_of::<E>() as u64;
+    if bytes > buffer.size() {
+        let got = buffer.size() / (2 * size_of::<E>() as u64);
+        return Err(Error::shape("numbers on the device", count, got));
+    }
+    context.bindable("numbers on the device", bytes)?;
+    let mut cells = Cells::identity(needs, shape.outer * shape.columns, 1);
+    if count > 0 {
+        let job = Job::new(context, <E as Real>::NAME, Load::Powers, needs, skip, shape.columns > 1);
+        let whole = Piece { outer: (0, shape.outer), rows: (0, shape.rows), columns: (0, shape.columns) };
+        let pending = job.submit(buffer, whole)?;
+        job.collect::<E>(&pending, shape, skip, &mut cells)?;
+    }
+    Ok(cells)
 }
 
 /// Pieces of at most so many scalars, whole blocks of rows where there is more than one.
@@ -311,7 +356,6 @@ fn pieces(shape: Shape, most: usize, block: usize) -> Vec<Piece> {
         return spans(outer, most / (rows * columns).max(1)).map(whole).collect();
     }
     let wide = columns.min(most.div_ceil(block)).max(1);
-    let wide = if wide == columns { columns } else { wide & !1 };
     let high = (most / wide / block).max(1) * block;
     let high = high.min((most / wide).max(1));
     let mut all = Vec::new();
@@ -332,6 +376,7 @@ impl<'a> Job<'a> {
             needs,
             block: BLOCKS[usize::from(columns)],
             number,
+            stored: if load == Load::Powers { 2 * number } else { number },
         }
     }
 
@@ -348,7 +393,7 @@ impl<'a> Job<'a> {
         let params = context.uniform(&params)?;
         let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Write, Slot::Write];
         let kernel = context.kernel(&self.source, "main", &slots)?;
-        let size = wgpu::BufferSize::new((piece.len() * self.number) as u64);
+        let size = wgpu::BufferSize::new((piece.len() * self.stored) as u64);
         let elements = || wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size });
         let resources = vec![
             params.as_entire_binding(),
@@ -430,7 +475,7 @@ impl<E: Element> Record<'_, E> {
         let output = scalar / E::PARTS;
         let &[valid, truths, least, greatest] = count;
         let needs = cells.needs;
-        if scalar % E::PARTS == 0 {
+        if scalar.is_multiple_of(E::PARTS) {
             let count = Count { valid: valid.into(), truths: truths.into() };
             cells.counts[output] = cells.counts[output].join(count);
         }
@@ -461,6 +506,41 @@ impl<E: Element> Record<'_, E> {
             let best = Best { value, place, skip };
             cells.greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
             cells.first_greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Piece, Shape, pieces};
+
+    /// Every element is in one piece, and no piece is too large.
+    fn check(shape: Shape, most: usize, block: usize) {
+        let mut seen = vec![0u8; shape.outer * shape.rows * shape.columns];
+        for piece in pieces(shape, most, block) {
+            assert!(piece.len() <= most && piece.len() > 0, "{piece:?} of {shape:?}");
+            let Piece { outer, rows, columns } = piece;
+            assert!(columns == (0, shape.columns) || outer.1 - outer.0 == 1, "{piece:?} is not in rows");
+            assert!(rows == (0, shape.rows) || outer.1 - outer.0 == 1, "{piece:?} is not in one part");
+            for k in outer.0..outer.1 {
+                for r in rows.0..rows.1 {
+                    (columns.0..columns.1).for_each(|c| seen[(k * shape.rows + r) * shape.columns + c] += 1);
+                }
+            }
+        }
+        assert!(seen.iter().all(|&count| count == 1), "{shape:?} in pieces of {most}");
+    }
+
+    #[test]
+    fn pieces_cover_the_array_once() {
+        for (outer, rows, columns) in
+            [(1, 1, 1), (7, 5, 3), (1, 1000, 1), (1, 3, 1000), (2, 100, 50), (50, 1, 20), (3, 64, 64)]
+        {
+            for most in [1, 2, 10, 64, 999, 100_000] {
+                for block in [1, 8, 64] {
+                    check(Shape { outer, rows, columns }, most, block);
+                }
+            }
         }
     }
 }

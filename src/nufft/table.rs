@@ -7,7 +7,7 @@ use crate::nufft::kernel::KernelShape;
 use crate::nufft::recipe::ModeOrder;
 use crate::parallel;
 use crate::real::Real;
-use crate::simd::{self, Vectorised};
+use crate::simd::{self, Vectorised, multiply_add};
 
 /// Piecewise-polynomial kernel values. A point whose stencil begins a fraction z ∈ [0, 1] of a cell before cell 0 gives cell i
 /// the value `φ(2(i + z)/w - 1) = Σ_p coefficients[p][i] · s^(degree - p)`, s = 2z - 1: one argument for all w panels.
@@ -77,12 +77,6 @@ impl<T: Real> KernelTable<T> {
         }
         Self { width, padded, degree, coefficients }
     }
-}
-
-/// `a * b + c`: fused where the processor has the instruction, in two steps where it would be a library call.
-#[inline(always)]
-pub(crate) fn multiply_add<const FMA: bool, T: Real>(a: T, b: T, c: T) -> T {
-    if FMA { a.fused(b, c) } else { a * b + c }
 }
 
 impl<T: Real> ModeAxis<T> {

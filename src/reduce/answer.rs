@@ -5,8 +5,9 @@ use ndarray::{ArrayD, IxDyn};
 use super::cells::{Cells, Spread, Tally};
 use super::element::{Element, Scalar};
 use super::op::Op;
+use super::power::Power;
 use crate::error::{Error, Result};
-use crate::lanes::{Best, Power};
+use crate::lanes::Best;
 use crate::real::Real;
 
 /// The result of one operation: an array over the axes that are left.
@@ -51,13 +52,7 @@ impl<E: Element> Column<E> {
             if skip && freedom <= 0.0 { f64::NAN } else { deviation(o) / freedom.max(0.0) }
         };
         Ok(match op {
-            Op::Sum => Self::Sum(
-                each.map(|o| {
-                    let second = if E::PARTS == 2 { cells.totals[o * 2 + 1].clone() } else { Default::default() };
-                    E::sum([cells.totals[o * E::PARTS].clone(), second])
-                })
-                .collect(),
-            ),
+            Op::Sum => Self::Sum(cells.totals.chunks_exact(E::PARTS).map(E::sum).collect()),
             Op::Mean => Self::Mean(
                 each.map(|o| E::mean(parts(o, &|at| cells.totals[at].mean(cells.counts[o].valid)))).collect(),
             ),

@@ -2,8 +2,9 @@
 
 use super::element::Scalar;
 use super::op::Needs;
+use super::power::Power;
 use super::window::Window;
-use crate::lanes::{Best, Count, Join, Moment, Pair, Power};
+use crate::lanes::{Best, Count, Join, Moment, Pair};
 
 /// A sum over blocks that does not depend on their order.
 pub(crate) trait Tally: Clone + std::fmt::Debug + Default + Send + Sync {

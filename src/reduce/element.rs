@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use num_complex::Complex;
 
 use super::cells::{FloatTally, Tally};
-use crate::cpu::reduce as cpu;
+use crate::folds::Compiled;
 #[cfg(feature = "gpu")]
 use crate::lanes::Pair;
 use crate::lanes::{Paired, Split, SumLanes, Wide};
@@ -44,7 +44,7 @@ pub trait Element: sealed::Sealed + bytemuck::Pod + Debug + Default + PartialEq 
     fn narrow(parts: [Self::Scalar; 2]) -> Self;
     /// From the sums of the parts.
     #[doc(hidden)]
-    fn sum(parts: [<Self::Scalar as Scalar>::Tally; 2]) -> Self::Sum;
+    fn sum(parts: &[<Self::Scalar as Scalar>::Tally]) -> Self::Sum;
     /// From f64, each part rounded once.
     #[doc(hidden)]
     fn mean(parts: [f64; 2]) -> Self::Mean;
@@ -54,7 +54,7 @@ pub trait Element: sealed::Sealed + bytemuck::Pod + Debug + Default + PartialEq 
 }
 
 /// What the inner loops compute with.
-pub(crate) trait Scalar: cpu::Compiled + bytemuck::Pod + PartialOrd + Debug + Default + Send + Sync {
+pub(crate) trait Scalar: Compiled + bytemuck::Pod + PartialOrd + Debug + Default + Send + Sync {
     /// Accumulators of sums, side by side.
     type Sums<const SKIP: bool, const W: usize>: SumLanes<Self, SKIP, W> + Debug;
     /// Counts rows of a block, as wide as the scalar.
@@ -65,6 +65,10 @@ pub(crate) trait Scalar: cpu::Compiled + bytemuck::Pod + PartialOrd + Debug + De
     const FLOAT: bool;
     /// Whether it has no sign.
     const UNSIGNED: bool = false;
+    /// Not greater than any other.
+    const LOWEST: Self;
+    /// Not less than any other.
+    const HIGHEST: Self;
     /// The next row.
     fn next(index: Self::Index) -> Self::Index;
     /// As f64, the nearest one.
@@ -86,6 +90,8 @@ impl Scalar for f32 {
     type Index = u32;
     type Tally = FloatTally;
     const FLOAT: bool = true;
+    const LOWEST: Self = Self::NEG_INFINITY;
+    const HIGHEST: Self = Self::INFINITY;
     #[inline(always)]
     fn next(index: u32) -> u32 {
         index + 1
@@ -122,6 +128,8 @@ impl Scalar for f64 {
     type Index = u64;
     type Tally = FloatTally;
     const FLOAT: bool = true;
+    const LOWEST: Self = Self::NEG_INFINITY;
+    const HIGHEST: Self = Self::INFINITY;
     #[inline(always)]
     fn next(index: u64) -> u64 {
         index + 1
@@ -160,6 +168,8 @@ macro_rules! integer_scalar {
             type Index = $index;
             type Tally = i128;
             const FLOAT: bool = false;
+            const LOWEST: Self = Self::MIN;
+            const HIGHEST: Self = Self::MAX;
             const UNSIGNED: bool = <$type>::MIN == 0;
             #[inline(always)]
             fn next(index: $index) -> $index {
@@ -216,7 +226,7 @@ impl<T: Real + Scalar<Tally = FloatTally> + sealed::Sealed> Element for T {
     fn narrow(parts: [T; 2]) -> T {
         parts[0]
     }
-    fn sum(parts: [FloatTally; 2]) -> T {
+    fn sum(parts: &[FloatTally]) -> T {
         T::nearest(parts[0].value())
     }
     fn mean(parts: [f64; 2]) -> T {
@@ -248,8 +258,8 @@ where
     fn narrow([re, im]: [T; 2]) -> Self {
         Self::new(re, im)
     }
-    fn sum([re, im]: [FloatTally; 2]) -> Self {
-        Self::new(T::nearest(re.value()), T::nearest(im.value()))
+    fn sum(parts: &[FloatTally]) -> Self {
+        Self::new(T::nearest(parts[0].value()), T::nearest(parts[1].value()))
     }
     fn mean([re, im]: [f64; 2]) -> Self {
         Self::new(T::nearest(re), T::nearest(im))
@@ -280,7 +290,7 @@ macro_rules! integer_element {
             fn narrow(parts: [$scalar; 2]) -> Self {
                 parts[0] as Self
             }
-            fn sum(parts: [i128; 2]) -> $sum {
+            fn sum(parts: &[i128]) -> $sum {
                 parts[0] as $sum
             }
             fn mean(parts: [f64; 2]) -> f64 {

@@ -42,8 +42,8 @@ impl<'a, E> Layout<'a, E> {
     /// order of memory; with `adjacent` neighbours in memory are looked for.
     pub(crate) fn new(mut view: ArrayViewD<'a, E>, over: &[bool], in_order: bool, adjacent: bool) -> Self {
         if !in_order {
-            for axis in 0..view.ndim() {
-                if over[axis] && view.strides()[axis] < 0 {
+            for (axis, &over) in over.iter().enumerate() {
+                if over && view.strides()[axis] < 0 {
                     view.invert_axis(Axis(axis));
                 }
             }
@@ -151,17 +151,15 @@ impl<E: Copy> Layout<'_, E> {
     }
 }
 
-/// Where an index in C order over some axes lies.
+/// Where an index in C order over some axes, none of them empty, lies.
 fn offset(axes: &[Extent], mut index: usize) -> isize {
+    let Some((&(_, outermost), inner)) = axes.split_first() else { return 0 };
     let mut offset = 0;
-    for &(len, stride) in axes.iter().rev() {
-        if len == 0 {
-            return 0;
-        }
+    for &(len, stride) in inner.iter().rev() {
         offset += (index % len) as isize * stride;
         index /= len;
     }
-    offset
+    offset + index as isize * outermost
 }
 
 #[cfg(test)]

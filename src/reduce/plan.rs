@@ -109,6 +109,26 @@ impl<E: Element> ReducePlan<E> {
         Ok(self.shaped(columns, &reduced.order))
     }
 
+    /// Reduces the powers |z|² of complex numbers that are on the plan's GPU, in C order: the spectrum of a transform, say, of which
+    /// nothing leaves the device but the results.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the plan is not of a GPU or the GPU has not the operation, [`Error::Shape`] if there are fewer numbers than
+    /// the plan's shape has, [`Error::Parameter`] if reduced axes are not next to each other.
+    #[cfg(feature = "gpu")]
+    pub fn execute_powers(&self, numbers: &crate::gpu::Output<'_, num_complex::Complex<E>>) -> Result<Vec<Answer<E>>>
+    where
+        E: crate::real::Real,
+    {
+        let Engine::Gpu(gpu) = self.device.engine() else {
+            let reason = "has its numbers in host memory: reduce mapv(|z| z.norm_sqr()) with execute".into();
+            return Err(Error::Device { device: self.device.name(), reason });
+        };
+        let cells = gpu.reduce_powers::<E>(numbers, &self.shape, &self.over, self.needs(), self.skip)?;
+        let kept: Vec<_> = (0..self.over.len()).filter(|&axis| !self.over[axis]).collect();
+        Ok(self.shaped(self.columns(&cells)?, &kept))
+    }
+
     /// A state that takes in an array of this shape chunk by chunk. Weights are given with the chunks.
     #[must_use]
     pub fn state(&self) -> ReduceState<E> {

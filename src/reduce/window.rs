@@ -62,7 +62,7 @@ impl Window {
             if step >= 3 {
                 digit += (high >> (32 * (step - 3))) as u32 as u64;
             }
-            let at = first + step as i32 - (self.top - DIGITS as i32 + 1);
+            let at = first + step - (self.top - DIGITS as i32 + 1);
             if digit != 0 && at >= 0 {
                 let digit = digit as i64;
                 self.digits[at as usize] += if negative { -digit } else { digit };

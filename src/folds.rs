@@ -1,0 +1,379 @@
+//! What a block of elements comes to: every quantity that is needed, over a run of one result's elements or over rows of columns.
+//!
+//! Compiled once for each scalar type, by [`crate::simd`] for what the processor has.
+
+use crate::lanes::{
+    Absolute, Count, Counts, Extreme, First, Fold, Join, LANES, Moments, Products, Rows, Squares, Strip,
+};
+use crate::reduce::cells::{Cells, Tally, improve};
+use crate::reduce::element::Scalar;
+use crate::reduce::power::Power;
+use crate::simd::{self, Vectorised};
+
+/// The large inner loops, compiled once a type in this crate.
+pub(crate) trait Compiled: Sized {
+    fn block(block: Block<'_, Self>)
+    where
+        Self: Scalar;
+    fn rows(rows: PanelRows<'_, Self>)
+    where
+        Self: Scalar;
+}
+
+/// A implementation for each scalar: generic ones would be compiled again in every crate.
+macro_rules! compiled {
+    ($($type:ty),*) => {$(
+        impl Compiled for $type {
+            fn block(block: Block<'_, Self>) {
+                simd::run(block);
+            }
+            fn rows(rows: PanelRows<'_, Self>) {
+                simd::run(rows);
+            }
+        }
+    )*};
+}
+compiled!(f32, f64, i32, i64, u64);
+
+/// A block of one result's elements.
+#[derive(Debug)]
+pub(crate) struct Block<'a, S: Scalar> {
+    pub(crate) slices: &'a [&'a [S]],
+    /// The place of the first element.
+    pub(crate) first: u64,
+    /// Whether NaNs count for nothing.
+    pub(crate) skip: bool,
+    /// Memory for absolute values.
+    pub(crate) magnitudes: &'a mut Vec<S>,
+    /// The cells' result it goes to.
+    pub(crate) output: usize,
+    pub(crate) cells: &'a mut Cells<S>,
+}
+
+impl<S: Scalar> Vectorised for Block<'_, S> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        if S::FLOAT && self.skip { self.take::<FMA, true>() } else { self.take::<FMA, false>() }
+    }
+}
+
+impl<S: Scalar> Block<'_, S> {
+    #[inline(always)]
+    fn take<const FMA: bool, const SKIP: bool>(self) {
+        if S::FLOAT && self.cells.parts == 2 { self.complex::<FMA, SKIP>() } else { self.real::<FMA, SKIP>() }
+    }
+
+    #[inline(always)]
+    fn real<const FMA: bool, const SKIP: bool>(self) {
+        let Self { slices, first, output, cells, .. } = self;
+        both::<S, FMA, SKIP, 1>(slices, output, cells);
+        let needs = cells.needs;
+        if needs.least {
+            let found = line::<S, Extreme<S, false, LANES>, Extreme<S, false, 1>, FMA, SKIP, 1>(slices, first);
+            found.into_iter().flatten().for_each(|best| improve(&mut cells.least[output], best));
+        }
+        if needs.greatest {
+            let found = line::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices, first);
+            found.into_iter().flatten().for_each(|best| improve(&mut cells.greatest[output], best));
+        }
+        if needs.first_least {
+            let found = line::<S, First<S, false, LANES>, First<S, false, 1>, FMA, SKIP, 1>(slices, first);
+            found.into_iter().flatten().for_each(|best| improve(&mut cells.first_least[output], best));
+        }
+        if needs.first_greatest {
+            let found = line::<S, First<S, true, LANES>, First<S, true, 1>, FMA, SKIP, 1>(slices, first);
+            found.into_iter().flatten().for_each(|best| improve(&mut cells.first_greatest[output], best));
+        }
+        if needs.product {
+            let found = line::<S, Products<LANES>, Products<1>, FMA, SKIP, 1>(slices, first);
+            found.into_iter().flatten().for_each(|block| cells.products[output] = cells.products[output].join(block));
+        }
+        sizes::<S, FMA, SKIP>(slices, output, cells);
+    }
+
+    #[inline(always)]
+    fn complex<const FMA: bool, const SKIP: bool>(self) {
+        let Self { slices, first, magnitudes, output, cells, .. } = self;
+        both::<S, FMA, SKIP, 2>(slices, output, cells);
+        let needs = cells.needs;
+        let pairs = || slices.iter().flat_map(|slice| slice.as_chunks::<2>().0);
+        if needs.product {
+            for &[re, im] in pairs() {
+                if !(SKIP && re.is_nan()) {
+                    cells.products[output] = cells.products[output].join(Power::of([re.lift(), im.lift()]));
+                }
+            }
+        }
+        magnitudes.clear();
+        magnitudes.extend(pairs().map(|&[re, im]| S::magnitude(re, im)));
+        let slices: &[&[S]] = &[magnitudes];
+        if needs.greatest {
+            let found = line::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices, first);
+            found.into_iter().flatten().for_each(|best| improve(&mut cells.greatest[output], best));
+        }
+        sizes::<S, FMA, SKIP>(slices, output, cells);
+    }
+}
+
+/// Takes in what real and complex numbers have in common: each part counts by itself.
+#[inline(always)]
+fn both<S: Scalar, const FMA: bool, const SKIP: bool, const PARTS: usize>(
+    slices: &[&[S]],
+    output: usize,
+    cells: &mut Cells<S>,
+) {
+    if cells.needs.total {
+        let found = line::<S, S::Sums<SKIP, LANES>, S::Sums<SKIP, 1>, FMA, SKIP, PARTS>(slices, 0);
+        let tallies = &mut cells.totals[output * PARTS..];
+        tallies.iter_mut().zip(found).for_each(|(tally, block)| block.into_iter().for_each(|block| tally.add(block)));
+    }
+    if cells.needs.moments {
+        let found = line::<S, Moments<LANES>, Moments<1>, FMA, SKIP, PARTS>(slices, 0);
+        let spreads = &mut cells.moments[output * PARTS..];
+        spreads.iter_mut().zip(found).for_each(|(spread, block)| block.into_iter().for_each(|block| spread.add(block)));
+    }
+    if cells.needs.squares {
+        let [found] = line::<S, Squares<LANES>, Squares<1>, FMA, SKIP, 1>(slices, 0);
+        found.into_iter().for_each(|block| cells.squares[output].add(block));
+    }
+}
+
+/// Takes in what depends on absolute values alone.
+#[inline(always)]
+fn sizes<S: Scalar, const FMA: bool, const SKIP: bool>(slices: &[&[S]], output: usize, cells: &mut Cells<S>) {
+    if cells.needs.absolute {
+        let [found] = line::<S, Absolute<LANES>, Absolute<1>, FMA, SKIP, 1>(slices, 0);
+        found.into_iter().for_each(|block| cells.absolutes[output].add(block));
+    }
+    let count = if cells.needs.truths {
+        let [found] = line::<S, Counts<S, true, LANES>, Counts<S, true, 1>, FMA, SKIP, 1>(slices, 0);
+        found.unwrap_or_default()
+    } else if cells.needs.count {
+        let [found] = line::<S, Counts<S, false, LANES>, Counts<S, false, 1>, FMA, SKIP, 1>(slices, 0);
+        found.unwrap_or_default()
+    } else {
+        Count { valid: slices.iter().map(|slice| slice.len() as u64).sum(), truths: 0 }
+    };
+    cells.counts[output] = cells.counts[output].join(count);
+}
+
+/// What all slices come to, joined in their order: rows of lanes first, then the elements that fill no row. For complex numbers
+/// each part by itself.
+#[inline(always)]
+fn line<'a, S, F, G, const FMA: bool, const SKIP: bool, const PARTS: usize>(
+    slices: &[&'a [S]],
+    first: u64,
+) -> [Option<F::Block>; PARTS]
+where
+    S: Scalar,
+    F: Fold<S, SKIP, LANES>,
+    G: Fold<S, SKIP, 1, Block = F::Block>,
+{
+    let mut found = [None; PARTS];
+    let mut join = |part: usize, block: F::Block| {
+        found[part] = Some(found[part].map_or(block, |before: F::Block| before.join(block)));
+    };
+    let rows_of = |slice: &'a [S]| slice.as_chunks::<LANES>().0;
+    let mut place = first;
+    if let Some(row) = slices.iter().find_map(|slice| rows_of(slice).first()) {
+        // Kept in memory, and in registers while it is fed: the compiler finds its vectors in the stores, as it does in `columns`.
+        // Without them min and argmin of f32 took 3 to 5 times as long.
+        let mut kept = F::start(row);
+        std::hint::black_box(&mut kept);
+        for slice in slices {
+            let mut lanes = kept;
+            lanes.feed::<FMA>(&rows_of(slice), place, LANES as u64);
+            kept = lanes;
+            place += slice.len() as u64;
+        }
+        std::hint::black_box(&mut kept);
+        let lanes = kept;
+        (0..LANES).for_each(|lane| join(lane % PARTS, lanes.lane(lane, lane as u64)));
+    }
+    place = first;
+    for slice in slices {
+        let tail = slice.as_chunks::<LANES>().1;
+        for part in 0..PARTS.min(tail.len()) {
+            let mut column = [[S::default()]; LANES];
+            let count = tail.len() / PARTS;
+            (0..count).for_each(|index| column[index] = [tail[index * PARTS + part]]);
+            let mut one = G::start(&column[0]);
+            one.feed::<FMA>(&&column[..count], place + (slice.len() - tail.len()) as u64, 1);
+            join(part, one.lane(0, 0));
+        }
+        place += slice.len() as u64;
+    }
+    found
+}
+
+/// Accumulators of columns, in strips of lanes; the last strip may overlap the one before.
+#[derive(Debug)]
+pub(crate) struct Panel<S: Scalar, const SKIP: bool> {
+    totals: Vec<S::Sums<SKIP, LANES>>,
+    moments: Vec<Moments<LANES>>,
+    least: Vec<Extreme<S, false, LANES>>,
+    greatest: Vec<Extreme<S, true, LANES>>,
+    first_least: Vec<First<S, false, LANES>>,
+    first_greatest: Vec<First<S, true, LANES>>,
+    products: Vec<Products<LANES>>,
+    absolutes: Vec<Absolute<LANES>>,
+    squares: Vec<Squares<LANES>>,
+    truths: Vec<Counts<S, true, LANES>>,
+    counts: Vec<Counts<S, false, LANES>>,
+    rows: u64,
+}
+
+impl<S: Scalar, const SKIP: bool> Default for Panel<S, SKIP> {
+    fn default() -> Self {
+        Self {
+            totals: Vec::new(),
+            moments: Vec::new(),
+            least: Vec::new(),
+            greatest: Vec::new(),
+            first_least: Vec::new(),
+            first_greatest: Vec::new(),
+            products: Vec::new(),
+            absolutes: Vec::new(),
+            squares: Vec::new(),
+            truths: Vec::new(),
+            counts: Vec::new(),
+            rows: 0,
+        }
+    }
+}
+
+/// Either kind of panel.
+#[derive(Debug)]
+pub(crate) enum Panels<S: Scalar> {
+    Plain(Panel<S, false>),
+    Skipping(Panel<S, true>),
+}
+
+impl<S: Scalar> Panels<S> {
+    /// Of a new block.
+    pub(crate) fn new(skip: bool) -> Self {
+        if skip && S::FLOAT { Self::Skipping(Panel::default()) } else { Self::Plain(Panel::default()) }
+    }
+}
+
+/// Some rows of a panel; at the `end` of the block its columns go into their cells.
+#[derive(Debug)]
+pub(crate) struct PanelRows<'a, S: Scalar> {
+    /// At least as many columns as lanes; those beyond the cells' results are nobody's.
+    pub(crate) rows: &'a [&'a [S]],
+    /// The place of the first row.
+    pub(crate) first: u64,
+    pub(crate) panel: &'a mut Panels<S>,
+    pub(crate) end: bool,
+    pub(crate) cells: &'a mut Cells<S>,
+}
+
+impl<S: Scalar> Vectorised for PanelRows<'_, S> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { rows, first, panel, end, cells } = self;
+        match panel {
+            Panels::Plain(panel) => panel.take::<FMA>(rows, first, end, cells),
+            Panels::Skipping(panel) => panel.take::<FMA>(rows, first, end, cells),
+        }
+    }
+}
+
+impl<S: Scalar, const SKIP: bool> Panel<S, SKIP> {
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, rows: &[&[S]], first: u64, end: bool, cells: &mut Cells<S>) {
+        let panel = self;
+        let (needs, parts) = (cells.needs, cells.parts);
+        panel.rows += rows.len() as u64;
+        let end = end.then_some(cells.outputs * parts);
+        if needs.total {
+            columns::<S, _, FMA, SKIP>(&mut panel.totals, rows, first, end, |column, block| {
+                cells.totals[column].add(block)
+            });
+        }
+        if needs.moments {
+            columns::<S, _, FMA, SKIP>(&mut panel.moments, rows, first, end, |column, block| {
+                cells.moments[column].add(block)
+            });
+        }
+        if needs.least {
+            let into = &mut cells.least;
+            columns::<S, _, FMA, SKIP>(&mut panel.least, rows, first, end, |column, best| {
+                improve(&mut into[column], best)
+            });
+        }
+        if needs.greatest {
+            let into = &mut cells.greatest;
+            columns::<S, _, FMA, SKIP>(&mut panel.greatest, rows, first, end, |column, best| {
+                improve(&mut into[column], best)
+            });
+        }
+        if needs.first_least {
+            let into = &mut cells.first_least;
+            columns::<S, _, FMA, SKIP>(&mut panel.first_least, rows, first, end, |column, best| {
+                improve(&mut into[column], best)
+            });
+        }
+        if needs.first_greatest {
+            let into = &mut cells.first_greatest;
+            columns::<S, _, FMA, SKIP>(&mut panel.first_greatest, rows, first, end, |column, best| {
+                improve(&mut into[column], best);
+            });
+        }
+        if needs.product {
+            let into = &mut cells.products;
+            columns::<S, _, FMA, SKIP>(&mut panel.products, rows, first, end, |column, block| {
+                into[column] = into[column].join(block);
+            });
+        }
+        if needs.absolute {
+            let into = &mut cells.absolutes;
+            columns::<S, _, FMA, SKIP>(&mut panel.absolutes, rows, first, end, |column, block| into[column].add(block));
+        }
+        if needs.squares {
+            let into = &mut cells.squares;
+            columns::<S, _, FMA, SKIP>(&mut panel.squares, rows, first, end, |column, block| {
+                into[column / parts].add(block)
+            });
+        }
+        let counts = &mut cells.counts;
+        let mut count = |column: usize, block: Count| counts[column] = counts[column].join(block);
+        if needs.truths {
+            columns::<S, _, FMA, SKIP>(&mut panel.truths, rows, first, end, &mut count);
+        } else if needs.count {
+            columns::<S, _, FMA, SKIP>(&mut panel.counts, rows, first, end, &mut count);
+        } else if end.is_some() {
+            counts.iter_mut().for_each(|count| count.valid += panel.rows);
+        }
+    }
+}
+
+/// Feeds rows to the strips of one quantity, and at the end hands over what each of so many columns has come to.
+#[inline(always)]
+fn columns<S: Scalar, F: Fold<S, SKIP, LANES>, const FMA: bool, const SKIP: bool>(
+    strips: &mut Vec<F>,
+    rows: &[&[S]],
+    first: u64,
+    end: Option<usize>,
+    mut give: impl FnMut(usize, F::Block),
+) {
+    let width = rows[0].len();
+    let start = |strip: usize| (strip * LANES).min(width - LANES);
+    if strips.is_empty() {
+        let strip = |strip| F::start(Rows::<S, LANES>::row(&Strip { rows, column: start(strip) }, 0));
+        strips.extend((0..width.div_ceil(LANES)).map(strip));
+    }
+    for (index, strip) in strips.iter_mut().enumerate() {
+        // A copy, which stays in registers: of what is behind a reference every state might be seen.
+        let mut lanes = *strip;
+        lanes.feed::<FMA>(&Strip { rows, column: start(index) }, first, 1);
+        *strip = lanes;
+        if let Some(wanted) = end {
+            // Lanes that the strip before has given already are left out.
+            let columns = index * LANES..wanted.min(start(index) + LANES);
+            columns.for_each(|column| give(column, strip.lane(column - start(index), 0)));
+        }
+    }
+}
