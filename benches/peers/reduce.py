@@ -75,7 +75,8 @@ def error(op, result, reference, axis, x):
         return None
     got = np.asarray(result)
     if axis is not None:
-        kept = max(a for a in range(x.ndim) if a != axis) - (1 if axis == 0 else 0)
+        kept = max(a for a in range(x.ndim) if a != axis)
+        kept -= axis < kept
         got = got[(slice(None),) * kept + (slice(0, 24),)]
     return float(np.max(np.abs(got.astype(np.longdouble) / reference - 1)))
 
@@ -101,6 +102,21 @@ def ours(binary, path, op, axis, threads, rounds, folder):
     return found["execute"], found["read"], np.load(folder / f"{OPS[op]}.npy")
 
 
+FIELDS = ["case", "threads", "wavemill_s", "read_s", "share", "peer", "peer_s", "ratio", "error", "peer_error", "others"]
+
+
+def write(out, rows):
+    """Anew after every case, so that an interrupted run keeps its rows."""
+    with (out / "reduce.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        writer.writeheader()
+        writer.writerows(rows)
+    shown = FIELDS[:-1]
+    lines = ["| " + " | ".join(shown) + " |", "|" + "---|" * len(shown)]
+    lines += ["| " + " | ".join(str(row[key]) for key in shown) + " |" for row in rows]
+    (out / "reduce.md").write_text("\n".join(lines) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True)
@@ -113,7 +129,6 @@ def main():
     warnings.filterwarnings("ignore")
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    fields = ["case", "threads", "wavemill_s", "read_s", "share", "peer", "peer_s", "ratio", "error", "peer_error", "others"]
     rows = []
     for threads in map(int, options.threads.split(",")):
         os.environ["POLARS_MAX_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = str(threads)
@@ -123,6 +138,7 @@ def main():
             subprocess.run(command, check=True)
             with (out / "more" / "reduce.csv").open() as file:
                 rows += list(csv.DictReader(file))
+            write(out, rows)
             (out / "more" / "reduce.csv").unlink()
             (out / "more" / "reduce.md").unlink()
             (out / "more").rmdir()
@@ -155,14 +171,7 @@ def main():
                                "peer_error": written(found[best][1]) if best else "", "others": others}
                         rows.append(row)
                         print(" ".join(f"{key}={value}" for key, value in row.items()), flush=True)
-    with (out / "reduce.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, fields)
-        writer.writeheader()
-        writer.writerows(rows)
-    shown = fields[:-1]
-    lines = ["| " + " | ".join(shown) + " |", "|" + "---|" * len(shown)]
-    lines += ["| " + " | ".join(str(row[key]) for key in shown) + " |" for row in rows]
-    (out / "reduce.md").write_text("\n".join(lines) + "\n")
+                        write(out, rows)
 
 
 if __name__ == "__main__":
