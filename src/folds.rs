@@ -20,7 +20,7 @@ pub(crate) trait Compiled: Sized {
         Self: Scalar;
 }
 
-/// A implementation for each scalar: generic ones would be compiled again in every crate.
+/// An implementation for each scalar: a generic one would be compiled again in every crate.
 macro_rules! compiled {
     ($($type:ty),*) => {$(
         impl Compiled for $type {

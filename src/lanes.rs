@@ -5,7 +5,6 @@
 
 #![expect(clippy::needless_range_loop, reason = "a lane is counted through several arrays at once")]
 
-use crate::reduce::cells::Tally;
 use crate::reduce::element::Scalar;
 use crate::reduce::power::Power;
 use crate::simd::multiply_add;
@@ -64,17 +63,6 @@ pub(crate) trait Fold<S, const SKIP: bool, const W: usize>: Copy {
 /// What is known of two sets of elements, from what is known of each; the first lies before the second.
 pub(crate) trait Join: Copy {
     fn join(self, after: Self) -> Self;
-}
-
-/// `Σ x` of elements, block by block.
-pub(crate) trait SumLanes<S: Scalar, const SKIP: bool, const W: usize>:
-    Fold<S, SKIP, W, Block = <S::Tally as Tally>::Block>
-{
-}
-
-impl<S: Scalar, F, const SKIP: bool, const W: usize> SumLanes<S, SKIP, W> for F where
-    F: Fold<S, SKIP, W, Block = <S::Tally as Tally>::Block>
-{
 }
 
 /// The element, or 0 in place of a NaN that counts for nothing: before it is widened, so that one mask serves all.

@@ -68,24 +68,23 @@ pub(crate) fn run<E: Element, R: Send>(
 
 impl<E: Element> Task<'_, E> {
     fn run<R: Send>(self, finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync) -> Vec<R> {
-        let task = self;
-        let (outputs, elements) = (task.layout.outputs(), task.layout.elements());
+        let (outputs, elements) = (self.layout.outputs(), self.layout.elements());
         let work = outputs.saturating_mul(elements);
-        let blocks = task.blocks();
-        // So many results, and so many of their blocks, make a task.
-        let wide = match task.layout.inner {
+        let blocks = self.blocks();
+        // So many results, and so many of their blocks, make a self.
+        let wide = match self.layout.inner {
             Inner::Columns(columns) => {
                 let share = columns.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(LANES);
                 share.clamp(*COLUMNS.start(), *COLUMNS.end())
             }
-            _ if task.turned => *COLUMNS.start(),
+            _ if self.turned => *COLUMNS.start(),
             _ => (TASK / elements.max(1)).max(1),
         };
         let long = (TASK / BLOCK).max(1).min(blocks.max(1));
-        let long = if matches!(task.layout.inner, Inner::Columns(_)) { 1 } else { long };
-        let tiles = task.tiles(wide);
+        let long = if matches!(self.layout.inner, Inner::Columns(_)) { 1 } else { long };
+        let tiles = self.tiles(wide);
         let parts = blocks.div_ceil(long).max(1);
-        let part = |index: usize| task.tile(tiles.at(index / parts), (index % parts) * long, long);
+        let part = |index: usize| self.tile(tiles.at(index / parts), (index % parts) * long, long);
         let share = parallel::worth_sharing(work) && tiles.count * parts > 1;
         if parts == 1 {
             let one = |index| finish(part(index));

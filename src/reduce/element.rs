@@ -8,7 +8,7 @@ use super::cells::{FloatTally, Tally};
 use crate::folds::Compiled;
 #[cfg(feature = "gpu")]
 use crate::lanes::Pair;
-use crate::lanes::{Paired, Split, SumLanes, Wide};
+use crate::lanes::{Fold, Paired, Split, Wide};
 use crate::real::Real;
 
 mod sealed {
@@ -56,7 +56,7 @@ pub trait Element: sealed::Sealed + bytemuck::Pod + Debug + Default + PartialEq 
 /// What the inner loops compute with.
 pub(crate) trait Scalar: Compiled + bytemuck::Pod + PartialOrd + Debug + Default + Send + Sync {
     /// Accumulators of sums, side by side.
-    type Sums<const SKIP: bool, const W: usize>: SumLanes<Self, SKIP, W> + Debug;
+    type Sums<const SKIP: bool, const W: usize>: Fold<Self, SKIP, W, Block = <Self::Tally as Tally>::Block> + Debug;
     /// Counts rows of a block, as wide as the scalar.
     type Index: Copy + Debug + Default + Into<u64>;
     /// An exact sum over all blocks.
