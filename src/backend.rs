@@ -1,4 +1,4 @@
-//! What a backend is: arrays of its own and the kernels of the non-uniform FFT and of reductions, each with its contract.
+//! What a backend is: arrays of its own and the kernels of the non-uniform FFT, of reductions and of matrix products, each with its contract.
 //!
 //! A backend knows arrays and kernels and no mathematics: tables of polynomial coefficients, tile boundaries and correction
 //! factors come from [`crate::nufft`]. Only a plan knows the order of the stages; [`Grid`] and [`Spectrum`] keep that order
@@ -13,6 +13,7 @@ use std::ops::Range;
 use num_complex::Complex;
 
 use crate::error::Result;
+use crate::matmul::{MatmulRecipe, Product};
 use crate::nufft::{Bins, KernelTable, ModeAxis, ModeOrder, Sign, Tiling, Timings};
 use crate::real::{Number, Real};
 use crate::reduce::cells::Cells;
@@ -277,4 +278,18 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         asked: &Reduction<'_, E>,
         finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
     ) -> Result<Reduced<R>>;
+
+    /// How products of m x k by k x n matrices, `batch` of them, are computed within so many bytes of device memory.
+    ///
+    /// # Errors
+    /// If the device has not the precision, or the memory is too little.
+    fn matmul_recipe<V: Number>(&self, shape: [usize; 3], batch: usize, memory: Option<usize>) -> Result<MatmulRecipe>;
+
+    /// Matrix products: `C = alpha·A·B + beta·C`, each element's sum in an order of the recipe's, whatever the threads.
+    ///
+    /// # Errors
+    /// If the device was lost or has not the memory.
+    #[doc(hidden)]
+    #[expect(private_interfaces, reason = "only plans call it")]
+    fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: Product<'_, V>) -> Result<()>;
 }

@@ -3,6 +3,7 @@
 pub(crate) mod deconvolve;
 pub(crate) mod fft;
 pub(crate) mod interp;
+pub(crate) mod matmul;
 pub(crate) mod reduce;
 pub(crate) mod spread;
 
@@ -13,6 +14,7 @@ use num_complex::Complex;
 
 use crate::backend::{Backend, Design, Grid, Spectrum};
 use crate::error::{Error, Result};
+use crate::matmul::{MatmulRecipe, Product};
 use crate::nufft::{AxisTiles, Bins, KernelTable, ModeAxis, ModeOrder, Sign, Stage, Tiling, Timings};
 use crate::pages::Pages;
 use crate::parallel;
@@ -447,5 +449,15 @@ impl Backend for Cpu {
         finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
     ) -> Result<Reduced<R>> {
         Ok(self.install(asked.view.len(), || reduce::run(asked, finish)))
+    }
+
+    fn matmul_recipe<V: Number>(&self, shape: [usize; 3], batch: usize, _: Option<usize>) -> Result<MatmulRecipe> {
+        Ok(matmul::recipe::<V>(shape, batch))
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: Product<'_, V>) -> Result<()> {
+        self.install(matmul::work::<V>(recipe), || matmul::run(product));
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ use num_complex::Complex;
 
 use crate::backend::{Backend, Design, Grid, Spectrum};
 use crate::error::{Error, Result};
+use crate::matmul::{MatmulRecipe, Op, Product};
 use crate::nufft::{Bins, Sign, Tiling, Timings};
 use crate::real::{Number, Real, Values};
 use crate::reduce::cells::Cells;
@@ -23,12 +24,13 @@ mod deconvolve;
 mod device;
 mod fft;
 mod interp;
+mod matmul;
 mod pipeline;
 mod points;
 mod reduce;
 mod spread;
 
-pub use buffer::{Input, Output};
+pub use buffer::{Array, Input, Output};
 pub use fft::Fine;
 #[doc(hidden)]
 pub use pipeline::shader_sources;
@@ -171,6 +173,36 @@ impl Gpu {
         bindable(&buffer)?;
         Ok(Output { buffer, host: None })
     }
+
+    /// Takes numbers to the device, for matrices.
+    ///
+    /// # Errors
+    /// If the device has not the memory, or was lost.
+    pub fn upload<V: Number>(&self, numbers: &[V]) -> Result<Array<V>> {
+        let buffer = self.0.storage("numbers", size_of_val(numbers) as u64)?;
+        self.0.write("numbers", &buffer, numbers)?;
+        Ok(Array { buffer, len: numbers.len(), kind: PhantomData })
+    }
+
+    /// Lets kernels read and write numbers in a buffer of the program's; it needs the usage `STORAGE`.
+    ///
+    /// # Errors
+    /// If the buffer cannot be bound.
+    pub fn array<V: Number>(&self, buffer: wgpu::Buffer) -> Result<Array<V>> {
+        bindable(&buffer)?;
+        let len = buffer.size() as usize / size_of::<V>();
+        Ok(Array { buffer, len, kind: PhantomData })
+    }
+
+    /// Brings numbers to the host. The buffer needs the usage `COPY_SRC`, as those of [`Gpu::upload`] have.
+    ///
+    /// # Errors
+    /// If the device was lost.
+    pub fn download<V: Number>(&self, array: &Array<V>) -> Result<Vec<V>> {
+        let mut numbers = vec![V::default(); array.len];
+        self.0.download("numbers", &array.buffer, &mut numbers)?;
+        Ok(numbers)
+    }
 }
 
 impl Gpu {
@@ -184,6 +216,19 @@ impl Gpu {
         skip: bool,
     ) -> Result<Cells<E::Scalar>> {
         reduce::powers::<E>(&self.0, &numbers.buffer, extents, over, needs, skip)
+    }
+
+    /// Products of matrices that are on the device.
+    pub(crate) fn matmul_on_device<V: Number>(
+        &self,
+        recipe: &MatmulRecipe,
+        ops: [Op; 2],
+        alpha: V,
+        factors: [&Array<V>; 2],
+        beta: V,
+        c: &mut Array<V>,
+    ) -> Result<()> {
+        matmul::on_device(&self.0, recipe, ops, alpha, factors, beta, c)
     }
 }
 
@@ -387,5 +432,14 @@ impl Backend for Gpu {
         let cells = reduce::run(&self.0, asked)?;
         let order = (0..asked.over.len()).filter(|&axis| !asked.over[axis]).collect();
         Ok(Reduced { order, tiles: vec![finish(cells)] })
+    }
+
+    fn matmul_recipe<V: Number>(&self, shape: [usize; 3], batch: usize, memory: Option<usize>) -> Result<MatmulRecipe> {
+        matmul::recipe::<V>(&self.0, shape, batch, memory)
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: Product<'_, V>) -> Result<()> {
+        matmul::run(&self.0, recipe, product)
     }
 }

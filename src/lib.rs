@@ -27,6 +27,7 @@ mod folds;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod lanes;
+pub mod matmul;
 pub mod nufft;
 mod pages;
 mod parallel;
@@ -44,6 +45,7 @@ pub use device::{Candidate, Device, Kind};
 pub use error::{Error, Result};
 #[cfg(feature = "gpu")]
 pub use gpu::Gpu;
+pub use matmul::{MatmulPlan, MatmulRecipe};
 pub use nufft::{ModeOrder, NufftBuilder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Stage, Timings};
 pub use pages::Pages;
 pub use real::{Coordinate, Number, Real};

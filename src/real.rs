@@ -1,15 +1,15 @@
 //! The element types every kernel is written for: f32 and f64, and complex numbers of them.
 
 use std::fmt;
-use std::ops::Add;
+use std::ops::{Add, Mul};
 use std::sync::Arc;
 
 use num_complex::Complex;
 use rustfft::Fft;
 
-use crate::cpu::{fft, interp, spread};
+use crate::cpu::{fft, interp, matmul, spread};
 use crate::nufft::Sign;
-use crate::stencil;
+use crate::{simd, stencil};
 
 mod sealed {
     pub trait Sealed {}
@@ -35,6 +35,12 @@ pub trait Compiled: Sized {
     where
         Self: Real;
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>>
+    where
+        Self: Real;
+    fn multiply(block: matmul::Block<'_, Self>)
+    where
+        Self: Real;
+    fn multiply_complex(block: matmul::Block<'_, Self>)
     where
         Self: Real;
 }
@@ -90,11 +96,31 @@ impl Real for f64 {
 
 /// What strengths and values are: real numbers, or complex ones. Sealed.
 #[expect(private_interfaces, reason = "nobody outside can call what takes them")]
-pub trait Number: sealed::Sealed + bytemuck::Pod + Default + fmt::Debug + Send + Sync + Add<Output = Self> {
+pub trait Number:
+    sealed::Sealed
+    + bytemuck::Pod
+    + Default
+    + PartialEq
+    + fmt::Debug
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + Mul<Output = Self>
+{
     /// The real numbers it is made of.
     type Real: Real;
     /// How many of them.
     const PARTS: usize;
+    /// Its name, `f32` or `complex f32`, for people.
+    #[must_use]
+    fn name() -> String {
+        format!("{}{}", if Self::PARTS == 2 { "complex " } else { "" }, Self::Real::NAME)
+    }
+    /// The number 1.
+    #[must_use]
+    fn unit() -> Self {
+        Self::part_of(Complex::new(Self::Real::nearest(1.0), Self::Real::default()))
+    }
     /// As a complex number.
     fn complex(self) -> Complex<Self::Real>;
     /// The number, or the real part where it is to be real.
@@ -109,6 +135,8 @@ pub trait Number: sealed::Sealed + bytemuck::Pod + Default + fmt::Debug + Send +
     fn spread(loops: spread::Spread<'_, Self>);
     #[doc(hidden)]
     fn interp(loops: interp::Interp<'_, Self>);
+    #[doc(hidden)]
+    fn multiply(block: matmul::Block<'_, Self::Real>);
     #[doc(hidden)]
     fn values(slice: &[Self]) -> Values<'_, Self::Real>;
     #[doc(hidden)]
@@ -155,6 +183,9 @@ impl<T: Real> Number for T {
     fn interp(loops: interp::Interp<'_, T>) {
         <T as Compiled>::interp(loops);
     }
+    fn multiply(block: matmul::Block<'_, T>) {
+        <T as Compiled>::multiply(block);
+    }
     fn values(slice: &[T]) -> Values<'_, T> {
         Values::Real(slice)
     }
@@ -195,6 +226,9 @@ impl<T: Real> Number for Complex<T> {
     fn interp(loops: interp::Interp<'_, Self>) {
         T::interp_complex(loops);
     }
+    fn multiply(block: matmul::Block<'_, T>) {
+        T::multiply_complex(block);
+    }
     fn values(slice: &[Self]) -> Values<'_, T> {
         Values::Complex(slice)
     }
@@ -226,6 +260,12 @@ impl Compiled for f32 {
         static PLANNER: fft::Planner<f32> = fft::Planner::new(None);
         fft::plan(&PLANNER, cells, sign)
     }
+    fn multiply(block: matmul::Block<'_, Self>) {
+        block.run::<simd::WideF32, [Self; 8], 1, 16>();
+    }
+    fn multiply_complex(block: matmul::Block<'_, Self>) {
+        block.run::<simd::WideF32, [Self; 8], 2, 16>();
+    }
 }
 
 #[expect(private_interfaces, reason = "see the trait")]
@@ -245,5 +285,11 @@ impl Compiled for f64 {
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>> {
         static PLANNER: fft::Planner<f64> = fft::Planner::new(None);
         fft::plan(&PLANNER, cells, sign)
+    }
+    fn multiply(block: matmul::Block<'_, Self>) {
+        block.run::<simd::WideF64, [Self; 4], 1, 8>();
+    }
+    fn multiply_complex(block: matmul::Block<'_, Self>) {
+        block.run::<simd::WideF64, [Self; 4], 2, 8>();
     }
 }

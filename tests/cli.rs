@@ -1,5 +1,4 @@
 //! The `wavemill` program, run as a process: right results, and bad input that ends in one line and leaves no file.
-#![cfg(feature = "cli")]
 
 use std::f64::consts::TAU;
 use std::fs;
@@ -433,11 +432,19 @@ fn bench_measures_and_writes_everything() {
     assert!(fs::read_to_string(Path::new(&out).join("table.svg")).unwrap().contains("3-D type 2"));
 }
 
+/// Whether there is a GPU, as there must be where one is required.
+fn has_gpu() -> bool {
+    let required = std::env::var("WAVEMILL_REQUIRE_GPU").is_ok_and(|value| value == "1");
+    let found = required || succeed(&["devices"]).lines().any(|line| line.starts_with("gpu:0 "));
+    if !found {
+        eprintln!("no GPU was found: nothing is tested on one");
+    }
+    found
+}
+
 #[test]
 fn a_gpu_agrees_with_the_processor() {
-    let required = std::env::var("WAVEMILL_REQUIRE_GPU").is_ok_and(|value| value == "1");
-    if !required && !succeed(&["devices"]).lines().any(|line| line.starts_with("gpu:0 ")) {
-        eprintln!("no GPU was found: nothing is tested");
+    if !has_gpu() {
         return;
     }
     let folder = Folder::new("gpu");
@@ -456,4 +463,34 @@ fn a_gpu_agrees_with_the_processor() {
     };
     let difference = error(&transform("gpu:0"), &transform("cpu"));
     assert!(difference < 4e-5, "{difference}");
+}
+
+#[test]
+fn matmul_multiplies_files() {
+    let folder = Folder::new("matmul");
+    let [a, b, c, t] = ["a.npy", "b.npy", "c.npy", "t.json"].map(|name| folder.path(name));
+    let left = Array3::from_shape_vec((2, 3, 4), numbers(24, 1).map(|x| (x * 8.0).round()).collect()).unwrap();
+    let right = Array2::from_shape_vec((5, 4), numbers(20, 2).map(|x| (x * 8.0).round()).collect()).unwrap();
+    write_npy(&a, &left).unwrap();
+    write_npy(&b, &right).unwrap();
+    let devices: &[&str] = if has_gpu() { &["cpu", "gpu:0"] } else { &["cpu"] };
+    for device in devices {
+        succeed(&["matmul", &a, &b, "--trans-b", "--out", &c, "--check", "5", "--timings", &t, "--device", device]);
+        let product: ArrayD<f64> = read_npy(&c).unwrap();
+        for (item, left) in left.outer_iter().enumerate() {
+            assert_eq!(product.index_axis(Axis(0), item), left.dot(&right.t()).into_dyn());
+        }
+        let timings: Value = serde_json::from_str(&fs::read_to_string(&t).unwrap()).unwrap();
+        assert!(
+            timings["freivalds"].as_f64().unwrap() <= 1.0 && timings["execute"].as_f64().unwrap() > 0.0,
+            "{timings}"
+        );
+    }
+    fs::remove_file(&c).unwrap();
+    assert!(fail(&["matmul", &a, &b, "--out", &c]).contains("as many"));
+    write_npy(&b, &right.mapv(|x| x as f32)).unwrap();
+    assert!(fail(&["matmul", &a, &b, "--trans-b", "--out", &c]).contains("must hold the type"));
+    write_npy(&b, &Array3::<f64>::zeros((3, 4, 5))).unwrap();
+    assert!(fail(&["matmul", &a, &b, "--out", &c]).contains("do not broadcast"));
+    assert!(!Path::new(&c).exists());
 }

@@ -1,8 +1,6 @@
 //! The error law: relative l2 error against direct sums <= max(floor, 4·tol), floor 3e-14 in f64 and 1e-6 in f32.
 
-mod common;
-
-use common::{Random, allowed, cpu, relative_error, views};
+use crate::common::{self, Random, allowed, cpu, relative_error, views};
 use wavemill::nufft::direct;
 use wavemill::{Device, NufftPlan, Real, Shape, Sign};
 

@@ -1,9 +1,7 @@
 //! The error law where it is hardest to keep: a million modes on an axis, axes of very different lengths, points in one place,
 //! strengths of any size. Against direct sums at a sample of the outputs.
 
-mod common;
-
-use common::{Random, allowed, cpu, relative_error, views};
+use crate::common::{self, Random, allowed, cpu, relative_error, views};
 use ndarray::{Array1, ArrayD, IxDyn};
 use num_complex::Complex;
 use wavemill::nufft::direct;

@@ -1,9 +1,7 @@
 //! What only a GPU has: arrays that stay on the device, a device of the program's own, small limits, loss, precision.
 #![cfg(feature = "gpu")]
 
-mod common;
-
-use common::{Random, allowed, relative_error, views};
+use crate::common::{self, Random, allowed, relative_error, views};
 use ndarray::Array1;
 use num_complex::Complex;
 use wavemill::nufft::direct;

@@ -1,8 +1,6 @@
 //! Input that breaks other programs: extreme coordinates, degenerate sizes, wrong shapes.
 
-mod common;
-
-use common::{Random, allowed, cpu, on_every_device, relative_error, views};
+use crate::common::{Random, allowed, cpu, on_every_device, relative_error, views};
 use ndarray::{Array1, ArrayD, IxDyn, array};
 use num_complex::Complex;
 use wavemill::nufft::direct;

@@ -1,9 +1,7 @@
 //! Laws every backend keeps: adjointness, linearity, shift, batch equals single, the same bits again, the same answer on
 //! every device.
 
-mod common;
-
-use common::{Random, allowed, cpu, on_every_device, relative_error, views};
+use crate::common::{Random, allowed, cpu, on_every_device, relative_error, views};
 use ndarray::{Array1, Array2, ArrayD, Axis, IxDyn};
 use num_complex::Complex;
 use proptest::prelude::*;

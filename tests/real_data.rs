@@ -1,8 +1,6 @@
 //! Real strengths and real values: the error law against direct sums, their symmetry, and that one is the adjoint of the other.
 
-mod common;
-
-use common::{Random, allowed, cpu, on_every_device, relative_error, views};
+use crate::common::{Random, allowed, cpu, on_every_device, relative_error, views};
 use ndarray::{Array1, Array2, ArrayD, Axis};
 use num_complex::Complex;
 use wavemill::nufft::direct;

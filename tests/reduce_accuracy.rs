@@ -1,8 +1,6 @@
 //! Sums, means and variances held to exact sums: units in the last place, on every axis, in f32 and f64.
 
-mod common;
-
-use common::Random;
+use crate::common::{self, Random};
 use ndarray::{Array1, Array2, ArrayD, Axis};
 use wavemill::reduce::{Answer, Op, ReducePlan, direct};
 use wavemill::{Cpu, Device};

@@ -1,9 +1,7 @@
 //! Reductions on a GPU: a spectrum whose peak is found without leaving the device, small limits, what is refused.
 #![cfg(feature = "gpu")]
 
-mod common;
-
-use common::{Random, views};
+use crate::common::{self, Random, views};
 use ndarray::{Array3, ArrayD};
 use num_complex::Complex;
 use wavemill::reduce::{Answer, Op, ReducePlan};

@@ -1,8 +1,7 @@
 //! NumPy's answers to every operation, axis set, type and edge value (`tests/data/reduce_numpy.py` writes them), on every backend
 //! and in several layouts of memory.
 
-mod common;
-
+use crate::common;
 use std::fmt::Debug;
 
 use ndarray::{Array, ArrayD, ArrayViewD, Axis, IxDyn, Slice};

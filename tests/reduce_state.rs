@@ -1,8 +1,6 @@
 //! Laws of states: identity, any order and grouping, bytes; and that results do not depend on the number of threads.
 
-mod common;
-
-use common::Random;
+use crate::common::Random;
 use ndarray::{Array3, ArrayD, ArrayView3, s};
 use num_complex::Complex;
 use proptest::prelude::*;

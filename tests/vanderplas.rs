@@ -1,8 +1,6 @@
 //! The 2015 convention: the article's check values, its range of eps, and its Gaussian gridding.
 
-mod common;
-
-use common::{Random, cpu};
+use crate::common::{Random, cpu};
 use ndarray::aview1;
 use num_complex::Complex;
 use wavemill::nufft::vanderplas;

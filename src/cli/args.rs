@@ -9,7 +9,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use wavemill::reduce::Op;
 
-/// Non-uniform FFTs and reductions on any GPU and on the CPU.
+/// Non-uniform FFTs, reductions and matrix products on any GPU and on the CPU.
 #[derive(Debug, Parser)]
 #[command(name = "wavemill", version, about, propagate_version = true)]
 pub(crate) struct Args {
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Nufft(Nufft),
     /// Reduces a NumPy file over some of its axes: sums, means, variances, extremes and more, in one pass.
     Reduce(Reduce),
+    /// Multiplies the matrices of two NumPy files, or batches of them.
+    Matmul(Matmul),
     /// Measures times and errors on every device found and writes a folder with tables and plots.
     Bench(Bench),
     /// Finds the periods in unevenly sampled data from a CSV file and draws their spectrum.
@@ -213,6 +215,38 @@ pub(crate) struct Reduce {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
     /// Writes the median time in seconds, and that of only reading the data, to this JSON file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timings: Option<PathBuf>,
+}
+
+/// Options of `matmul`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Matmul {
+    /// The .npy file of A, of shape [.., m, k].
+    #[arg(value_name = "A.NPY")]
+    pub(crate) a: PathBuf,
+    /// The .npy file of B, of shape [.., k, n]; what comes before is a batch, and both broadcast to it as in NumPy.
+    #[arg(value_name = "B.NPY")]
+    pub(crate) b: PathBuf,
+    /// Takes rows of A for columns.
+    #[arg(long)]
+    pub(crate) trans_a: bool,
+    /// Takes rows of B for columns.
+    #[arg(long)]
+    pub(crate) trans_b: bool,
+    /// Checks the product with R random vectors (Freivalds), and ends with an error if it is wrong.
+    #[arg(long, value_name = "R")]
+    pub(crate) check: Option<NonZeroUsize>,
+    /// Sets the device: auto, cpu, gpu (the first hardware GPU) or gpu:N as `wavemill devices` numbers them.
+    #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "auto")]
+    pub(crate) device: Choice,
+    /// Multiplies R times, to measure.
+    #[arg(long, value_name = "R", default_value = "1", requires = "timings")]
+    pub(crate) repeat: NonZeroUsize,
+    /// Writes the product to this .npy file.
+    #[arg(long, value_name = "FILE", required_unless_present = "timings")]
+    pub(crate) out: Option<PathBuf>,
+    /// Writes the median time in seconds, and operations per second, to this JSON file.
     #[arg(long, value_name = "FILE")]
     pub(crate) timings: Option<PathBuf>,
 }

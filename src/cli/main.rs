@@ -5,6 +5,7 @@ mod bench;
 mod cases;
 mod device;
 mod fit;
+mod matmul;
 mod measure;
 mod memory;
 mod npy;
@@ -51,6 +52,7 @@ fn run(args: &Args) -> Result<()> {
         Command::Devices => device::print_all(),
         Command::Nufft(args) => nufft::run(args),
         Command::Reduce(args) => reduce::run(args),
+        Command::Matmul(args) => matmul::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Periodogram(args) => periodogram::run(args),
     }

@@ -30,6 +30,28 @@ pub struct Output<'a, V> {
     pub(super) host: Option<&'a mut [V]>,
 }
 
+/// Numbers in device memory as they are on the host, real ones as real ones: what matrices are made of.
+#[derive(Debug)]
+pub struct Array<V> {
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) len: usize,
+    pub(super) kind: PhantomData<V>,
+}
+
+impl<V> Array<V> {
+    /// How many numbers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
 impl Context {
     /// A buffer of at least this many bytes; wgpu has no empty ones.
     pub(super) fn create(&self, what: &'static str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {

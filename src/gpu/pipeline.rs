@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::gpu::device::{Context, lock};
-use crate::gpu::{deconvolve, interp, reduce, spread};
+use crate::gpu::{deconvolve, interp, matmul, reduce, spread};
 use crate::real::Real;
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
@@ -178,6 +178,7 @@ pub fn shader_sources() -> Vec<(String, String)> {
     of::<f32>(&mut sources);
     of::<f64>(&mut sources);
     sources.extend(reduce::sources());
+    sources.extend(matmul::sources());
     sources.into_iter().map(|source| (source.name, source.text)).collect()
 }
 

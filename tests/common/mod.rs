@@ -1,5 +1,5 @@
 //! What the integration tests share: random input, error measures, and the devices to test on.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, reason = "a build without the GPU uses a part of it")]
 
 use ndarray::{Array1, ArrayD, ArrayView1, IxDyn};
 use num_complex::Complex;

@@ -1,0 +1,172 @@
+//! Times products by wavemill, OpenBLAS, faer with its own threads, and gemm, in turns on the same matrices in row-major order.
+//!
+//! `matmul-peers THREADS OPENBLAS.so [quick | MxKxNxBATCH..]` prints a line of CSV for each case: type, m, k, n, batch, and for each library the
+//! median seconds and the largest error of a row, in units of the bound of Freivalds' check. OpenBLAS is the one in NumPy's wheel,
+//! whose names begin with `scipy_` and end with `64_`.
+
+use std::ffi::c_int;
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use faer::linalg::matmul::matmul;
+use faer::mat::{MatMut, MatRef};
+use faer::{Accum, Par};
+use libloading::Library;
+use ndarray::{Array3, ArrayView2, Axis};
+use num_complex::Complex;
+use wavemill::matmul::{MatmulPlan, freivalds};
+use wavemill::{Cpu, Device, Number, Real};
+
+/// Row-major, nothing transposed.
+const ROW_MAJOR: c_int = 101;
+const PLAIN: c_int = 111;
+
+type RealGemm<T> =
+    unsafe extern "C" fn(c_int, c_int, c_int, i64, i64, i64, T, *const T, i64, *const T, i64, T, *mut T, i64);
+type ComplexGemm<T> =
+    unsafe extern "C" fn(c_int, c_int, c_int, i64, i64, i64, *const T, *const T, i64, *const T, i64, *const T, *mut T, i64);
+
+/// What the peers compute with.
+trait Element: Number + faer::traits::ComplexField {
+    /// OpenBLAS's function of a product.
+    fn open_blas(library: &Library) -> impl Fn([usize; 3], *const Self, *const Self, *mut Self);
+}
+
+macro_rules! real {
+    ($type:ty, $name:literal) => {
+        impl Element for $type {
+            fn open_blas(library: &Library) -> impl Fn([usize; 3], *const Self, *const Self, *mut Self) {
+                // SAFETY: the symbol is CBLAS's function of this signature, with 64-bit integers.
+                let gemm = *unsafe { library.get::<RealGemm<Self>>($name) }.expect("a CBLAS function");
+                move |shape, a, b, c| {
+                    let [m, k, n] = shape.map(|extent| extent as i64);
+                    // SAFETY: the matrices have these extents, in row-major order.
+                    unsafe { gemm(ROW_MAJOR, PLAIN, PLAIN, m, n, k, 1.0, a, k, b, n, 0.0, c, n) }
+                }
+            }
+        }
+    };
+}
+macro_rules! complex {
+    ($type:ty, $name:literal) => {
+        impl Element for $type {
+            fn open_blas(library: &Library) -> impl Fn([usize; 3], *const Self, *const Self, *mut Self) {
+                // SAFETY: as above.
+                let gemm = *unsafe { library.get::<ComplexGemm<Self>>($name) }.expect("a CBLAS function");
+                move |shape, a, b, c| {
+                    let [m, k, n] = shape.map(|extent| extent as i64);
+                    let (one, zero) = (Self::new(1.0, 0.0), Self::new(0.0, 0.0));
+                    // SAFETY: as above.
+                    unsafe { gemm(ROW_MAJOR, PLAIN, PLAIN, m, n, k, &one, a, k, b, n, &zero, c, n) }
+                }
+            }
+        }
+    };
+}
+real!(f32, b"scipy_cblas_sgemm64_");
+real!(f64, b"scipy_cblas_dgemm64_");
+complex!(Complex<f32>, b"scipy_cblas_cgemm64_");
+complex!(Complex<f64>, b"scipy_cblas_zgemm64_");
+
+/// m, k, n and batch.
+fn cases(quick: bool) -> Vec<[usize; 4]> {
+    let sizes: &[usize] = if quick { &[32, 128, 512] } else { &[32, 64, 96, 128, 256, 512, 1024, 2048, 4096] };
+    let tall = if quick { 10_000 } else { 1_000_000 };
+    let thin = [[tall, 32, 32, 1], [32, 32, tall, 1], [32, tall, 32, 1], [32, 32, 32, 1000]];
+    sizes.iter().map(|&n| [n, n, n, 1]).chain(thin).collect()
+}
+
+fn numbers<V: Number>(batch: usize, rows: usize, columns: usize) -> Array3<V> {
+    let mut state = (rows * 31 + columns) as u64;
+    let mut part = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        V::Real::nearest((state >> 33) as f64 / f64::from(1u32 << 30) - 1.0)
+    };
+    Array3::from_shape_simple_fn((batch, rows, columns), || V::part_of(Complex::new(part(), part())))
+}
+
+fn measure<V: Element>([m, k, n, batch]: [usize; 4], threads: usize, library: &Library) {
+    let (a, b) = (numbers::<V>(batch, m, k), numbers::<V>(batch, k, n));
+    let mut c = Array3::<V>::default((batch, m, n));
+    let device = Device::from(Cpu::new());
+    let plan = MatmulPlan::<V>::builder(m, k, n).batch(&[batch]).build(&device).expect("a plan");
+    let open_blas = V::open_blas(library);
+    let faer_threads = NonZeroUsize::new(threads).filter(|threads| threads.get() > 1);
+    let par = faer_threads.map_or(Par::Seq, Par::Rayon);
+    let gemm_threads = if threads == 1 { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(threads) };
+
+    let operations = 2.0 * (m * k) as f64 * (n * batch) as f64 * (V::PARTS * V::PARTS) as f64;
+    let repeats = ((3e8 / operations) as usize).clamp(1, 100_000);
+    let rounds = if operations > 5e10 { 2 } else { 7 };
+    let mut times = [const { Vec::new() }; 4];
+    let mut errors = [0.0f64; 4];
+    for round in 0..=rounds {
+        for library in 0..4 {
+            let begun = Instant::now();
+            for _ in 0..if round == 0 { 1 } else { repeats } {
+                if library == 0 {
+                    plan.execute_into(V::unit(), a.view(), b.view(), V::default(), c.view_mut()).expect("a product");
+                    continue;
+                }
+                for ((a, b), mut c) in a.outer_iter().zip(b.outer_iter()).zip(c.outer_iter_mut()) {
+                    let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
+                    let [wide, across] = [k as isize, n as isize];
+                    match library {
+                        1 => open_blas([m, k, n], a, b, c),
+                        // SAFETY: the matrices have these extents and strides.
+                        2 => unsafe {
+                            let a = MatRef::from_raw_parts(a, m, k, wide, 1);
+                            let b = MatRef::from_raw_parts(b, k, n, across, 1);
+                            let c = MatMut::from_raw_parts_mut(c, m, n, across, 1);
+                            matmul(c, Accum::Replace, a, b, V::unit(), par);
+                        },
+                        // SAFETY: as above.
+                        _ => unsafe {
+                            let (zero, one) = (V::default(), V::unit());
+                            gemm::gemm(m, n, k, c, 1, across, false, a, 1, wide, b, 1, across, zero, one, false, false, false, gemm_threads);
+                        },
+                    }
+                }
+            }
+            if round > 0 {
+                times[library].push(begun.elapsed().as_secs_f64() / repeats as f64);
+            } else {
+                let view = |x: &Array3<V>| x.index_axis(Axis(0), batch - 1).to_owned();
+                let (a, b, c) = (view(&a), view(&b), view(&c));
+                errors[library] = error(a.view(), b.view(), c.view());
+                c.iter().for_each(|x| assert!(*x == *x, "a library wrote NaN"));
+            }
+            // OpenBLAS's threads go on spinning for some milliseconds.
+            std::thread::sleep(Duration::from_millis(if library == 1 && threads > 1 { 40 } else { 0 }));
+        }
+    }
+    let medians = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    });
+    let columns: Vec<_> = medians.iter().zip(errors).map(|(time, error)| format!("{time:.4e},{error:.2e}")).collect();
+    println!("{},{m},{k},{n},{batch},{threads},{}", V::name(), columns.join(","));
+}
+
+fn error<V: Number>(a: ArrayView2<'_, V>, b: ArrayView2<'_, V>, c: ArrayView2<'_, V>) -> f64 {
+    freivalds(a, b, c, 2, 1).expect("shapes that fit").worst
+}
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().collect();
+    let [_, threads, library, rest @ ..] = &arguments[..] else { panic!("matmul-peers THREADS OPENBLAS.so [quick | MxKxNxBATCH..]") };
+    let threads: usize = threads.parse().expect("a number of threads");
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().expect("a pool");
+    // SAFETY: loading OpenBLAS runs its own initialisers alone.
+    let library = unsafe { Library::new(library) }.expect("OpenBLAS");
+    let named = |word: &String| -> Vec<usize> { word.split('x').map(|x| x.parse().expect("an extent")).collect() };
+    let named = rest.iter().filter(|word| *word != "quick").map(named).map(|case| case.try_into().expect("MxKxNxBATCH"));
+    let named: Vec<[usize; 4]> = named.collect();
+    let cases = if named.is_empty() { cases(!rest.is_empty()) } else { named };
+    for case in cases {
+        measure::<f32>(case, threads, &library);
+        measure::<f64>(case, threads, &library);
+        measure::<Complex<f32>>(case, threads, &library);
+        measure::<Complex<f64>>(case, threads, &library);
+    }
+}

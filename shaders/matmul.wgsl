@@ -1,0 +1,151 @@
+// Products of matrices: C = alpha·A·B + beta·C, a block of C to a workgroup, some rows and columns of it to each lane.
+//
+// Lanes bring BK steps of A's rows and B's columns to workgroup memory, four rows or columns to a vector, real and imaginary parts
+// apart; while those are multiplied the next ones are on their way to registers. What is unrolled is filled in by
+// src/gpu/matmul.rs: drivers do not unroll loops, and keep no arrays in registers.
+
+const LANES = {{LANES}}u;
+const BM = {{BM}}u; // rows of a block, columns, steps along k
+const BN = {{BN}}u;
+const BK = {{BK}}u;
+const EDGES = {{EDGES}}; // whether blocks may reach over the edges of the matrices
+const SUMS = {{SUMS}}; // whether parts of k are summed by themselves, and joined later
+
+struct Params {
+    m: u32,
+    k: u32,
+    n: u32,
+    a_row: u32, // from one row, step, column or matrix to the next, in elements
+    a_step: u32,
+    a_item: u32,
+    b_step: u32,
+    b_column: u32,
+    b_item: u32,
+    down: u32, // blocks
+    across: u32,
+    splits: u32,
+    each: u32, // steps of a part of k
+    groups: u32,
+    reads: u32, // whether C counts
+}
+
+struct Four { // four elements
+    re: vec4<Real>,
+    im: vec4<Real>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> scales: array<Real>; // alpha and beta, real and imaginary parts; signs of imaginary parts of A and B
+@group(0) @binding(2) var<storage, read> a: array<{{STORED}}>;
+@group(0) @binding(3) var<storage, read_write> c: array<{{STORED}}>;
+@group(0) @binding(4) var<storage, read> b: array<{{STORED}}>;
+
+// Rows of vectors lie one vector apart from where they would meet in one bank.
+var<workgroup> a_re: array<vec4<Real>, (BM / 4u + 1u) * BK>;
+var<workgroup> b_re: array<vec4<Real>, (BN / 4u + 1u) * BK>;
+{{IMAGINARY}}
+
+fn four_of_a(start: u32, row: u32, step: u32, end: u32) -> Four {
+    if (EDGES && step >= end) {
+        return Four();
+    }
+    let last = params.m - 1u;
+    var rows = vec4<u32>(row, row + 1u, row + 2u, row + 3u);
+    if (EDGES) {
+        rows = min(rows, vec4<u32>(last)); // what is beyond is not written
+    }
+    let at = start + step * params.a_step + rows * params.a_row;
+    return four(a[at.x], a[at.y], a[at.z], a[at.w], scales[4]);
+}
+
+fn four_of_b(start: u32, column: u32, step: u32, end: u32) -> Four {
+    if (EDGES && step >= end) {
+        return Four();
+    }
+    let last = params.n - 1u;
+    var columns = vec4<u32>(column, column + 1u, column + 2u, column + 3u);
+    if (EDGES) {
+        columns = min(columns, vec4<u32>(last));
+    }
+    let at = start + step * params.b_step + columns * params.b_column;
+    return four(b[at.x], b[at.y], b[at.z], b[at.w], scales[5]);
+}
+
+fn four(x: {{STORED}}, y: {{STORED}}, z: {{STORED}}, w: {{STORED}}, sign: Real) -> Four {
+    {{FOUR}}
+}
+
+fn scaled(value: {{STORED}}, before: {{STORED}}, reads: bool) -> {{STORED}} {
+    let product = times(vec2<Real>(scales[0], scales[1]), value);
+    if (!reads) { // NaN in C does not count then
+        return product;
+    }
+    return product + times(vec2<Real>(scales[2], scales[3]), before);
+}
+
+fn times(scale: vec2<Real>, x: {{STORED}}) -> {{STORED}} {
+    {{TIMES}}
+}
+
+fn put(start: u32, row: u32, column: u32, value: {{STORED}}) {
+    if (EDGES && (row >= params.m || column >= params.n)) {
+        return;
+    }
+    let at = start + row * params.n + column;
+    if (SUMS) {
+        c[at] = value;
+    } else {
+        c[at] = scaled(value, c[at], params.reads != 0u);
+    }
+}
+
+@compute @workgroup_size({{LANES}})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let index = unfolded(group);
+    if (index >= params.groups) {
+        return;
+    }
+    let left = index % params.across * BN;
+    let top = index / params.across % params.down * BM;
+    let part = index / (params.across * params.down);
+    let item = part / params.splits;
+    let first = part % params.splits * params.each;
+    let end = min(first + params.each, params.k);
+    let a_start = item * params.a_item;
+    let b_start = item * params.b_item;
+    let tx = lane % {{ACROSS}}u;
+    let ty = lane / {{ACROSS}}u;
+    {{DECLARE}}
+    {{PLACES}}
+    {{FETCH_FIRST}}
+    for (var step = first; step < end; step += BK) {
+        {{STORE}}
+        workgroupBarrier();
+        if (step + BK < end) {
+            {{FETCH_NEXT}}
+        }
+        for (var near = 0u; near < BK; near += {{UNROLLED}}u) {
+            let base = near * {{ROW_OF_VECTORS}}u;
+            {{MULTIPLY}}
+        }
+        workgroupBarrier();
+    }
+    let c_start = part * params.m * params.n;
+    {{PUT}}
+}
+
+// C of the sums of the parts of k, in their order: they are in `a`, and `groups` elements are to be written.
+@compute @workgroup_size({{LANES}})
+fn join(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let at = unfolded(group) * LANES + lane;
+    if (at >= params.groups) {
+        return;
+    }
+    let matrix = params.m * params.n;
+    let start = at / matrix * params.splits * matrix + at % matrix;
+    var sum = a[start];
+    for (var part = 1u; part < params.splits; part++) {
+        sum += a[start + part * matrix];
+    }
+    c[at] = scaled(sum, c[at], params.reads != 0u);
+}
