@@ -87,15 +87,22 @@ fn times(scale: vec2<Real>, x: {{STORED}}) -> {{STORED}} {
     {{TIMES}}
 }
 
-fn put(start: u32, row: u32, column: u32, value: {{STORED}}) {
-    if (EDGES && (row >= params.m || column >= params.n)) {
+// Four elements of a row.
+fn put(start: u32, row: u32, column: u32, values: Four) {
+    if (EDGES && row >= params.m) {
         return;
     }
-    let at = start + row * params.n + column;
-    if (SUMS) {
-        c[at] = value;
-    } else {
-        c[at] = scaled(value, c[at], params.reads != 0u);
+    for (var j = 0u; j < 4u; j++) {
+        if (EDGES && column + j >= params.n) {
+            return;
+        }
+        let at = start + row * params.n + column + j;
+        let value = {{ELEMENT}};
+        if (SUMS) {
+            c[at] = value;
+        } else {
+            c[at] = scaled(value, c[at], params.reads != 0u);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Non-uniform fast Fourier transforms and reductions on any GPU and on the CPU, behind one trait.
+//! Non-uniform fast Fourier transforms, reductions and matrix products on any GPU and on the CPU, behind one trait.
 //!
 //! Type 1 computes `f[k] = Σ_j c[j] exp(±i k·x[j])` from samples at arbitrary points x, type 2 evaluates
 //! `c[j] = Σ_k f[k] exp(±i k·x[j])` at arbitrary points; in one to three dimensions, in f32 and f64, to a tolerance that is kept
@@ -9,9 +9,11 @@
 //! [`reduce`] sums, averages and compares arrays over any axes as NumPy does, several results from one read of the data, f32 to the
 //! last digit, and in states that chunks can be merged into in any order. Start at [`ReducePlan`].
 //!
+//! [`matmul`] multiplies matrices, alpha·op(A)·op(B) + beta·C, of any strides and in batches. Start at [`MatmulPlan`].
+//!
 //! # Layout
 //! [`nufft`] is the mathematics and knows no device: points are folded and sorted into bins, kernels become tables of
-//! polynomials, a plan runs the stages in order. [`reduce`] is the same for reductions: operations, states that merge, plans.
+//! polynomials, a plan runs the stages in order. [`reduce`] is the same for reductions: operations, states that merge, plans; [`matmul`] for products.
 //! [`Backend`] is what a device must be able to do; [`Cpu`] does it with rayon and
 //! `Gpu` with WGSL shaders on wgpu. The shader `shaders/spread.wgsl`, its CPU twin `src/cpu/spread.rs` and its host half
 //! `src/gpu/spread.rs` have one name, and so have the other kernels. [`Device`] says what was found and which to use.
@@ -37,6 +39,7 @@ mod roots;
 mod shape;
 mod simd;
 mod stencil;
+mod tiles;
 mod transpose;
 
 pub use backend::{Backend, Design, Grid, Spectrum};

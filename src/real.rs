@@ -7,9 +7,9 @@ use std::sync::Arc;
 use num_complex::Complex;
 use rustfft::Fft;
 
-use crate::cpu::{fft, interp, matmul, spread};
+use crate::cpu::{fft, interp, spread};
 use crate::nufft::Sign;
-use crate::{simd, stencil};
+use crate::{simd, stencil, tiles};
 
 mod sealed {
     pub trait Sealed {}
@@ -37,10 +37,10 @@ pub trait Compiled: Sized {
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>>
     where
         Self: Real;
-    fn multiply(block: matmul::Block<'_, Self>)
+    fn multiply(block: tiles::Block<'_, Self>)
     where
         Self: Real;
-    fn multiply_complex(block: matmul::Block<'_, Self>)
+    fn multiply_complex(block: tiles::Block<'_, Self>)
     where
         Self: Real;
 }
@@ -136,7 +136,7 @@ pub trait Number:
     #[doc(hidden)]
     fn interp(loops: interp::Interp<'_, Self>);
     #[doc(hidden)]
-    fn multiply(block: matmul::Block<'_, Self::Real>);
+    fn multiply(block: tiles::Block<'_, Self::Real>);
     #[doc(hidden)]
     fn values(slice: &[Self]) -> Values<'_, Self::Real>;
     #[doc(hidden)]
@@ -183,7 +183,7 @@ impl<T: Real> Number for T {
     fn interp(loops: interp::Interp<'_, T>) {
         <T as Compiled>::interp(loops);
     }
-    fn multiply(block: matmul::Block<'_, T>) {
+    fn multiply(block: tiles::Block<'_, T>) {
         <T as Compiled>::multiply(block);
     }
     fn values(slice: &[T]) -> Values<'_, T> {
@@ -226,7 +226,7 @@ impl<T: Real> Number for Complex<T> {
     fn interp(loops: interp::Interp<'_, Self>) {
         T::interp_complex(loops);
     }
-    fn multiply(block: matmul::Block<'_, T>) {
+    fn multiply(block: tiles::Block<'_, T>) {
         T::multiply_complex(block);
     }
     fn values(slice: &[Self]) -> Values<'_, T> {
@@ -260,10 +260,10 @@ impl Compiled for f32 {
         static PLANNER: fft::Planner<f32> = fft::Planner::new(None);
         fft::plan(&PLANNER, cells, sign)
     }
-    fn multiply(block: matmul::Block<'_, Self>) {
+    fn multiply(block: tiles::Block<'_, Self>) {
         block.run::<simd::WideF32, [Self; 8], 1, 16>();
     }
-    fn multiply_complex(block: matmul::Block<'_, Self>) {
+    fn multiply_complex(block: tiles::Block<'_, Self>) {
         block.run::<simd::WideF32, [Self; 8], 2, 16>();
     }
 }
@@ -286,10 +286,10 @@ impl Compiled for f64 {
         static PLANNER: fft::Planner<f64> = fft::Planner::new(None);
         fft::plan(&PLANNER, cells, sign)
     }
-    fn multiply(block: matmul::Block<'_, Self>) {
+    fn multiply(block: tiles::Block<'_, Self>) {
         block.run::<simd::WideF64, [Self; 4], 1, 8>();
     }
-    fn multiply_complex(block: matmul::Block<'_, Self>) {
+    fn multiply_complex(block: tiles::Block<'_, Self>) {
         block.run::<simd::WideF64, [Self; 4], 2, 8>();
     }
 }

@@ -1,6 +1,6 @@
 //! The error law: relative l2 error against direct sums <= max(floor, 4·tol), floor 3e-14 in f64 and 1e-6 in f32.
 
-use crate::common::{self, Random, allowed, cpu, relative_error, views};
+use crate::common::{Random, allowed, cpu, relative_error, views};
 use wavemill::nufft::direct;
 use wavemill::{Device, NufftPlan, Real, Shape, Sign};
 
@@ -95,7 +95,7 @@ mod on_a_gpu {
 
     #[test]
     fn holds_in_f32() {
-        let Some((device, _turn)) = common::gpu() else { return };
+        let Some((device, _turn)) = crate::common::gpu() else { return };
         for modes in CASES {
             for digits in 1..=6 {
                 hold::<f32>(&device, modes, 1500, Shape::Prolate, 10f64.powi(-digits));
@@ -106,7 +106,7 @@ mod on_a_gpu {
     /// Where the adapter computes in f64, it keeps the same law as the CPU; where it does not, it says so.
     #[test]
     fn holds_in_f64_where_the_adapter_has_it() {
-        let Some((device, _turn)) = common::gpu() else { return };
+        let Some((device, _turn)) = crate::common::gpu() else { return };
         if let Err(error) = NufftPlan::<f64>::builder([10]).build(&device) {
             assert!(matches!(error, wavemill::Error::Device { .. }) && error.to_string().contains("f64"), "{error}");
             println!("{} has no f64", device.name());

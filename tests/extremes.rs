@@ -1,7 +1,7 @@
 //! The error law where it is hardest to keep: a million modes on an axis, axes of very different lengths, points in one place,
 //! strengths of any size. Against direct sums at a sample of the outputs.
 
-use crate::common::{self, Random, allowed, cpu, relative_error, views};
+use crate::common::{Random, allowed, cpu, relative_error, views};
 use ndarray::{Array1, ArrayD, IxDyn};
 use num_complex::Complex;
 use wavemill::nufft::direct;
@@ -120,6 +120,6 @@ fn holds_for_strengths_of_any_size() {
 #[cfg(feature = "gpu")]
 #[test]
 fn a_gpu_does_not_degrade_with_the_number_of_modes() {
-    let Some((device, _turn)) = common::gpu() else { return };
+    let Some((device, _turn)) = crate::common::gpu() else { return };
     hold_for::<f32>(&device, &[1 << 20], 1e-6);
 }

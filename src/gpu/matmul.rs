@@ -137,14 +137,11 @@ fn source(variant: Variant) -> Source {
     let tiles = || (0..tile).flat_map(|i| (0..quads).map(move |quad| (i, quad)));
     let declare =
         names.iter().flat_map(|name| tiles().map(move |(i, quad)| format!("var c_{name}_{i}_{quad} = vec4<Real>();")));
-    let put = tiles().flat_map(|(i, quad)| {
-        (0..4).map(move |j| {
-            let row = format!("top + 4u * ({}u + ty) + {}u", i / 4 * across, i % 4);
-            let column = format!("left + 4u * ({}u + tx) + {j}u", quad * across);
-            let part = |name: &str| format!("c_{name}_{i}_{quad}[{j}]");
-            let value = if complex { format!("vec2<Real>({}, {})", part("re"), part("im")) } else { part("re") };
-            format!("put(c_start, {row}, {column}, {value});")
-        })
+    let put = tiles().map(|(i, quad)| {
+        let row = format!("top + 4u * ({}u + ty) + {}u", i / 4 * across, i % 4);
+        let column = format!("left + 4u * ({}u + tx)", quad * across);
+        let im = if complex { format!("c_im_{i}_{quad}") } else { "vec4<Real>()".into() };
+        format!("put(c_start, {row}, {column}, Four(c_re_{i}_{quad}, {im}));")
     });
     let imaginary = "var<workgroup> a_im: array<vec4<Real>, (BM / 4u + 1u) * BK>;\nvar<workgroup> b_im: array<vec4<Real>, (BN / 4u + 1u) * BK>;";
     let four = if complex {
@@ -170,6 +167,7 @@ fn source(variant: Variant) -> Source {
         ("STORED", if complex { "Complex".into() } else { "Real".into() }),
         ("IMAGINARY", if complex { imaginary.into() } else { String::new() }),
         ("FOUR", four.into()),
+        ("ELEMENT", if complex { "vec2<Real>(values.re[j], values.im[j])" } else { "values.re[j]" }.into()),
         ("TIMES", times.into()),
         ("DECLARE", declare.collect::<Vec<_>>().join("\n    ")),
         (

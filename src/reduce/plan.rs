@@ -112,6 +112,34 @@ impl<E: Element> ReducePlan<E> {
     /// Reduces the powers |z|² of complex numbers that are on the plan's GPU, in C order: the spectrum of a transform, say, of which
     /// nothing leaves the device but the results.
     ///
+    /// ```
+    /// use ndarray::Array1;
+    /// use num_complex::Complex;
+    /// use wavemill::reduce::{Answer, Op, ReducePlan};
+    /// use wavemill::{Backend, Device, Gpu, NufftPlan, Sign, Timings};
+    ///
+    /// // Any adapter, a software one too; a machine may have none.
+    /// let Some(gpu) = Gpu::enumerate().into_iter().find_map(Result::ok) else { return Ok(()) };
+    /// let device = Device::from(gpu.clone());
+    ///
+    /// let times = Array1::from_iter((0..500).map(|j| (f64::from(j) * 0.618_034).fract() * std::f64::consts::TAU));
+    /// let samples: Vec<_> = times.iter().map(|t| Complex::from_polar(1.0f32, (42.0 * t) as f32)).collect();
+    /// let mut plan = NufftPlan::<f32>::builder([256]).tolerance(1e-5).build(&device)?;
+    /// plan.set_points([times.view()])?;
+    ///
+    /// // The modes are on the device and stay there: `modes` gives its memory, and nothing is stored to the host.
+    /// let (input, mut host) = (gpu.load(&samples)?, vec![Complex::default(); 256]);
+    /// let mut modes = gpu.open(&mut host)?;
+    /// let stages = plan.on_gpu().expect("the plan is of a GPU");
+    /// stages.type1(&input, &mut modes, 1, Sign::Minus, &mut Timings::default())?;
+    ///
+    /// let peak = ReducePlan::<f32>::builder([256]).ops([Op::ArgMax, Op::Max]).build(&device)?;
+    /// let [Answer::Index(at), Answer::Element(power)] = &peak.execute_powers(&modes)?[..] else { panic!() };
+    /// assert_eq!(at[[]], 42 + 128);
+    /// assert!((power[[]].sqrt() / 500.0 - 1.0).abs() < 1e-4);
+    /// # Ok::<(), wavemill::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Device`] if the plan is not of a GPU or the GPU has not the operation, [`Error::Shape`] if there are fewer numbers than
     /// the plan's shape has, [`Error::Parameter`] if reduced axes are not next to each other.
