@@ -1,4 +1,4 @@
-// Between modes and spectrum, one lane a mode: f[k] = spectrum[bin(k)] prod_a factor_a(k_a), and the same way back.
+// Between modes and spectrum, one lane a mode, items along z: f[k] = spectrum[bin(k)] prod_a factor_a(k_a), and the same way back.
 
 const LANES = {{LANES}}u;
 
@@ -6,7 +6,7 @@ struct Params {
     modes: vec3<u32>, // on each axis; leading ones where there are fewer axes
     count: u32,
     cells: vec3<u32>, // of the grid
-    base: u32, // of this item's modes
+    base: u32, // of the first item's modes
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -20,21 +20,22 @@ struct Place {
     factor: Real,
 }
 
-fn place(mode: u32) -> Place {
+fn place(mode: u32, item: u32) -> Place {
+    let grid = item * params.cells.x * params.cells.y * params.cells.z;
     let x = params.modes.x + params.modes.y + mode % params.modes.z;
     let rows = mode / params.modes.z;
     let y = params.modes.x + rows % params.modes.y;
     let z = rows / params.modes.y;
     let cell = (bins[z] * params.cells.y + bins[y]) * params.cells.z + bins[x];
-    return Place(cell, factors[z] * factors[y] * factors[x]);
+    return Place(grid + cell, factors[z] * factors[y] * factors[x]);
 }
 
 @compute @workgroup_size({{LANES}})
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let mode = unfolded(group) * LANES + lane;
     if (mode < params.count) {
-        let place = place(mode);
-        output[params.base + mode] = input[place.cell] * place.factor;
+        let place = place(mode, group.z);
+        output[params.base + group.z * params.count + mode] = input[place.cell] * place.factor;
     }
 }
 
@@ -42,7 +43,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
 fn back(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let mode = unfolded(group) * LANES + lane;
     if (mode < params.count) {
-        let place = place(mode);
-        output[place.cell] = input[params.base + mode] * place.factor;
+        let place = place(mode, group.z);
+        output[place.cell] = input[params.base + group.z * params.count + mode] * place.factor;
     }
 }

@@ -1,4 +1,4 @@
-// Type 2, last stage: c[j] = sum_l grid[l] prod_a phi((l_a - u_ja) 2/w), one lane a point, in the order of the tiles.
+// Type 2, last stage: c[j] = sum_l grid[l] prod_a phi((l_a - u_ja) 2/w), one lane a point, in the order of the tiles; items along z.
 //
 // The last axis is unrolled, its kernel values and cells in registers; the first axis' values are computed as its loop goes, and
 // of three axes the middle one's wait in workgroup memory, each lane reading only what it wrote.
@@ -11,7 +11,7 @@ const HEIGHT = {{HEIGHT}}u; // stencil cells on the last axis but one, else 1
 struct Params {
     cells: vec3<u32>, // of the grid; leading ones where there are fewer axes
     points: u32,
-    base: u32, // of this item's values
+    base: u32, // of the first item's values
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -34,17 +34,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     {{CORNERS}}
     {{LAST}}
+    let grids = group.z * params.cells.x * params.cells.y * params.cells.z;
     var total = Complex();
     for (var z = 0u; z < DEPTH; z++) {
         let rows = wrapped(corner_z + z, params.cells.x) * params.cells.y;
         var plane = Complex();
         for (var y = 0u; y < HEIGHT; y++) {
-            let row = (rows + wrapped(corner_y + y, params.cells.y)) * params.cells.z;
+            let row = grids + (rows + wrapped(corner_y + y, params.cells.y)) * params.cells.z;
             var sum = grid[row + x0] * k0;
             {{ROW_SUM}}
             {{ADD_ROW}}
         }
         {{ADD_PLANE}}
     }
-    values[params.base + order[i]] = total;
+    values[params.base + group.z * params.points + order[i]] = total;
 }

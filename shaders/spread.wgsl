@@ -3,7 +3,8 @@
 // A team of lanes holds a box of the grid in workgroup memory and takes the points of one tile in batches: the kernel values of
 // a batch are computed together, then each lane adds, point after point, to the cells that are its own: those with its residues
 // modulo the width. A cell has one owner, so points need no barrier between them and the order of additions is fixed. Boxes of
-// one dispatch never overlap (tiles of one parity colour), so the return to the grid is a plain addition.
+// one dispatch never overlap (tiles of one parity colour), so the return to the grid is a plain addition. Items of a batch are
+// workgroups along z.
 
 const AXES = {{AXES}}u;
 const WIDTH = {{WIDTH}}u;
@@ -17,7 +18,7 @@ const VALUES = BATCH * AXES * WIDTH;
 struct Params {
     cells: vec3<u32>, // of the grid; leading ones where there are fewer axes
     points: u32,
-    base: u32, // of this item's strengths
+    base: u32, // of the first item's strengths
 }
 
 struct Call {
@@ -101,7 +102,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var point = lane; point < batch; point += TEAM) {
             let i = job.first + done + point;
             let slot = team * BATCH + point;
-            charges[slot] = strengths[params.base + order[i]];
+            charges[slot] = strengths[params.base + group.z * params.points + order[i]];
             for (var axis = 0u; axis < AXES; axis++) {
                 let start = i32(cells[axis * params.points + i]) - i32(job.origin[3u - AXES + axis]);
                 let period = select(WIDTH, SPLIT, AXES == 3u && axis == 0u);
@@ -150,11 +151,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     workgroupBarrier();
 
+    let item = group.z * params.cells.x * params.cells.y * params.cells.z;
     for (var cell = lane; cell < volume; cell += TEAM) {
         let x = wrapped(job.origin.z + cell % job.extent.z, params.cells.z);
         let rows = cell / job.extent.z;
         let y = wrapped(job.origin.y + rows % job.extent.y, params.cells.y);
         let z = wrapped(job.origin.x + rows / job.extent.y, params.cells.x);
-        grid[(z * params.cells.y + y) * params.cells.z + x] += tile[box + cell];
+        grid[item + (z * params.cells.y + y) * params.cells.z + x] += tile[box + cell];
     }
 }

@@ -10,11 +10,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use ndarray::ArrayView2;
 use num_complex::Complex;
 
 use crate::error::Result;
 use crate::matmul::{MatmulRecipe, Product};
-use crate::nufft::{Bins, KernelTable, ModeAxis, ModeOrder, Sign, Tiling, Timings};
+use crate::nufft::{Bins, KernelTable, ModeAxis, ModeOrder, Sign, Stage, Tiling, Timings, UniformTransform};
 use crate::real::{Number, Real};
 use crate::reduce::cells::Cells;
 use crate::reduce::{Element, Reduced, Reduction};
@@ -54,6 +55,8 @@ pub struct Design<'a, T: Real> {
     pub tiling: &'a Tiling,
     /// The order of modes.
     pub order: ModeOrder,
+    /// Where a device's grid is transformed, `Host` or `Device`.
+    pub uniform: UniformTransform,
     /// The sign the plan starts with; the other one is prepared when first used.
     pub sign: Sign,
 }
@@ -90,6 +93,19 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     /// Runs host work on the threads this backend was given; `items` pieces of it, too few to share out below some thousands.
     fn install<R: Send>(&self, _items: usize, work: impl FnOnce() -> R + Send) -> R {
         work()
+    }
+
+    /// Does the host's part of a stage. Where the device works on its own, [`Backend::finish`] adds the time of its part.
+    fn timed<R>(&self, timings: &mut Timings, stage: Stage, work: impl FnOnce() -> R) -> R {
+        timings.time(stage, work)
+    }
+
+    /// Sees to it that all that was asked of these grids so far is done, and adds what the device took for each stage.
+    ///
+    /// # Errors
+    /// If the device was lost.
+    fn finish<T: Real>(&self, _fine: &mut Self::Fine<T>, _timings: &mut Timings) -> Result<()> {
+        Ok(())
     }
 
     /// How points must be binned for this backend's spreading on a grid of these extents with this kernel.
@@ -129,11 +145,12 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Makes the caller's numbers readable by kernels: borrowed where memory is shared, uploaded where it is not.
+    /// Makes the caller's numbers readable by kernels, one transform's a row, at any strides: borrowed where memory is shared,
+    /// uploaded where it is not.
     ///
     /// # Errors
     /// If the device has not the memory.
-    fn load<'a, V: Number>(&self, host: &'a [V]) -> Result<Self::Input<'a, V>>;
+    fn load<'a, V: Number>(&self, host: ArrayView2<'a, V>) -> Result<Self::Input<'a, V>>;
 
     /// Makes the caller's array writable by kernels. Nothing reaches it before [`Backend::store`] where memory is not shared.
     ///
@@ -260,7 +277,7 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
         &self,
         prepared: &Self::Prepared<V::Real>,
         points: &Self::Points<V::Real>,
-        grid: &Grid<Self::Fine<V::Real>, V>,
+        grid: &mut Grid<Self::Fine<V::Real>, V>,
         values: &mut Self::Output<'_, V>,
         items: Range<usize>,
     ) -> Result<()>;

@@ -10,6 +10,7 @@ pub(crate) mod spread;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use ndarray::{ArrayView2, s};
 use num_complex::Complex;
 
 use crate::backend::{Backend, Design, Grid, Spectrum};
@@ -203,7 +204,7 @@ enum Holds {
 }
 
 impl Backend for Cpu {
-    type Input<'a, V: Number> = &'a [V];
+    type Input<'a, V: Number> = ArrayView2<'a, V>;
     type Output<'a, V: Number> = &'a mut [V];
     type Fine<T: Real> = Fine<T>;
     type Points<T: Real> = Bins<T>;
@@ -276,7 +277,7 @@ impl Backend for Cpu {
         Some(points)
     }
 
-    fn load<'a, V: Number>(&self, host: &'a [V]) -> Result<&'a [V]> {
+    fn load<'a, V: Number>(&self, host: ArrayView2<'a, V>) -> Result<ArrayView2<'a, V>> {
         Ok(host)
     }
 
@@ -329,12 +330,12 @@ impl Backend for Cpu {
         &self,
         prepared: &Prepared<V::Real>,
         points: &Bins<V::Real>,
-        strengths: &&[V],
+        strengths: &ArrayView2<'_, V>,
         items: Range<usize>,
         mut grid: Grid<Fine<V::Real>, V>,
     ) -> Result<Grid<Fine<V::Real>, V>> {
         let (field, fine) = (prepared.field::<V>(), &mut grid.0);
-        let strengths = &strengths[items.start * points.len..items.end * points.len];
+        let strengths = strengths.slice(s![items.clone(), ..]);
         let clean = fine.holds != Holds::Leavings;
         fine.holds = Holds::Sums;
         let grids = fine.cells(field, items.len());
@@ -386,13 +387,15 @@ impl Backend for Cpu {
     fn deconvolve_back<V: Number>(
         &self,
         prepared: &Prepared<V::Real>,
-        modes: &&[Complex<V::Real>],
+        modes: &ArrayView2<'_, Complex<V::Real>>,
         items: Range<usize>,
         sign: Sign,
         mut fine: Fine<V::Real>,
     ) -> Result<Spectrum<Fine<V::Real>, V>> {
         let (field, count) = (prepared.field::<V>(), prepared.mode_count);
-        let modes = modes[items.start * count..items.end * count].chunks_exact(count);
+        let modes = modes.slice(s![items.clone(), ..]);
+        let modes = modes.as_standard_layout();
+        let modes = modes.as_slice().unwrap_or_default().chunks_exact(count);
         fine.holds = Holds::Leavings;
         let len = field.complex_len::<V>();
         let (grids, spare) = fine.cells.split_at_mut(items.len() * len);
@@ -429,7 +432,7 @@ impl Backend for Cpu {
         &self,
         prepared: &Prepared<V::Real>,
         points: &Bins<V::Real>,
-        grid: &Grid<Fine<V::Real>, V>,
+        grid: &mut Grid<Fine<V::Real>, V>,
         values: &mut &mut [V],
         items: Range<usize>,
     ) -> Result<()> {

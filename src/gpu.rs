@@ -1,19 +1,22 @@
 //! The GPU backend: devices, and the kernels of [`Backend`] handed to the host halves of the shaders.
 //!
 //! `gpu/device.rs` opens devices and turns their errors into values, `gpu/buffer.rs` moves memory, `gpu/pipeline.rs` makes
-//! pipelines of the shaders; every other file is the host half of the shader of its name, and the twin of the CPU's.
+//! pipelines of the shaders, `gpu/queue.rs` submits and times, `gpu/points.rs` takes points to the device, `gpu/uniform.rs` decides
+//! where grids are transformed; every other file is the host half of the shader of its name, and the twin of the CPU's.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use ndarray::ArrayView2;
 use num_complex::Complex;
 
 use crate::backend::{Backend, Design, Grid, Spectrum};
 use crate::error::{Error, Result};
 use crate::matmul::{MatmulRecipe, Op, Product};
-use crate::nufft::{Bins, Sign, Tiling, Timings};
+use crate::nufft::{Bins, Sign, Stage, Tiling, Timings, UniformTransform};
 use crate::real::{Number, Real, Values};
 use crate::reduce::cells::Cells;
 use crate::reduce::op::Needs;
@@ -22,22 +25,28 @@ use crate::reduce::{Element, Reduced, Reduction};
 mod buffer;
 mod deconvolve;
 mod device;
-mod fft;
+pub(crate) mod fft;
 mod interp;
 mod matmul;
 mod pipeline;
 mod points;
+mod queue;
 mod reduce;
 mod spread;
+mod uniform;
 
 pub use buffer::{Array, Input, Output};
-pub use fft::Fine;
 #[doc(hidden)]
 pub use pipeline::shader_sources;
 pub use points::Points;
+pub(crate) use queue::Queue;
+pub use uniform::Fine;
 
 use buffer::complex_bytes;
 use device::Context;
+
+/// Bytes that the grids of transforms executed together may take.
+const TOGETHER_BYTES: u64 = 256 << 20;
 
 /// A GPU, open for work. Clones share the device and its compiled kernels.
 ///
@@ -106,6 +115,18 @@ impl Gpu {
     #[must_use]
     pub fn device(&self) -> &wgpu::Device {
         &self.0.device
+    }
+
+    /// Submissions of commands so far. What is uploaded goes with the next one.
+    #[must_use]
+    pub fn submissions(&self) -> u64 {
+        self.0.submissions.load(Ordering::Relaxed)
+    }
+
+    /// Bytes taken to the device and back so far.
+    #[must_use]
+    pub fn transferred(&self) -> u64 {
+        self.0.transferred.load(Ordering::Relaxed)
     }
 
     /// The wgpu queue that work is submitted to.
@@ -206,6 +227,15 @@ impl Gpu {
 }
 
 impl Gpu {
+    /// Where grids are transformed, if nothing else is asked for on the device itself where it is hardware.
+    pub(crate) fn uniform(&self, asked: UniformTransform) -> UniformTransform {
+        match asked {
+            UniformTransform::Auto if self.is_software() => UniformTransform::Host,
+            UniformTransform::Auto => UniformTransform::Device,
+            asked => asked,
+        }
+    }
+
     /// What is known of |z|² over some axes of complex numbers on the device.
     pub(crate) fn reduce_powers<E: Element + Real>(
         &self,
@@ -216,6 +246,56 @@ impl Gpu {
         skip: bool,
     ) -> Result<Cells<E::Scalar>> {
         reduce::powers::<E>(&self.0, &numbers.buffer, extents, over, needs, skip)
+    }
+
+    /// The passes of uniform transforms, `count` numbers in all.
+    pub(crate) fn fft_passes<T: Real>(&self, extents: &[usize], batch: usize, count: usize) -> Result<fft::Passes> {
+        self.0.supports::<T>()?;
+        self.0.bindable("the numbers of a transform", count as u64 * complex_bytes::<T>())?;
+        fft::Passes::natural::<T>(&self.0, extents, batch)
+    }
+
+    /// Records a transform of numbers that has scratch memory beside them.
+    pub(crate) fn transform<V>(
+        &self,
+        passes: &fft::Passes,
+        queue: &mut Queue,
+        [numbers, scratch]: [&Array<V>; 2],
+        batch: usize,
+        sign: Sign,
+    ) -> Result<()> {
+        passes.forward(&self.0, queue, [&numbers.buffer, &scratch.buffer], batch, sign)
+    }
+
+    /// Lets what is asked of a grid go into a program's commands.
+    pub(crate) fn lend<T: Real>(
+        &self,
+        prepared: &Prepared<T>,
+        mut fine: Fine<T>,
+        encoder: wgpu::CommandEncoder,
+    ) -> Result<Fine<T>> {
+        if matches!(prepared.uniform, uniform::Prepared::Host(_)) {
+            return Err(Error::parameter("the plan's uniform transform", "UniformTransform::Device", "Host"));
+        }
+        fine.queue = Queue::from_encoder(encoder);
+        Ok(fine)
+    }
+
+    /// Gives the program's commands back.
+    pub(crate) fn take_back<T: Real>(&self, fine: &mut Fine<T>) -> Result<wgpu::CommandEncoder> {
+        self.0.alive()?;
+        std::mem::take(&mut fine.queue).into_encoder()
+    }
+
+    /// Submits what was recorded and waits for it.
+    pub(crate) fn submit(&self, queue: &mut Queue, timings: &mut Timings) -> Result<()> {
+        queue.submit(&self.0, timings)
+    }
+
+    /// Device memory for numbers.
+    pub(crate) fn room<V: Number>(&self, len: usize) -> Result<Array<V>> {
+        let buffer = self.0.storage("scratch numbers", (len * size_of::<V>()) as u64)?;
+        Ok(Array { buffer, len, kind: PhantomData })
     }
 
     /// Products of matrices that are on the device.
@@ -248,7 +328,7 @@ pub struct Prepared<T: Real> {
     spread: spread::Prepared,
     interp: interp::Prepared,
     deconvolve: deconvolve::Prepared<T>,
-    fft: fft::Prepared<T>,
+    uniform: uniform::Prepared<T>,
 }
 
 impl Backend for Gpu {
@@ -269,38 +349,57 @@ impl Backend for Gpu {
     fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Prepared<T>> {
         let context = &*self.0;
         context.supports::<T>()?;
-        context.bindable("the fine grid", fft::bytes::<T>(design.grid) / 2)?;
+        let together = self.together(design, usize::MAX);
+        context.bindable("the fine grid", uniform::bytes::<T>(design.grid))?;
         let mut extents = [1; 3];
         for (extent, &cells) in extents[3 - design.grid.len()..].iter_mut().zip(design.grid) {
             *extent = cells as u32;
         }
-        let fft = fft::Prepared::new(design);
+        let uniform = uniform::Prepared::new(context, design, together)?;
         Ok(Prepared {
             extents,
             coefficients: context.table("the kernel's coefficients", &design.kernel.coefficients)?,
             spread: spread::Prepared::new(context, design)?,
             interp: interp::Prepared::new(context, design)?,
-            deconvolve: deconvolve::Prepared::new(context, design, |bin| fft.placed(bin))?,
-            fft,
+            deconvolve: deconvolve::Prepared::new(context, design, extents, |axis, bin| uniform.placed(axis, bin))?,
+            uniform,
         })
     }
 
     fn fine_bytes<T: Real>(&self, design: &Design<'_, T>) -> usize {
-        usize::try_from(fft::bytes::<T>(design.grid)).unwrap_or(usize::MAX)
+        usize::try_from(uniform::bytes::<T>(design.grid)).unwrap_or(usize::MAX)
     }
 
-    fn blank<T: Real>(&self, prepared: &Prepared<T>, _: usize) -> Result<Fine<T>> {
-        Fine::new(&self.0, prepared.extents.iter().map(|&cells| cells as usize).product())
+    fn together<T: Real>(&self, design: &Design<'_, T>, batch: usize) -> usize {
+        let grid = uniform::bytes::<T>(design.grid).max(1);
+        let most = self.0.limits.max_storage_buffer_binding_size.min(TOGETHER_BYTES);
+        batch.min((most / grid).max(1) as usize)
+    }
+
+    fn blank<T: Real>(&self, prepared: &Prepared<T>, items: usize) -> Result<Fine<T>> {
+        let cells = prepared.extents.iter().map(|&cells| cells as usize).product();
+        prepared.uniform.blank(&self.0, cells, items)
+    }
+
+    fn timed<R>(&self, _: &mut Timings, _: Stage, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+
+    fn finish<T: Real>(&self, fine: &mut Fine<T>, timings: &mut Timings) -> Result<()> {
+        fine.queue.submit(&self.0, timings)
     }
 
     fn place<T: Real>(&self, prepared: &Prepared<T>, bins: Bins<T>) -> Result<Points<T>> {
-        Points::new(&self.0, &prepared.spread, bins)
+        Points::new(&self.0, prepared, bins)
     }
 
-    fn load<V: Number>(&self, host: &[V]) -> Result<Input<V>> {
+    fn load<V: Number>(&self, host: ArrayView2<'_, V>) -> Result<Input<V>> {
         let buffer = self.0.storage("input", host.len() as u64 * complex_bytes::<V::Real>())?;
         match V::values(host) {
-            Values::Complex(host) => self.0.write("input", &buffer, host)?,
+            Values::Complex(host) => {
+                let host = host.as_standard_layout();
+                self.0.write("input", &buffer, host.as_slice().unwrap_or_default())?;
+            }
             Values::Real(host) => {
                 let host: Vec<_> = host.iter().map(|&x| Complex::new(x, V::Real::default())).collect();
                 self.0.write("input", &buffer, &host)?;
@@ -327,8 +426,9 @@ impl Backend for Gpu {
         }
     }
 
-    fn clear<V: Number>(&self, _: &Prepared<V::Real>, fine: Fine<V::Real>) -> Result<Grid<Fine<V::Real>, V>> {
-        self.0.run("clear", |encoder| encoder.clear_buffer(&fine.buffer, 0, None))?;
+    fn clear<V: Number>(&self, _: &Prepared<V::Real>, mut fine: Fine<V::Real>) -> Result<Grid<Fine<V::Real>, V>> {
+        let Fine { buffer, queue, .. } = &mut fine;
+        queue.record(&self.0, "clear", |encoder| encoder.clear_buffer(buffer, 0, None))?;
         Ok(Grid::new(fine))
     }
 
@@ -357,9 +457,9 @@ impl Backend for Gpu {
         points: &Points<V::Real>,
         strengths: &Input<V>,
         items: Range<usize>,
-        grid: Grid<Fine<V::Real>, V>,
+        mut grid: Grid<Fine<V::Real>, V>,
     ) -> Result<Grid<Fine<V::Real>, V>> {
-        spread::run(&self.0, prepared, points, &strengths.buffer, items.start, &grid.0.buffer)?;
+        spread::run(&self.0, prepared, points, &strengths.buffer, items, &mut grid.0)?;
         Ok(grid)
     }
 
@@ -367,12 +467,12 @@ impl Backend for Gpu {
         &self,
         prepared: &Prepared<V::Real>,
         grid: Grid<Fine<V::Real>, V>,
-        _: usize,
+        items: usize,
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<Spectrum<Fine<V::Real>, V>> {
         let mut fine = grid.0;
-        prepared.fft.forward(&self.0, &mut fine, sign, timings)?;
+        prepared.uniform.forward(&self.0, &mut fine, items, sign, timings)?;
         Ok(Spectrum::new(fine))
     }
 
@@ -384,7 +484,7 @@ impl Backend for Gpu {
         items: Range<usize>,
         _: Sign,
     ) -> Result<()> {
-        prepared.deconvolve.forward(&self.0, &prepared.extents, &spectrum.0.buffer, &modes.buffer, items.start)
+        prepared.deconvolve.forward(&self.0, &mut spectrum.0, &modes.buffer, items)
     }
 
     fn deconvolve_back<V: Number>(
@@ -393,9 +493,9 @@ impl Backend for Gpu {
         modes: &Input<Complex<V::Real>>,
         items: Range<usize>,
         _: Sign,
-        fine: Fine<V::Real>,
+        mut fine: Fine<V::Real>,
     ) -> Result<Spectrum<Fine<V::Real>, V>> {
-        prepared.deconvolve.back(&self.0, &prepared.extents, &modes.buffer, items.start, &fine.buffer)?;
+        prepared.deconvolve.back(&self.0, prepared.uniform.sparse(), &modes.buffer, items, &mut fine)?;
         Ok(Spectrum::new(fine))
     }
 
@@ -403,12 +503,12 @@ impl Backend for Gpu {
         &self,
         prepared: &Prepared<V::Real>,
         spectrum: Spectrum<Fine<V::Real>, V>,
-        _: usize,
+        items: usize,
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<Grid<Fine<V::Real>, V>> {
         let mut fine = spectrum.0;
-        prepared.fft.backward(&self.0, &mut fine, sign, timings)?;
+        prepared.uniform.backward(&self.0, &mut fine, items, sign, timings)?;
         Ok(Grid::new(fine))
     }
 
@@ -416,11 +516,11 @@ impl Backend for Gpu {
         &self,
         prepared: &Prepared<V::Real>,
         points: &Points<V::Real>,
-        grid: &Grid<Fine<V::Real>, V>,
+        grid: &mut Grid<Fine<V::Real>, V>,
         values: &mut Output<'_, V>,
         items: Range<usize>,
     ) -> Result<()> {
-        interp::run(&self.0, prepared, points, &grid.0.buffer, &values.buffer, items.start)
+        interp::run(&self.0, prepared, points, &mut grid.0, &values.buffer, items)
     }
 
     #[expect(private_interfaces, private_bounds, reason = "see the trait")]

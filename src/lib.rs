@@ -11,6 +11,8 @@
 //!
 //! [`matmul`] multiplies matrices, alpha·op(A)·op(B) + beta·C, of any strides and in batches. Start at [`MatmulPlan`].
 //!
+//! `fft` is the uniform transform of numbers on a GPU, which plans use there.
+//!
 //! # Layout
 //! [`nufft`] is the mathematics and knows no device: points are folded and sorted into bins, kernels become tables of
 //! polynomials, a plan runs the stages in order. [`reduce`] is the same for reductions: operations, states that merge, plans; [`matmul`] for products.
@@ -25,6 +27,8 @@ mod backend;
 mod cpu;
 mod device;
 mod error;
+#[cfg(feature = "gpu")]
+pub mod fft;
 mod folds;
 #[cfg(feature = "gpu")]
 pub mod gpu;
@@ -49,7 +53,9 @@ pub use error::{Error, Result};
 #[cfg(feature = "gpu")]
 pub use gpu::Gpu;
 pub use matmul::{MatmulPlan, MatmulRecipe};
-pub use nufft::{ModeOrder, NufftBuilder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Stage, Timings};
+pub use nufft::{
+    ModeOrder, NufftBuilder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Stage, Timings, UniformTransform,
+};
 pub use pages::Pages;
 pub use real::{Coordinate, Number, Real};
 pub use reduce::{ReducePlan, ReduceState};

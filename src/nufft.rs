@@ -21,7 +21,7 @@ pub use bins::{AxisTiles, BLOCK, Bins, Tiling, Unpacked};
 pub use kernel::{KernelShape, Shape};
 pub use plan::{NufftBuilder, NufftPlan};
 pub use points::{Fold, Points};
-pub use recipe::{ModeOrder, Recipe, Sign};
+pub use recipe::{ModeOrder, Recipe, Sign, UniformTransform};
 pub use stages::{Progress, Stages};
 pub use table::{KernelTable, ModeAxis};
 pub use timings::{Stage, Timings};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Add, Mul};
 use std::sync::Arc;
 
+use ndarray::ArrayView2;
 use num_complex::Complex;
 use rustfft::Fft;
 
@@ -138,19 +139,19 @@ pub trait Number:
     #[doc(hidden)]
     fn multiply(block: tiles::Block<'_, Self::Real>);
     #[doc(hidden)]
-    fn values(slice: &[Self]) -> Values<'_, Self::Real>;
+    fn values(view: ArrayView2<'_, Self>) -> Values<'_, Self::Real>;
     #[doc(hidden)]
     fn values_mut(slice: &mut [Self]) -> ValuesMut<'_, Self::Real>;
 }
 
-/// Numbers of either kind, where a type parameter cannot be.
+/// Numbers of either kind, where a type parameter cannot be: one transform's a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Values<'a, T: Real> {
-    Real(&'a [T]),
-    Complex(&'a [Complex<T>]),
+    Real(ArrayView2<'a, T>),
+    Complex(ArrayView2<'a, Complex<T>>),
 }
 
-/// The same, to be written.
+/// Numbers to be written, of either kind, one after another.
 #[derive(Debug)]
 pub(crate) enum ValuesMut<'a, T: Real> {
     Real(&'a mut [T]),
@@ -186,8 +187,8 @@ impl<T: Real> Number for T {
     fn multiply(block: tiles::Block<'_, T>) {
         <T as Compiled>::multiply(block);
     }
-    fn values(slice: &[T]) -> Values<'_, T> {
-        Values::Real(slice)
+    fn values(view: ArrayView2<'_, T>) -> Values<'_, T> {
+        Values::Real(view)
     }
     fn values_mut(slice: &mut [T]) -> ValuesMut<'_, T> {
         ValuesMut::Real(slice)
@@ -229,8 +230,8 @@ impl<T: Real> Number for Complex<T> {
     fn multiply(block: tiles::Block<'_, T>) {
         T::multiply_complex(block);
     }
-    fn values(slice: &[Self]) -> Values<'_, T> {
-        Values::Complex(slice)
+    fn values(view: ArrayView2<'_, Self>) -> Values<'_, T> {
+        Values::Complex(view)
     }
     fn values_mut(slice: &mut [Self]) -> ValuesMut<'_, T> {
         ValuesMut::Complex(slice)

@@ -1,21 +1,11 @@
 //! What only a GPU has: arrays that stay on the device, a device of the program's own, small limits, loss, precision.
 #![cfg(feature = "gpu")]
 
-use crate::common::{self, Random, allowed, relative_error, views};
-use ndarray::Array1;
+use crate::common::{self, Random, allowed, own_device, relative_error, views};
+use ndarray::{Array1, Array2};
 use num_complex::Complex;
 use wavemill::nufft::direct;
-use wavemill::{Device, Error, Gpu, NufftPlan, Shape, Sign, Timings, wgpu};
-
-/// A device of the program's own on the adapter the tests use, with these limits.
-fn own_device(limits: wgpu::Limits) -> (wgpu::Device, wgpu::Queue) {
-    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-    let instance = wgpu::Instance::new(descriptor);
-    let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    adapters.sort_by_key(|adapter| adapter.get_info().device_type == wgpu::DeviceType::Cpu);
-    let request = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
-    pollster::block_on(adapters[0].request_device(&request)).unwrap()
-}
+use wavemill::{Device, Error, Gpu, ModeOrder, NufftPlan, Real, Shape, Sign, Stage, Timings, UniformTransform, wgpu};
 
 fn buffer(gpu: &Gpu, numbers: usize) -> wgpu::Buffer {
     gpu.device().create_buffer(&wgpu::BufferDescriptor {
@@ -82,8 +72,8 @@ fn arrays_on_the_device_give_the_same_bits() {
 #[test]
 fn default_limits_are_enough() {
     let Some((_, _turn)) = common::gpu() else { return };
-    let (device, queue) = own_device(wgpu::Limits::default());
-    let device = Device::from(Gpu::from_wgpu(device, queue));
+    let (_, gpu) = own_device(wgpu::Limits::default(), wgpu::Features::empty());
+    let device = Device::from(gpu);
     let mut random = Random::new(43);
     for (modes, tolerance) in [(&[300][..], 1e-6), (&[30, 22], 1e-5), (&[9, 8, 11], 1e-4), (&[6, 7, 5], 1e-6)] {
         let x = random.points(1200, modes.len(), 5.0);
@@ -102,12 +92,104 @@ fn default_limits_are_enough() {
     assert!(matches!(error, Error::Device { .. }) && error.to_string().contains("SHADER_F64"), "{error}");
 }
 
+/// The whole transform on the device, with no more than WebGPU's default limits: lines of several passes too, a batch of more grids
+/// than go together, both signs, both orders, f64 where there is f64.
+#[test]
+fn the_uniform_transform_of_the_device_keeps_the_law() {
+    fn check<T: Real>(device: &Device, modes: &[usize], tolerance: f64, order: ModeOrder) {
+        let mut random = Random::new(53);
+        let x = random.points(900, modes.len(), 5.0);
+        let builder = NufftPlan::<T>::builder(modes).tolerance(tolerance).order(order).batch(2);
+        let mut plan = builder.uniform_transform(UniformTransform::Device).build(device).unwrap();
+        assert!(plan.describe().contains("transform   on the device"));
+        plan.set_points(views(&x)).unwrap();
+        let strengths = Array2::from_shape_simple_fn((2, 900), || random.complex::<T>());
+        let found = plan.type1(&strengths).unwrap();
+        plan.set_sign(Sign::Minus);
+        let values = plan.type2(&found).unwrap();
+        let mut host = NufftPlan::<T>::builder(modes).tolerance(1e-13).accept_reachable().order(order).batch(2);
+        host = host.sign(Sign::Plus);
+        let mut host = host.build(&common::cpu()).unwrap();
+        host.set_points(views(&x)).unwrap();
+        let wide = |z: &Complex<T>| Complex::new(z.re.into(), z.im.into());
+        let exact = host.type1(&strengths).unwrap().map(wide);
+        let first = relative_error(&found, &exact);
+        host.set_sign(Sign::Minus);
+        let exact = host.type2(&found).unwrap().map(wide);
+        let second = relative_error(&values, &exact);
+        let bound = allowed::<T>(tolerance);
+        assert!(first <= bound && second <= bound, "{modes:?} {tolerance:e} {order}: {first:e} {second:e}");
+        // The same bits again.
+        plan.set_sign(Sign::Plus);
+        assert_eq!(plan.type1(&strengths).unwrap(), found);
+    }
+    let Some((_, _turn)) = common::gpu() else { return };
+    let (_, gpu) = own_device(wgpu::Limits::default(), wgpu::Features::SHADER_F64);
+    let device = Device::from(gpu.clone());
+    for (modes, tolerance) in
+        [(&[300][..], 1e-6), (&[5000], 1e-5), (&[30, 22], 1e-5), (&[9, 8, 11], 1e-4), (&[1300, 2], 1e-4)]
+    {
+        check::<f32>(&device, modes, tolerance, ModeOrder::Centred);
+    }
+    check::<f32>(&device, &[31, 20], 1e-4, ModeOrder::Fft);
+    if gpu.has_f64() {
+        check::<f64>(&device, &[33, 24], 1e-9, ModeOrder::Centred);
+    }
+}
+
+/// Nothing but the caller's own submissions and transfers.
+#[test]
+fn executing_on_the_device_submits_once_and_moves_nothing() {
+    let Some((_, _turn)) = common::gpu() else { return };
+    let gpu = Gpu::enumerate().into_iter().find_map(Result::ok).unwrap();
+    let device = Device::from(gpu.clone());
+    let mut random = Random::new(59);
+    let x = random.points(400, 2, 3.0);
+    let builder = NufftPlan::<f32>::builder([20, 18]).tolerance(1e-4).batch(3);
+    let mut plan = builder.uniform_transform(UniformTransform::Device).build(&device).unwrap();
+    plan.set_points(views(&x)).unwrap();
+    let strengths = random.strengths::<f32>(1200);
+    let (there, modes, values) = (buffer(&gpu, 1200), buffer(&gpu, 1080), buffer(&gpu, 1200));
+    gpu.queue().write_buffer(&there, 0, &bytes(strengths.as_slice().unwrap()));
+    let (input, spectrum) = (gpu.input(there.clone()).unwrap(), gpu.input(modes.clone()).unwrap());
+    let (mut output, mut back) = (gpu.output(modes.clone()).unwrap(), gpu.output(values.clone()).unwrap());
+    let mut timings = Timings::default();
+    let before = (gpu.submissions(), gpu.transferred());
+    let stages = plan.on_gpu().unwrap();
+    stages.type1(&input, &mut output, 3, Sign::Plus, &mut timings).unwrap();
+    assert_eq!((gpu.submissions() - before.0, gpu.transferred() - before.1), (1, 0));
+    stages.type2(&spectrum, &mut back, 3, Sign::Minus, &mut timings).unwrap();
+    assert_eq!((gpu.submissions() - before.0, gpu.transferred() - before.1), (2, 0));
+    if gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        for stage in [Stage::Spread, Stage::Fft, Stage::Deconvolve, Stage::Interpolate] {
+            assert!(timings.get(stage).is_some_and(|time| !time.is_zero()), "{stage}: {timings:?}");
+        }
+    }
+
+    // The same, recorded into the program's commands.
+    let expected = (read(&gpu, &modes), read(&gpu, &values));
+    gpu.queue().write_buffer(&modes, 0, &vec![0; 8 * 1080]);
+    let encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    let before = gpu.submissions();
+    let encoder = stages.record_type1(encoder, &input, &mut output, 3, Sign::Plus).unwrap();
+    let encoder = stages.record_type2(encoder, &spectrum, &mut back, 3, Sign::Minus).unwrap();
+    assert_eq!(gpu.submissions(), before);
+    gpu.queue().submit([encoder.finish()]);
+    assert!((read(&gpu, &modes), read(&gpu, &values)) == expected);
+    // A plan whose grid goes to the host has nothing to record.
+    let mut plan = NufftPlan::<f32>::builder([20]).uniform_transform(UniformTransform::Host).build(&device).unwrap();
+    plan.set_points(views(&x[..1])).unwrap();
+    let encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    let error = plan.on_gpu().unwrap().record_type1(encoder, &input, &mut output, 1, Sign::Plus).unwrap_err();
+    assert!(matches!(error, Error::Parameter { .. }), "{error}");
+}
+
 #[test]
 fn what_a_binding_cannot_hold_is_refused_with_the_numbers() {
     let Some((_, _turn)) = common::gpu() else { return };
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 20, ..Default::default() };
-    let (device, queue) = own_device(limits);
-    let device = Device::from(Gpu::from_wgpu(device, queue));
+    let (_, gpu) = own_device(limits, wgpu::Features::empty());
+    let device = Device::from(gpu);
     let error = NufftPlan::<f32>::builder([1000, 1000]).build(&device).unwrap_err();
     assert!(matches!(error, Error::TooLarge { .. }), "{error}");
     assert!(error.to_string().contains("1048576"), "{error}");
@@ -119,8 +201,7 @@ fn what_a_binding_cannot_hold_is_refused_with_the_numbers() {
 #[test]
 fn a_lost_device_is_an_error_and_leaves_the_output_alone() {
     let Some((_, _turn)) = common::gpu() else { return };
-    let (device, queue) = own_device(wgpu::Limits::default());
-    let gpu = Gpu::from_wgpu(device.clone(), queue);
+    let (device, gpu) = own_device(wgpu::Limits::default(), wgpu::Features::empty());
     let mut random = Random::new(47);
     let x = random.points(100, 1, 3.0);
     let c = random.strengths::<f32>(100);

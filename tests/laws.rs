@@ -2,11 +2,11 @@
 //! every device.
 
 use crate::common::{Random, allowed, cpu, on_every_device, relative_error, views};
-use ndarray::{Array1, Array2, ArrayD, Axis, IxDyn};
+use ndarray::{Array1, Array2, ArrayD, Axis, IxDyn, s};
 use num_complex::Complex;
 use proptest::prelude::*;
 use wavemill::nufft::direct;
-use wavemill::{Cpu, Device, ModeOrder, NufftPlan, Real, Sign, Stage};
+use wavemill::{Cpu, Device, Error, ModeOrder, NufftPlan, Real, Sign, Stage};
 
 const CASES: [&[usize]; 3] = [&[151], &[24, 31], &[9, 12, 7]];
 
@@ -128,15 +128,14 @@ fn chunks_of_points_add_up() {
             let mut plan = NufftPlan::<f32>::builder(modes).tolerance(1e-5).batch(6).build(device).unwrap();
             plan.set_points(views(&x)).unwrap();
             let whole = plan.type1(&strengths).unwrap();
-            let part = |range: std::ops::Range<usize>| -> Vec<_> {
-                x.iter().map(|x| x.slice(ndarray::s![range.clone()])).collect()
-            };
+            let part =
+                |range: std::ops::Range<usize>| -> Vec<_> { x.iter().map(|x| x.slice(s![range.clone()])).collect() };
             let mut dropped = plan.accumulate().unwrap();
             dropped.add(part(0..900), &strengths).unwrap();
             let _ = dropped;
             let mut sum = plan.accumulate().unwrap();
             for range in [0..100, 100..100, 100..870, 870..900] {
-                sum.add(part(range.clone()), &strengths.slice(ndarray::s![.., range])).unwrap();
+                sum.add(part(range.clone()), &strengths.slice(s![.., range])).unwrap();
             }
             assert!(sum.add(part(0..10), &strengths).is_err());
             let added = sum.finish().unwrap();
@@ -306,19 +305,39 @@ fn fft_order_is_centred_order_rotated() {
     }
 }
 
+/// Coordinates in the columns of a table, from its end, and strengths with the points along the first axis.
 #[test]
-fn strided_arrays_are_read_and_written_in_place_of_copies() {
-    let mut random = Random::new(31);
-    let x = random.points(50, 2, 3.0);
-    let c = random.strengths::<f64>(50);
-    let mut plan = plan::<f64>(&cpu(), &[6, 8], &x, 1e-9);
-    let expected = plan.type1(&c).unwrap();
-    // Every second element, and modes in Fortran order.
-    let mut wide = Array1::zeros(100);
-    wide.slice_mut(ndarray::s![..;2]).assign(&c);
-    let mut modes = ArrayD::zeros(IxDyn(&[8, 6]));
-    plan.type1_into(&wide.slice(ndarray::s![..;2]), &mut modes.view_mut().reversed_axes()).unwrap();
-    assert_eq!(modes.reversed_axes(), expected);
+fn arrays_at_any_stride_give_the_same_bits() {
+    on_every_device(|device| {
+        let mut random = Random::new(31);
+        let table = Array2::from_shape_simple_fn((900, 2), || random.between(-4.0, 4.0));
+        let strengths = Array2::from_shape_simple_fn((900, 3), || random.complex::<f32>());
+        let columns: Vec<_> = table.columns().into_iter().map(|column| column.slice_move(s![..;-1])).collect();
+        let apart: Vec<_> = columns.iter().map(|column| Array1::from_iter(column.iter().copied())).collect();
+        let mut plan = NufftPlan::<f32>::builder([24, 31]).tolerance(1e-4).batch(3).build(device).unwrap();
+        plan.set_points(views(&apart)).unwrap();
+        let expected = plan.type1(&strengths.t().as_standard_layout()).unwrap();
+        plan.set_points(&columns).unwrap();
+        assert_eq!(plan.type1(&strengths.t()).unwrap(), expected, "{}", device.name());
+        let real = strengths.mapv(|z| z.re);
+        let expected = plan.type1(&real.t().as_standard_layout()).unwrap();
+        assert_eq!(plan.type1(&real.t()).unwrap(), expected, "real, {}", device.name());
+        // Modes in Fortran order.
+        let mut modes = ArrayD::zeros(IxDyn(&[31, 24, 3]));
+        plan.type1_into(&real.t(), &mut modes.view_mut().reversed_axes()).unwrap();
+        assert_eq!(modes.view().reversed_axes(), expected);
+        let values = plan.type2(&expected).unwrap();
+        assert_eq!(plan.type2(&modes.reversed_axes()).unwrap(), values, "type 2, {}", device.name());
+    });
+}
+
+#[test]
+fn bad_coordinates_are_named_at_any_stride() {
+    let mut table = Array2::zeros((600, 2));
+    table[[411, 1]] = f64::NAN;
+    let mut plan = NufftPlan::<f64>::builder([8, 8]).build(&cpu()).unwrap();
+    let error = plan.set_points([table.column(0), table.column(1)]).unwrap_err();
+    assert!(matches!(error, Error::NotFinite { index: 411, axis: 1, .. }), "{error}");
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 mod common;
 mod error_law;
 mod extremes;
+mod fft;
 mod gpu;
 mod hostile;
 mod laws;

@@ -77,11 +77,8 @@ fn pieces_give_what_the_whole_gives() {
     let Some((device, _turn)) = common::gpu() else { return };
     let gpu = Gpu::enumerate().into_iter().find_map(Result::ok).unwrap();
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 16, ..Default::default() };
-    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-    let adapters = pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(wgpu::Backends::all()));
-    let request = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
-    let (own, queue) = pollster::block_on(adapters[0].request_device(&request)).unwrap();
-    let small = Device::from(Gpu::from_wgpu(own, queue));
+    let (_, own) = common::own_device(limits, wgpu::Features::empty());
+    let small = Device::from(own);
     let a = Array2::from_shape_vec((300, 400), numbers::<f32>(1, 300 * 400)).unwrap();
     let b = Array2::from_shape_vec((350, 400), numbers::<f32>(2, 350 * 400)).unwrap();
     let c = Array2::from_shape_vec((300, 350), numbers::<f32>(3, 300 * 350)).unwrap();

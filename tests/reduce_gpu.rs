@@ -54,11 +54,8 @@ fn pieces_give_what_the_whole_gives() {
     let Some((_, _turn)) = common::gpu() else { return };
     let gpu = Gpu::enumerate().into_iter().find_map(Result::ok).unwrap();
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 16, ..Default::default() };
-    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-    let adapters = pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(wgpu::Backends::all()));
-    let request = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
-    let (device, queue) = pollster::block_on(adapters[0].request_device(&request)).unwrap();
-    let (small, large) = (Device::from(Gpu::from_wgpu(device, queue)), Device::from(gpu));
+    let (_, own) = common::own_device(limits, wgpu::Features::empty());
+    let (small, large) = (Device::from(own), Device::from(gpu));
     let mut random = Random::new(8);
     let x = Array3::from_shape_simple_fn((7, 300, 90), || 270.0 + random.unit() as f32).into_dyn();
     let ops =

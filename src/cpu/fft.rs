@@ -92,20 +92,34 @@ impl<T: Real> fmt::Debug for Transform<T> {
 }
 
 /// rustfft's planner, which remembers the plans it made: for small transforms making them costs more than anything else.
-pub(crate) type Planner<T> = Mutex<Option<FftPlanner<T>>>;
+pub(crate) type Planner<T> = Mutex<Option<Remembered<T>>>;
 
-/// Cells up to which a line's plan is remembered, so that the memory of forgotten sizes stays small.
-const REMEMBERED: usize = 4096;
+/// A planner and the lines it made plans for.
+pub(crate) struct Remembered<T: Real> {
+    planner: FftPlanner<T>,
+    lines: Vec<(usize, Sign)>,
+}
+
+/// Cells of the lines remembered together: beyond, all are forgotten. Their plans take 2 to 3 complex numbers a cell.
+const REMEMBERED: usize = 1 << 18;
 
 /// rustfft's plan of one line.
 pub(crate) fn plan<T: Real>(planner: &Planner<T>, cells: usize, sign: Sign) -> Arc<dyn Fft<T>> {
     let mut fresh = None;
     // A planner that panicked half-way is not asked again.
-    let mut shared = planner.lock().ok().filter(|_| cells <= REMEMBERED);
-    let planner = shared.as_deref_mut().unwrap_or(&mut fresh).get_or_insert_with(FftPlanner::new);
+    let mut shared = planner.lock().ok();
+    let remembered = shared.as_deref_mut().unwrap_or(&mut fresh);
+    let full = |known: &Remembered<T>| known.lines.iter().map(|line| line.0).sum::<usize>() + cells > REMEMBERED;
+    if remembered.as_ref().is_some_and(|known| !known.lines.contains(&(cells, sign)) && full(known)) {
+        *remembered = None;
+    }
+    let known = remembered.get_or_insert_with(|| Remembered { planner: FftPlanner::new(), lines: Vec::new() });
+    if !known.lines.contains(&(cells, sign)) {
+        known.lines.push((cells, sign));
+    }
     match sign {
-        Sign::Plus => planner.plan_fft_inverse(cells),
-        Sign::Minus => planner.plan_fft_forward(cells),
+        Sign::Plus => known.planner.plan_fft_inverse(cells),
+        Sign::Minus => known.planner.plan_fft_forward(cells),
     }
 }
 

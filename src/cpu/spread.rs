@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use crate::cpu::{Field, Layout};
@@ -29,11 +30,11 @@ const WAVE: usize = 32;
 pub(crate) const TOGETHER: usize = 4;
 
 /// `grid = Σ_j c[j] φ(l - u_j)`, the halo folded back and zero, for each of some grids in a row; `clean` says that they are
-/// zero already, or hold earlier points to which these are added.
+/// zero already, or hold earlier points to which these are added. Strengths: one grid's a row.
 pub(crate) fn spread<V: Number>(
     field: &Field<V::Real>,
     bins: &Bins<V::Real>,
-    strengths: &[V],
+    strengths: ArrayView2<'_, V>,
     grids: &mut [V],
     clean: bool,
 ) {
@@ -123,7 +124,13 @@ struct Private<V> {
 }
 
 impl<V: Number> Private<V> {
-    fn new(job: &Job, field: &Field<V::Real>, bins: &Bins<V::Real>, strengths: &[V], items: usize) -> Self {
+    fn new(
+        job: &Job,
+        field: &Field<V::Real>,
+        bins: &Bins<V::Real>,
+        strengths: ArrayView2<'_, V>,
+        items: usize,
+    ) -> Self {
         let Field { layout, stencil, .. } = field;
         let (mut origin, mut extents) = ([0; 3], [1; 3]);
         let place = bins.tiling.place(job.tile);
@@ -184,7 +191,7 @@ pub(crate) struct Spread<'a, V: Number> {
     layout: &'a Layout,
     stencil: &'a Stencil<V::Real>,
     bins: &'a Bins<V::Real>,
-    strengths: &'a [V],
+    strengths: ArrayView2<'a, V>,
     points: Range<usize>,
     target: Target<'a, V>,
 }
@@ -210,7 +217,7 @@ impl<V: Number> OverStencils for Spread<'_, V> {
         let mut weights = [[[[V::Real::default(); L]; Q]; D]; PART];
         while let Some(Step { block, count, ahead, coming }) = blocks.next::<D>() {
             fetch.begin(ahead, count);
-            for (gathered, strengths) in gathered.iter_mut().zip(strengths.chunks_exact(bins.len)) {
+            for (gathered, strengths) in gathered.iter_mut().zip(strengths.rows()) {
                 let indices = block.indices();
                 gathered.iter_mut().zip(&indices[..count]).for_each(|(to, &from)| *to = strengths[from as usize]);
             }
@@ -220,7 +227,7 @@ impl<V: Number> OverStencils for Spread<'_, V> {
                 }
                 // The next block's strengths lie far apart: they are on their way while this block is spread.
                 if k < coming {
-                    simd::prefetch(strengths, ahead.indices()[k] as usize);
+                    simd::prefetch_from(&strengths[[0, ahead.indices()[k] as usize]]);
                 }
                 fetch.next(&*target.cells[0]);
                 let offset = block.offsets[k];

@@ -1,6 +1,8 @@
 //! Device memory: creating it with the limits checked, taking numbers there and back, windows onto one transform of a batch.
 
 use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use crate::error::{Error, Result};
@@ -125,6 +127,7 @@ impl Context {
     /// Copies elements to the beginning of a buffer.
     pub(super) fn write<E: bytemuck::Pod>(&self, what: &str, buffer: &wgpu::Buffer, elements: &[E]) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(elements);
+        self.transferred.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         for (index, piece) in bytes.chunks(PIECE as usize).enumerate() {
             self.checked(what, || self.queue.write_buffer(buffer, index as u64 * PIECE, piece))?;
             // A full piece's staging memory is let go of before the next one takes its own.
@@ -146,6 +149,7 @@ impl Context {
         if whole == 0 {
             return Ok(());
         }
+        self.transferred.fetch_add(whole, Ordering::Relaxed);
         let kept = lock(&self.staging).take().filter(|staging| staging.size() >= whole.min(PIECE));
         let staging = match kept {
             Some(staging) => staging,
@@ -176,17 +180,17 @@ impl Context {
         Ok(())
     }
 
-    /// The part of a buffer that holds the `item`-th transform's `count` numbers, and the index of the first of them there:
-    /// bindings begin at multiples of an alignment.
+    /// The part of a buffer that holds some transforms' numbers, `count` each, and the index of the first of them there: bindings
+    /// begin at multiples of an alignment.
     pub(super) fn window<'a, T: Real>(
         &self,
         what: &'static str,
         buffer: &'a wgpu::Buffer,
-        item: usize,
+        items: Range<usize>,
         count: usize,
     ) -> Result<(wgpu::BindingResource<'a>, u32)> {
         let one = complex_bytes::<T>();
-        let (begin, end) = (item as u64 * count as u64 * one, (item as u64 + 1) * count as u64 * one);
+        let (begin, end) = (items.start as u64 * count as u64 * one, items.end as u64 * count as u64 * one);
         if end > buffer.size() {
             return Err(Error::shape(
                 what,

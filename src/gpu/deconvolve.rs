@@ -1,12 +1,15 @@
 //! Deconvolution on the device, from spectrum to modes and back.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::backend::Design;
 use crate::error::{Error, Result};
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate};
+use crate::gpu::uniform::Fine;
+use crate::nufft::Stage;
 use crate::real::Real;
 
 /// Lanes of a workgroup.
@@ -26,15 +29,21 @@ pub(super) struct Prepared<T> {
     bins: wgpu::Buffer,
     /// Factors in the same order; 1 for an axis that is missing.
     factors: wgpu::Buffer,
-    /// Modes on each axis.
-    modes: [u32; 3],
+    /// As the shader lays them out, for items from the first number of their binding on.
+    numbers: [u32; 8],
+    params: wgpu::Buffer,
     count: usize,
     kind: PhantomData<T>,
 }
 
 impl<T: Real> Prepared<T> {
-    /// `placed` says where the transform leaves a bin.
-    pub(super) fn new(context: &Context, design: &Design<'_, T>, placed: impl Fn(usize) -> usize) -> Result<Self> {
+    /// For grids of so many cells; `placed` says where the transform leaves a bin of an axis.
+    pub(super) fn new(
+        context: &Context,
+        design: &Design<'_, T>,
+        [z, y, x]: [u32; 3],
+        placed: impl Fn(usize, usize) -> usize,
+    ) -> Result<Self> {
         let count = design.mode_count();
         if u32::try_from(count).is_err() {
             return Err(Error::TooLarge {
@@ -46,11 +55,13 @@ impl<T: Real> Prepared<T> {
         let missing = 3 - design.modes.len();
         let mut modes = [1; 3];
         let (mut bins, mut factors) = (vec![0; missing], vec![T::one(); missing]);
-        for (axis, length) in design.modes.iter().zip(&mut modes[missing..]) {
+        for (at, (axis, length)) in design.modes.iter().zip(&mut modes[missing..]).enumerate() {
             *length = axis.count() as u32;
-            bins.extend((0..axis.count()).map(|mode| placed(axis.bin(mode)) as u32));
+            bins.extend((0..axis.count()).map(|mode| placed(at, axis.bin(mode)) as u32));
             factors.extend((0..axis.count()).map(|mode| axis.factor(mode)));
         }
+        let [a, b, c] = modes;
+        let numbers = [a, b, c, count as u32, z, y, x, 0];
         let source = source::<T>();
         let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Read, Slot::Write];
         Ok(Self {
@@ -58,74 +69,68 @@ impl<T: Real> Prepared<T> {
             back: context.kernel(&source, "back", &slots)?,
             bins: context.table("the bins of modes", &bins)?,
             factors: context.table("the factors of modes", &factors)?,
-            modes,
+            numbers,
+            params: context.uniform(&numbers)?,
             count,
             kind: PhantomData,
         })
     }
 
-    /// Both directions; `clear` names the grid if modes are scattered into it.
-    #[expect(clippy::too_many_arguments, reason = "the two directions differ in each of them")]
-    fn dispatch(
-        &self,
-        context: &Context,
-        what: &str,
-        kernel: &Kernel,
-        extents: &[u32; 3],
-        base: u32,
-        arrays: [wgpu::BindingResource<'_>; 2],
-        clear: Option<&wgpu::Buffer>,
-    ) -> Result<()> {
-        let ([a, b, c], [z, y, x]) = (self.modes, *extents);
-        let params = context.uniform(&[a, b, c, self.count as u32, z, y, x, base])?;
-        let [from, to] = arrays;
-        let tables = [&params, &self.bins, &self.factors].map(|buffer| buffer.as_entire_binding());
-        let group = context.bind(what, kernel, tables.into_iter().chain([from, to]).collect())?;
-        context.run(what, |encoder| {
-            if let Some(grid) = clear {
-                encoder.clear_buffer(grid, 0, None);
-            }
-            let mut pass =
-                encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(what), timestamp_writes: None });
-            let (x, y) = folded(self.count.div_ceil(LANES));
-            pass.set_pipeline(&kernel.pipeline);
-            pass.set_bind_group(0, &group, &[]);
-            pass.dispatch_workgroups(x, y, 1);
-        })
-    }
-
-    /// Writes the modes of one item.
+    /// Writes the modes of some items.
     pub(super) fn forward(
         &self,
         context: &Context,
-        extents: &[u32; 3],
-        grid: &wgpu::Buffer,
+        fine: &mut Fine<T>,
         modes: &wgpu::Buffer,
-        item: usize,
+        items: Range<usize>,
+    ) -> Result<()> {
+        self.dispatch(context, &self.forward, "deconvolve", fine, modes, items)
+    }
+
+    /// Overwrites grids with the modes of some items: all cells, or `sparse`ly those where modes lie.
+    pub(super) fn back(
+        &self,
+        context: &Context,
+        sparse: bool,
+        modes: &wgpu::Buffer,
+        items: Range<usize>,
+        fine: &mut Fine<T>,
+    ) -> Result<()> {
+        let what = "deconvolve_back";
+        if !sparse {
+            let Fine { buffer, queue, .. } = fine;
+            queue.record(context, what, |encoder| encoder.clear_buffer(buffer, 0, None))?;
+        }
+        self.dispatch(context, &self.back, what, fine, modes, items)
+    }
+
+    fn dispatch(
+        &self,
+        context: &Context,
+        kernel: &Kernel,
+        what: &'static str,
+        fine: &mut Fine<T>,
+        modes: &wgpu::Buffer,
+        items: Range<usize>,
     ) -> Result<()> {
         if self.count == 0 {
             return context.alive();
         }
-        let (window, base) = context.window::<T>("modes", modes, item, self.count)?;
-        let arrays = [grid.as_entire_binding(), window];
-        self.dispatch(context, "deconvolve", &self.forward, extents, base, arrays, None)
-    }
-
-    /// Overwrites the grid with the modes of one item.
-    pub(super) fn back(
-        &self,
-        context: &Context,
-        extents: &[u32; 3],
-        modes: &wgpu::Buffer,
-        item: usize,
-        grid: &wgpu::Buffer,
-    ) -> Result<()> {
-        let what = "deconvolve_back";
-        if self.count == 0 {
-            return context.run(what, |encoder| encoder.clear_buffer(grid, 0, None));
-        }
-        let (window, base) = context.window::<T>("modes", modes, item, self.count)?;
-        let arrays = [window, grid.as_entire_binding()];
-        self.dispatch(context, what, &self.back, extents, base, arrays, Some(grid))
+        let count = items.len() as u32;
+        let (modes, base) = context.window::<T>("modes", modes, items, self.count)?;
+        let params = match base {
+            0 => &self.params,
+            _ => &context.uniform(&[&self.numbers[..7], &[base]].concat())?,
+        };
+        let grid = fine.buffer.as_entire_binding();
+        let arrays = if std::ptr::eq(kernel, &*self.forward) { [grid, modes] } else { [modes, grid] };
+        let tables = [params, &self.bins, &self.factors].map(|buffer| buffer.as_entire_binding());
+        let group = context.bind(what, kernel, tables.into_iter().chain(arrays).collect())?;
+        fine.queue.pass(context, Stage::Deconvolve, what, |pass| {
+            let (x, y) = folded(self.count.div_ceil(LANES));
+            pass.set_pipeline(&kernel.pipeline);
+            pass.set_bind_group(0, &group, &[]);
+            pass.dispatch_workgroups(x, y, count);
+        })
     }
 }

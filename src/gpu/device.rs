@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,12 @@ pub(super) struct Context {
     pub(super) kernels: Mutex<HashMap<String, Arc<Kernel>>>,
     /// The staging buffer of the last download: mapping fresh pages costs more than the copy.
     pub(super) staging: Mutex<Option<wgpu::Buffer>>,
+    /// Whether its timestamps can be believed.
+    pub(super) stamped: AtomicBool,
+    /// Submissions so far.
+    pub(super) submissions: AtomicU64,
+    /// Bytes taken to the device and back so far.
+    pub(super) transferred: AtomicU64,
     /// Why the device is lost, once it is.
     lost: Arc<OnceLock<String>>,
     /// An error that no scope caught.
@@ -104,6 +111,9 @@ impl Context {
             features: device.features(),
             kernels: Mutex::default(),
             staging: Mutex::default(),
+            stamped: AtomicBool::new(device.features().contains(wgpu::Features::TIMESTAMP_QUERY)),
+            submissions: AtomicU64::new(0),
+            transferred: AtomicU64::new(0),
             lost: Arc::default(),
             fault: Arc::default(),
             device,
@@ -191,6 +201,7 @@ impl Context {
         self.checked(what, || {
             let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(what) });
             record(&mut encoder);
+            self.submissions.fetch_add(1, Ordering::Relaxed);
             self.queue.submit([encoder.finish()])
         })
     }

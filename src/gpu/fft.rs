@@ -1,95 +1,642 @@
-//! The uniform transform of a grid on the device: it is taken to the host, transformed by the CPU's twin, and taken back.
+//! The uniform transform on the device: axes cut into lines that fit workgroup memory, the passes over them, their shaders.
+
+use std::sync::Arc;
 
 use num_complex::Complex;
 
-use crate::backend::Design;
-use crate::cpu::fft::Transform;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::buffer::complex_bytes;
 use crate::gpu::device::Context;
-use crate::nufft::{ModeAxis, Sign, Stage, Timings};
+use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate, roomy, unrolled};
+use crate::gpu::queue::Queue;
+use crate::nufft::{Sign, Stage};
 use crate::real::Real;
 
-/// A fine grid in device memory, in C order, and its copy on the host while it is transformed.
+/// Lanes of a workgroup at most: what every device has.
+const LANES: usize = 256;
+/// Workgroup memory taken at most; more leaves room for fewer groups at a time.
+const MEMORY: u32 = 32 << 10;
+/// Numbers a workgroup takes at least, so that short lines fill it.
+const NUMBERS: usize = 1024;
+/// Neighbouring lines a workgroup takes of a strided axis, in bytes: some whole sectors of memory.
+const SECTORS: usize = 128;
+
+/// An axis of a grid, or of its kept modes: bins from `head` to `tail` are zero, or not wanted.
+#[derive(Debug, Clone)]
+struct Axis {
+    cells: usize,
+    stride: usize,
+    /// Lengths of the passes, the first over the largest stride.
+    factors: Vec<usize>,
+    head: usize,
+    tail: usize,
+}
+
+impl Axis {
+    /// Product of the factors after this one: the stride of its lines within the axis.
+    fn rest(&self, pass: usize) -> usize {
+        self.factors[pass + 1..].iter().product()
+    }
+
+    /// Where the passes leave a bin: the digits of its number, the lowest one first.
+    fn placed(&self, bin: usize) -> usize {
+        let mut left = bin;
+        (0..self.factors.len()).fold(0, |place, pass| {
+            let digit = left % self.factors[pass];
+            left /= self.factors[pass];
+            place + digit * self.rest(pass)
+        })
+    }
+
+    /// Which of the last pass's numbers hold wanted bins, from the wanted bins of the axis: numbers `head..tail` do not.
+    fn wanted(&self) -> (usize, usize) {
+        let last = self.factors.last().copied().unwrap_or(1);
+        let below = self.cells / last;
+        let (head, tail) = (self.head.div_ceil(below), self.tail / below);
+        if head < tail { (head, tail) } else { (last, last) }
+    }
+
+    /// The lines over this axis while another one is transformed, before or after its own transform.
+    fn lines(&self, transformed: bool) -> Vec<Lines> {
+        if !transformed {
+            return vec![Lines::all(self.cells, self.stride)];
+        }
+        let last = self.factors.last().copied().unwrap_or(1);
+        let (head, tail) = self.wanted();
+        vec![
+            Lines { count: head + last - tail, head, skip: tail - head, strides: [self.stride; 2], rest: false },
+            Lines::all(self.cells / last, self.stride * last),
+        ]
+    }
+}
+
+/// Lines side by side: the first `head` of `count` in a row, the others `skip` further on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lines {
+    count: usize,
+    head: usize,
+    skip: usize,
+    /// Where they are read, and where they are written.
+    strides: [usize; 2],
+    /// Whether their number is that within what later passes of the same axis transform.
+    rest: bool,
+}
+
+impl Lines {
+    fn all(count: usize, stride: usize) -> Self {
+        Self { count, head: count, skip: 0, strides: [stride; 2], rest: false }
+    }
+
+    /// Both as one, if the other ones begin where these end.
+    fn with(&self, next: &Self) -> Option<Self> {
+        let whole = |lines: &Self| lines.skip == 0 && !lines.rest;
+        let follows = (0..2).all(|side| next.strides[side] == self.strides[side] * self.count);
+        let count = self.count * next.count;
+        (whole(self) && whole(next) && follows).then_some(Self { count, head: count, ..*self })
+    }
+}
+
+/// Where roots of unity between passes come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Between {
+    None,
+    /// After the line's transform: its number times that of the line.
+    After,
+    Before,
+}
+
+/// Which memory a pass reads and writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    InPlace,
+    ToScratch,
+    InScratch,
+    FromScratch,
+}
+
+/// Transforms of many lines of one length.
+#[derive(Debug, Clone)]
+struct Pass {
+    length: usize,
+    /// Neighbouring lines by increasing stride where they are read.
+    lines: Vec<Lines>,
+    /// From one number of a line to the next, where it is read and where it is written.
+    strides: [usize; 2],
+    /// Numbers that are zero where they are read, and those that are not written.
+    holes: [(usize, usize); 2],
+    between: Between,
+    /// Of the longer line that this pass and the later ones of its axis transform.
+    modulus: usize,
+    memory: Memory,
+}
+
+impl Pass {
+    fn count(&self) -> usize {
+        self.lines.iter().map(|lines| lines.count).product()
+    }
+
+    /// The transpose: a transform's passes backwards, each transposed, are the transform with bins where cells were.
+    fn transposed(&self) -> Self {
+        let between = if self.between == Between::None { Between::None } else { Between::Before };
+        Self { holes: [self.holes[1], self.holes[0]], between, ..self.clone() }
+    }
+}
+
+/// What a device's workgroups can hold.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    numbers: usize,
+    /// Bytes of a number.
+    bytes: usize,
+    lanes: usize,
+}
+
+impl Room {
+    fn of<T: Real>(limits: &wgpu::Limits) -> Self {
+        let bytes = complex_bytes::<T>() as usize;
+        let numbers = limits.max_compute_workgroup_storage_size.min(MEMORY) as usize / bytes;
+        let lanes = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x) as usize;
+        Self { numbers, bytes, lanes: lanes.min(LANES) }
+    }
+
+    /// The longest line of a pass. Two neighbours at least share a sector where lines are strided.
+    fn longest(&self, stride: usize) -> usize {
+        if stride == 1 { self.numbers } else { self.numbers / 2 }
+    }
+
+    /// The lengths of the passes over an axis, of even size as far as may be.
+    fn factors(&self, cells: usize, stride: usize) -> Option<Vec<usize>> {
+        if cells <= self.longest(stride) {
+            return Some(vec![cells]);
+        }
+        // The first passes' lines are strided whatever the axis is.
+        let (first, last) = (self.longest(2), self.longest(stride));
+        let passes = 1 + (1..).find(|&passes| first.saturating_pow(passes).saturating_mul(last) >= cells)?;
+        for passes in passes as usize..8 {
+            let mut factors = Vec::new();
+            let mut left = cells;
+            for pass in 0..passes - 1 {
+                let even = (left as f64).powf(1.0 / (passes - pass) as f64);
+                let off = |factor: usize| ((factor as f64).ln() - even.ln()).abs();
+                let divisors = (1..=first.min(left)).filter(|factor| left.is_multiple_of(*factor));
+                let factor = divisors.min_by(|&a, &b| off(a).total_cmp(&off(b)))?;
+                factors.push(factor);
+                left /= factor;
+            }
+            factors.push(left);
+            if left <= last {
+                factors.retain(|&factor| factor > 1);
+                return Some(factors);
+            }
+        }
+        None
+    }
+}
+
+/// The passes over a grid in C order, and where they leave bins.
 #[derive(Debug)]
-pub struct Fine<T> {
-    pub(super) buffer: wgpu::Buffer,
-    host: Vec<Complex<T>>,
+struct Plan {
+    axes: Vec<Axis>,
+    passes: Vec<Pass>,
 }
 
-/// Bytes of a grid, on the device and again on the host.
-pub(super) fn bytes<T: Real>(grid: &[usize]) -> u64 {
-    2 * grid.iter().fold(complex_bytes::<T>(), |bytes, &cells| bytes.saturating_mul(cells as u64))
-}
+impl Plan {
+    /// From cells to the wanted bins of each axis, those from 0 on before those below; `natural` says that bins shall lie where cells
+    /// did, which takes scratch memory where an axis takes several passes. Else they lie where [`Plan::placed`] says.
+    fn new(room: &Room, grid: &[usize], wanted: &[[usize; 2]], batch: usize, natural: bool) -> Result<Self> {
+        let mut axes = Vec::new();
+        for (at, (&cells, [low, high])) in grid.iter().zip(wanted).enumerate() {
+            let stride = grid[at + 1..].iter().product();
+            let refused = || Error::parameter("the length of an axis", "a product of powers of 2, 3 and 5", cells);
+            if radices(cells).is_none() {
+                return Err(refused());
+            }
+            let factors = room.factors(cells, stride).ok_or_else(refused)?;
+            axes.push(Axis { cells, stride, factors, head: *low, tail: cells - high });
+        }
+        let whole = grid.iter().product::<usize>();
+        let mut passes = Vec::new();
+        for at in (0..axes.len()).rev() {
+            for pass in 0..axes[at].factors.len() {
+                passes.push(Self::pass(&axes, at, pass, [whole, batch], natural));
+            }
+        }
+        passes.retain(|pass| pass.length > 1);
+        Ok(Self { axes, passes })
+    }
 
-impl<T: Real> Fine<T> {
-    pub(super) fn new(context: &Context, cells: usize) -> Result<Self> {
-        let what = "the fine grid";
-        let bytes = (cells as u64).saturating_mul(complex_bytes::<T>());
-        context.bindable(what, bytes)?;
-        Ok(Self { buffer: context.storage(what, bytes)?, host: vec![Complex::default(); cells] })
+    fn pass(axes: &[Axis], at: usize, pass: usize, [whole, batch]: [usize; 2], natural: bool) -> Pass {
+        let axis = &axes[at];
+        let (length, rest, last) = (axis.factors[pass], axis.rest(pass), axis.factors.len() - 1);
+        let others = axes.iter().enumerate().filter(|(other, _)| *other != at);
+        let mut lines: Vec<Lines> = others.flat_map(|(other, axis)| axis.lines(other > at)).collect();
+        lines.push(Lines::all(batch, whole));
+        lines.push(Lines { rest: rest > 1, ..Lines::all(rest, axis.stride) });
+        // The last pass of an axis puts each bin where a cell was.
+        let moves = natural && last > 0 && pass == last;
+        for earlier in 0..pass {
+            let natural: usize = axis.factors[..earlier].iter().product();
+            let stride = axis.stride * axis.rest(earlier);
+            let written = if moves { axis.stride * natural } else { stride };
+            lines.push(Lines { strides: [stride, written], ..Lines::all(axis.factors[earlier], stride) });
+        }
+        lines.retain(|lines| lines.count != 1 || lines.skip > 0 && lines.head == 0);
+        lines.sort_by_key(|lines| lines.strides[0]);
+        let mut merged: Vec<Lines> = Vec::new();
+        for lines in lines {
+            match merged.last().and_then(|before| before.with(&lines)) {
+                Some(both) => *merged.last_mut().expect("there is one") = both,
+                None => merged.push(lines),
+            }
+        }
+        let stride = axis.stride * rest;
+        let written = if moves { axis.stride * (axis.cells / length) } else { stride };
+        let hole = if pass == last { axis.wanted() } else { (length, length) };
+        Pass {
+            length,
+            lines: merged,
+            strides: [stride, written],
+            holes: [(length, length), hole],
+            between: if rest > 1 { Between::After } else { Between::None },
+            modulus: length * rest,
+            memory: match (natural && last > 0, pass) {
+                (false, _) => Memory::InPlace,
+                (true, 0) => Memory::ToScratch,
+                (true, pass) if pass == last => Memory::FromScratch,
+                _ => Memory::InScratch,
+            },
+        }
     }
 }
 
-/// The transform of one plan.
+/// The radices of a line's stages, the largest first; none for lengths with other factors.
+fn radices(length: usize) -> Option<Vec<usize>> {
+    let mut left = length;
+    let mut found = Vec::new();
+    if length == 0 {
+        return None;
+    }
+    for radix in [8, 5, 4, 3, 2] {
+        while left.is_multiple_of(radix) {
+            found.push(radix);
+            left /= radix;
+        }
+    }
+    (left == 1).then_some(found)
+}
+
+/// How the workgroups of a pass are laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Layout {
+    length: usize,
+    radices: Vec<usize>,
+    columns: usize,
+    /// Lanes of one line.
+    lanes: usize,
+    axes: usize,
+    /// The axis of lines that counts what later passes transform.
+    rest: Option<usize>,
+    between: Between,
+    apart: bool,
+    fine: usize,
+}
+
+impl Layout {
+    fn new(room: &Room, pass: &Pass) -> Self {
+        let length = pass.length;
+        let radices = radices(length).unwrap_or_default();
+        let largest = radices.first().copied().unwrap_or(1);
+        // Of a strided axis some neighbours, of short lines enough to fill a workgroup.
+        let strided = if pass.strides.contains(&1) && pass.strides == [1, 1] { 1 } else { SECTORS / room.bytes };
+        let wished = strided.max(NUMBERS / length).min(room.numbers / length).min(pass.count()).max(1);
+        let columns = (1 << wished.ilog2()).min(room.lanes);
+        let butterflies = length / largest;
+        let rounds = (butterflies * columns).div_ceil(room.lanes);
+        Self {
+            length,
+            radices,
+            columns,
+            lanes: butterflies.div_ceil(rounds),
+            axes: pass.lines.len(),
+            rest: pass.lines.iter().position(|lines| lines.rest),
+            between: pass.between,
+            apart: matches!(pass.memory, Memory::ToScratch | Memory::FromScratch),
+            fine: fine(pass.modulus),
+        }
+    }
+
+    fn source<T: Real>(&self) -> Source {
+        let Self { length, columns, lanes, axes, rest, between, apart, fine, .. } = self;
+        let rest = rest.map_or("none".into(), |rest| rest.to_string());
+        let name = format!(
+            "fft {length} x{columns} lanes {lanes} axes {axes} rest {rest} {between:?} apart {apart} fine {fine}"
+        );
+        let place = unrolled(0..self.axes, |axis| {
+            let counted = if self.rest == Some(axis) { "place.rest = i;\n        " } else { "" };
+            format!(
+                "{{\n        let axis = params.axes[{axis}];\n        let i = left % axis.count;\n        left /= axis.count;\n        {counted}let cell = select(i + axis.skip, i, i < axis.head);\n        place.input += cell * axis.input_stride;\n        place.output += cell * axis.output_stride;\n    }}"
+            )
+        });
+        let (taken, given) = match self.between {
+            Between::None => ("select(z, z.yx, params.exchanged != 0u)", "value"),
+            Between::After => ("select(z, z.yx, params.exchanged != 0u)", "times(value, root(place.rest * index))"),
+            Between::Before => ("times(select(z, z.yx, params.exchanged != 0u), root(place.rest * index))", "value"),
+        };
+        let input = "@group(0) @binding(3) var<storage, read> input: array<Complex>;";
+        let number = |x: f64| format!("Real({x:?}{})", if T::NAME == "f64" { "lf" } else { "" });
+        let turn = std::f64::consts::TAU;
+        let values = [
+            ("LENGTH", length.to_string()),
+            ("COLUMNS", columns.to_string()),
+            ("LANES", lanes.to_string()),
+            ("FINE", fine.to_string()),
+            ("AXES", axes.max(&1).to_string()),
+            ("INPUT", if *apart { input.into() } else { String::new() }),
+            ("SOURCE", if *apart { "input" } else { "output" }.into()),
+            ("TILE", (length * columns).to_string()),
+            ("HALF", number(0.5)),
+            ("SIN_3", number((turn / 3.0).sin())),
+            ("COS_5", number((turn / 5.0).cos())),
+            ("COS_10", number((turn / 10.0).cos())),
+            ("SIN_5", number((turn / 5.0).sin())),
+            ("SIN_10", number((turn / 10.0).sin())),
+            ("SIN_8", number(std::f64::consts::FRAC_1_SQRT_2)),
+            ("PLACE", place),
+            ("TAKEN", taken.into()),
+            ("GIVEN", given.into()),
+            ("WORKGROUP", (lanes * columns).to_string()),
+            ("STAGES", self.stages()),
+        ];
+        generate::<T>(name, include_str!("../../shaders/fft.wgsl"), &values)
+    }
+
+    /// The stages, unrolled: each lane's butterflies are read, transformed, and written when all have been read.
+    fn stages(&self) -> String {
+        let mut text = String::new();
+        let mut before = 1;
+        for (stage, &radix) in self.radices.iter().enumerate() {
+            let butterflies = self.length / radix;
+            let (first, last) = (stage == 0, stage + 1 == self.radices.len());
+            let rounds = butterflies.div_ceil(self.lanes);
+            let whole = rounds * self.lanes == butterflies;
+            text += &format!("// Stage {stage}: radix {radix} after {before}\n    ");
+            for round in 0..rounds {
+                let t = format!("t{stage}_{round}");
+                let at = format!("first + {}u", round * self.lanes);
+                // A lane without a butterfly reads the last one's again.
+                let at = if whole { at } else { format!("min({at}, {}u)", butterflies - 1) };
+                text += &format!("let {t} = {at};\n    ");
+                let numbers = (0..radix).map(|i| {
+                    let index = format!("{t} + {}u", i * butterflies);
+                    let number = if first {
+                        format!("take(place, {index})")
+                    } else {
+                        format!("tile[({index}) * COLUMNS + column]")
+                    };
+                    match i {
+                        _ if before == 1 || i == 0 => number,
+                        _ => {
+                            let step = i * (self.length / (before * radix));
+                            format!("times({number}, roots[{t} % {before}u * {step}u])")
+                        }
+                    }
+                });
+                let numbers = numbers.collect::<Vec<_>>().join(", ");
+                text += &format!("let v{stage}_{round} = dft{radix}(array<Complex, {radix}>({numbers}));\n    ");
+            }
+            if !first && !last {
+                text += "workgroupBarrier();\n    ";
+            }
+            for round in 0..rounds {
+                let guard = match (last, whole) {
+                    (true, true) => "there".into(),
+                    (true, false) => format!("there && first + {}u < {butterflies}u", round * self.lanes),
+                    (false, true) => String::new(),
+                    (false, false) => format!("first + {}u < {butterflies}u", round * self.lanes),
+                };
+                if !guard.is_empty() {
+                    text += &format!("if ({guard}) {{\n    ");
+                }
+                for i in 0..radix {
+                    let t = format!("t{stage}_{round}");
+                    text += &if last {
+                        format!("    give(place, {t} + {}u, v{stage}_{round}[{i}]);\n    ", i * butterflies)
+                    } else {
+                        let index =
+                            format!("{t} / {before}u * {}u + {t} % {before}u + {}u", before * radix, i * before);
+                        format!("    tile[({index}) * COLUMNS + column] = v{stage}_{round}[{i}];\n    ")
+                    };
+                }
+                if !guard.is_empty() {
+                    text += "}\n    ";
+                }
+            }
+            if !last {
+                text += "workgroupBarrier();\n    ";
+            }
+            before *= radix;
+        }
+        text
+    }
+}
+
+/// Shaders of lines of every radix and of some lengths that plans come to, on small devices and large ones.
+pub(super) fn sources() -> Vec<Source> {
+    fn of<T: Real>(sources: &mut Vec<Source>) {
+        for limits in [wgpu::Limits::default(), roomy()] {
+            let room = Room::of::<T>(&limits);
+            for grid in
+                [&[2][..], &[30], &[8, 60], &[2000], &[40, 2048], &[5, 9, 16], &[1 << 20], &[25, 46_656], &[1 << 23]]
+            {
+                let all: Vec<[usize; 2]> = grid.iter().map(|&cells| [cells, 0]).collect();
+                for natural in [false, true] {
+                    let plan = Plan::new(&room, grid, &all, 3, natural).expect("lengths with small factors");
+                    for pass in &plan.passes {
+                        sources.push(Layout::new(&room, pass).source::<T>());
+                        sources.push(Layout::new(&room, &pass.transposed()).source::<T>());
+                    }
+                }
+            }
+        }
+    }
+    let mut sources = Vec::new();
+    of::<f32>(&mut sources);
+    of::<f64>(&mut sources);
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    sources.dedup_by(|a, b| a.name == b.name);
+    sources
+}
+
+/// Roots in the fine table for a longer line: about as many as in the coarse one.
+fn fine(modulus: usize) -> usize {
+    1 << modulus.ilog2().div_ceil(2)
+}
+
+/// `exp(2πi m/n)`.
+fn root<T: Real>(m: usize, n: usize) -> Complex<T> {
+    let (sin, cos) = (std::f64::consts::TAU * (m as f64 / n as f64)).sin_cos();
+    Complex::new(T::nearest(cos), T::nearest(sin))
+}
+
+/// A pass ready to run.
 #[derive(Debug)]
-pub(super) struct Prepared<T: Real> {
-    transform: Transform<T>,
+struct Ready {
+    kernel: Arc<Kernel>,
+    roots: wgpu::Buffer,
+    /// For one sign and for the other, at the stride uniforms are aligned to.
+    params: wgpu::Buffer,
+    stride: u32,
+    /// Of one grid.
+    lines: usize,
+    /// Lines of a workgroup.
+    columns: usize,
+    memory: Memory,
 }
 
-impl<T: Real> Prepared<T> {
-    pub(super) fn new(design: &Design<'_, T>) -> Self {
-        let grid = design.grid;
-        let strides: Vec<usize> = (0..grid.len()).map(|axis| grid[axis + 1..].iter().product()).collect();
-        let kept: Vec<usize> = design.modes.iter().map(ModeAxis::count).collect();
-        let transform = Transform::new(grid, &strides, &kept, design.order);
-        transform.ready(design.sign);
-        Self { transform }
+impl Ready {
+    fn new<T: Real>(context: &Context, room: &Room, pass: &Pass, batch: usize) -> Result<Self> {
+        let layout = Layout::new(room, pass);
+        let mut slots = vec![Slot::Call, Slot::Read, Slot::Write];
+        slots.extend(layout.apart.then_some(Slot::Read));
+        let kernel = context.kernel(&layout.source::<T>(), "main", &slots)?;
+        let (length, fine) = (pass.length, layout.fine);
+        let mut roots: Vec<Complex<T>> = (0..length).map(|m| root(m, length)).collect();
+        roots.extend((0..fine).map(|m| root::<T>(m, pass.modulus)));
+        roots.extend((0..pass.modulus.div_ceil(fine)).map(|m| root::<T>(m * fine, pass.modulus)));
+
+        let [(read_head, read_tail), (write_head, write_tail)] = pass.holes;
+        let [input, output] = pass.strides;
+        let numbers = |exchanged: usize| {
+            let mut numbers =
+                vec![pass.count(), exchanged, input, output, read_head, read_tail, write_head, write_tail];
+            for Lines { count, head, skip, strides: [input, output], .. } in &pass.lines {
+                numbers.extend([*count, *head, *skip, *input, *output, 0, 0, 0]);
+            }
+            numbers.resize(numbers.len().max(16), 0);
+            numbers.into_iter().map(|number| number as u32).collect::<Vec<_>>()
+        };
+        let align = context.limits.min_uniform_buffer_offset_alignment as usize / 4;
+        let mut params = numbers(0);
+        let stride = params.len().next_multiple_of(align);
+        params.resize(stride, 0);
+        params.extend(numbers(1));
+        params.resize(2 * stride, 0);
+        Ok(Self {
+            kernel,
+            roots: context.table("roots of unity", &roots)?,
+            params: context.uniform(&params)?,
+            stride: 4 * stride as u32,
+            lines: pass.count() / batch,
+            columns: layout.columns,
+            memory: pass.memory,
+        })
+    }
+}
+
+/// Uniform transforms of grids in one buffer.
+#[derive(Debug)]
+pub(crate) struct Passes {
+    axes: Vec<Axis>,
+    forward: Vec<Ready>,
+    backward: Vec<Ready>,
+}
+
+impl Passes {
+    /// Between the cells of up to `batch` grids one after another and their kept bins, `[low, high]` of each axis: from 0 on, and below. Bins lie where [`Passes::placed`]
+    /// says.
+    pub(super) fn pruned<T: Real>(
+        context: &Context,
+        grid: &[usize],
+        kept: &[[usize; 2]],
+        batch: usize,
+    ) -> Result<Self> {
+        let room = Room::of::<T>(&context.limits);
+        let Plan { axes, passes } = Plan::new(&room, grid, kept, batch, false)?;
+        let forward = passes.iter().map(|pass| Ready::new::<T>(context, &room, pass, batch)).collect::<Result<_>>()?;
+        let backward = passes.iter().rev().map(|pass| Ready::new::<T>(context, &room, &pass.transposed(), batch));
+        Ok(Self { axes, backward: backward.collect::<Result<_>>()?, forward })
     }
 
-    /// Where the transform leaves a bin of an axis.
-    pub(super) fn placed(&self, bin: usize) -> usize {
-        self.transform.placed(bin)
+    /// Of `batch` grids one after another, bins in the place of cells.
+    pub(super) fn natural<T: Real>(context: &Context, grid: &[usize], batch: usize) -> Result<Self> {
+        let room = Room::of::<T>(&context.limits);
+        let all: Vec<[usize; 2]> = grid.iter().map(|&cells| [cells, 0]).collect();
+        let Plan { axes, passes } = Plan::new(&room, grid, &all, batch, true)?;
+        let forward = passes.iter().map(|pass| Ready::new::<T>(context, &room, pass, batch)).collect::<Result<_>>()?;
+        Ok(Self { axes, forward, backward: Vec::new() })
     }
 
-    /// From grid to spectrum.
+    /// Whether some axis takes several passes, which need scratch memory to end in natural order.
+    pub(crate) fn split(&self) -> bool {
+        self.axes.iter().any(|axis| axis.factors.len() > 1)
+    }
+
+    /// Lengths of the passes, for people.
+    pub(crate) fn lengths(&self) -> String {
+        let axis = |axis: &Axis| axis.factors.iter().map(ToString::to_string).collect::<Vec<_>>().join("·");
+        self.axes.iter().map(axis).collect::<Vec<_>>().join(" x ")
+    }
+
+    /// Where a bin of an axis lies in the spectrum.
+    pub(super) fn placed(&self, axis: usize, bin: usize) -> usize {
+        self.axes[axis].placed(bin)
+    }
+
+    /// Records the transform from cells to bins.
     pub(super) fn forward(
         &self,
         context: &Context,
-        fine: &mut Fine<T>,
+        queue: &mut Queue,
+        [numbers, scratch]: [&wgpu::Buffer; 2],
+        items: usize,
         sign: Sign,
-        timings: &mut Timings,
     ) -> Result<()> {
-        on_the_host(context, fine, timings, |cells| {
-            self.transform.forward(cells, sign);
-            self.transform.slowest(cells, sign);
-        })
+        record(context, &self.forward, queue, [numbers, scratch], items, sign)
     }
 
-    /// From spectrum to grid.
+    /// Records the transform from bins to cells.
     pub(super) fn backward(
         &self,
         context: &Context,
-        fine: &mut Fine<T>,
+        queue: &mut Queue,
+        numbers: &wgpu::Buffer,
+        items: usize,
         sign: Sign,
-        timings: &mut Timings,
     ) -> Result<()> {
-        on_the_host(context, fine, timings, |cells| {
-            self.transform.slowest(cells, sign);
-            self.transform.backward(cells, sign);
-        })
+        record(context, &self.backward, queue, [numbers, numbers], items, sign)
     }
 }
 
-/// Takes the grid to the host, does the work and takes it back.
-fn on_the_host<T: Real>(
+/// Records some of the grids' transforms: those of the first items.
+fn record(
     context: &Context,
-    fine: &mut Fine<T>,
-    timings: &mut Timings,
-    work: impl FnOnce(&mut [Complex<T>]),
+    passes: &[Ready],
+    queue: &mut Queue,
+    [numbers, scratch]: [&wgpu::Buffer; 2],
+    items: usize,
+    sign: Sign,
 ) -> Result<()> {
-    let Fine { buffer, host } = fine;
-    timings.time(Stage::Transfers, || context.download("the fine grid", buffer, host))?;
-    timings.time(Stage::Fft, || work(host));
-    timings.time(Stage::Transfers, || context.write("the fine grid", buffer, host))
+    let what = "fft";
+    let bound = passes.iter().map(|Ready { kernel, roots, params, stride, memory, .. }| {
+        let (input, output) = match memory {
+            Memory::InPlace => (None, numbers),
+            Memory::InScratch => (None, scratch),
+            Memory::ToScratch => (Some(numbers), scratch),
+            Memory::FromScratch => (Some(scratch), numbers),
+        };
+        let call = wgpu::BufferBinding { buffer: params, offset: 0, size: wgpu::BufferSize::new(u64::from(*stride)) };
+        let mut resources =
+            vec![wgpu::BindingResource::Buffer(call), roots.as_entire_binding(), output.as_entire_binding()];
+        resources.extend(input.map(wgpu::Buffer::as_entire_binding));
+        context.bind(what, kernel, resources)
+    });
+    let bound: Vec<wgpu::BindGroup> = bound.collect::<Result<_>>()?;
+    queue.pass(context, Stage::Fft, what, |pass| {
+        for (Ready { kernel, stride, lines, columns, .. }, group) in passes.iter().zip(&bound) {
+            let (x, y) = folded((lines * items).div_ceil(*columns));
+            pass.set_pipeline(&kernel.pipeline);
+            pass.set_bind_group(0, group, &[if sign == Sign::Plus { 0 } else { *stride }]);
+            pass.dispatch_workgroups(x, y, 1);
+        }
+    })
 }

@@ -1,5 +1,6 @@
 //! Interpolation on the device: the unrolled shader and its dispatch.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::backend::Design;
@@ -7,6 +8,8 @@ use crate::error::Result;
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate, horner, unrolled};
 use crate::gpu::points::Points;
+use crate::gpu::uniform::Fine;
+use crate::nufft::Stage;
 use crate::real::Real;
 
 /// Lanes of a workgroup.
@@ -70,21 +73,22 @@ impl Prepared {
     }
 }
 
-/// Writes the values of one item.
+/// Writes the values of some items.
 pub(super) fn run<T: Real>(
     context: &Context,
     prepared: &super::Prepared<T>,
     points: &Points<T>,
-    grid: &wgpu::Buffer,
+    fine: &mut Fine<T>,
     values: &wgpu::Buffer,
-    item: usize,
+    items: Range<usize>,
 ) -> Result<()> {
     let what = "interp";
     if points.len == 0 {
         return context.alive();
     }
-    let (window, base) = context.window::<T>("values", values, item, points.len)?;
-    let params = context.uniform(&points.params(&prepared.extents, base))?;
+    let count = items.len() as u32;
+    let (window, base) = context.window::<T>("values", values, items, points.len)?;
+    let params = points.params(context, base)?;
     let kernel = &prepared.interp.kernel;
     let resources = vec![
         params.as_entire_binding(),
@@ -92,16 +96,14 @@ pub(super) fn run<T: Real>(
         points.arguments.as_entire_binding(),
         points.order.as_entire_binding(),
         prepared.coefficients.as_entire_binding(),
-        grid.as_entire_binding(),
+        fine.buffer.as_entire_binding(),
         window,
     ];
     let group = context.bind(what, kernel, resources)?;
-    context.run(what, |encoder| {
-        let mut pass =
-            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(what), timestamp_writes: None });
+    fine.queue.pass(context, Stage::Interpolate, what, |pass| {
         let (x, y) = folded(points.len.div_ceil(LANES));
         pass.set_pipeline(&kernel.pipeline);
         pass.set_bind_group(0, &group, &[]);
-        pass.dispatch_workgroups(x, y, 1);
+        pass.dispatch_workgroups(x, y, count);
     })
 }

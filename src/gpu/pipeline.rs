@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::gpu::device::{Context, lock};
-use crate::gpu::{deconvolve, interp, matmul, reduce, spread};
+use crate::gpu::{deconvolve, fft, interp, matmul, reduce, spread};
 use crate::real::Real;
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
@@ -179,11 +179,12 @@ pub fn shader_sources() -> Vec<(String, String)> {
     of::<f64>(&mut sources);
     sources.extend(reduce::sources());
     sources.extend(matmul::sources());
+    sources.extend(fft::sources());
     sources.into_iter().map(|source| (source.name, source.text)).collect()
 }
 
 /// Limits of a large GPU.
-fn roomy() -> wgpu::Limits {
+pub(super) fn roomy() -> wgpu::Limits {
     wgpu::Limits {
         max_compute_workgroup_storage_size: 48 << 10,
         max_compute_invocations_per_workgroup: 1024,

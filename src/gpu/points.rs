@@ -1,5 +1,6 @@
 //! A set of points on the device, sorted by tile, with the jobs of spreading them.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use crate::error::Result;
@@ -19,12 +20,14 @@ pub struct Points<T> {
     /// The caller's index of each point.
     pub(super) order: wgpu::Buffer,
     pub(super) jobs: spread::Jobs,
+    extents: [u32; 3],
+    params: wgpu::Buffer,
     kind: PhantomData<T>,
 }
 
 impl<T: Real> Points<T> {
-    pub(super) fn new(context: &Context, prepared: &spread::Prepared, bins: Bins<T>) -> Result<Self> {
-        let jobs = spread::Jobs::new(context, prepared, &bins)?;
+    pub(super) fn new(context: &Context, prepared: &super::Prepared<T>, bins: Bins<T>) -> Result<Self> {
+        let jobs = spread::Jobs::new(context, &prepared.spread, &bins)?;
         let (len, axes) = (bins.len, bins.tiling.axes.len());
         let (mut cells, mut arguments) = (vec![0u32; axes * len], vec![T::zero(); axes * len]);
         let mut order = vec![0u32; len];
@@ -51,13 +54,24 @@ impl<T: Real> Points<T> {
             arguments: context.table("the fractions of points", &arguments)?,
             order: context.table("the order of points", &order)?,
             jobs,
+            extents: prepared.extents,
+            params: params(context, &prepared.extents, len, 0)?,
             kind: PhantomData,
         })
     }
 
-    /// The parameters of spreading and interpolating, as the shaders lay them out.
-    pub(super) fn params(&self, extents: &[u32; 3], base: u32) -> [u32; 8] {
-        let [z, y, x] = *extents;
-        [z, y, x, self.len as u32, base, 0, 0, 0]
+    /// The parameters of spreading and interpolating, of items whose first number is the base-th of its binding.
+    pub(super) fn params(&self, context: &Context, base: u32) -> Result<Cow<'_, wgpu::Buffer>> {
+        if base == 0 {
+            Ok(Cow::Borrowed(&self.params))
+        } else {
+            params(context, &self.extents, self.len, base).map(Cow::Owned)
+        }
     }
+}
+
+/// As the shaders lay them out.
+fn params(context: &Context, extents: &[u32; 3], len: usize, base: u32) -> Result<wgpu::Buffer> {
+    let [z, y, x] = *extents;
+    context.uniform(&[z, y, x, len as u32, base, 0, 0, 0])
 }

@@ -1,5 +1,6 @@
 //! Spreading on the device: how tiles, teams and boxes are chosen, the jobs of a set of points, and their dispatches.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::backend::Design;
@@ -8,7 +9,8 @@ use crate::gpu::buffer::complex_bytes;
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate, horner};
 use crate::gpu::points::Points;
-use crate::nufft::{AxisTiles, Bins, Tiling};
+use crate::gpu::uniform::Fine;
+use crate::nufft::{AxisTiles, Bins, Stage, Tiling};
 use crate::real::Real;
 
 /// The widest kernel: a lane owns a stencil cell on each of two axes, and 256 lanes are what every device has.
@@ -269,22 +271,23 @@ fn parts(whole: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// Adds the spread strengths to the grid.
+/// Adds the spread strengths of some items to their grids.
 pub(super) fn run<T: Real>(
     context: &Context,
     prepared: &super::Prepared<T>,
     points: &Points<T>,
     strengths: &wgpu::Buffer,
-    item: usize,
-    grid: &wgpu::Buffer,
+    items: Range<usize>,
+    fine: &mut Fine<T>,
 ) -> Result<()> {
     let what = "spread";
     let jobs = &points.jobs;
     if points.len == 0 {
         return Ok(());
     }
-    let (window, base) = context.window::<T>("strengths", strengths, item, points.len)?;
-    let params = context.uniform(&points.params(&prepared.extents, base))?;
+    let count = items.len() as u32;
+    let (window, base) = context.window::<T>("strengths", strengths, items, points.len)?;
+    let params = points.params(context, base)?;
     let call = wgpu::BufferBinding { buffer: &jobs.calls, offset: 0, size: wgpu::BufferSize::new(16) };
     let kernel = &prepared.spread.kernel;
     let resources = vec![
@@ -296,17 +299,15 @@ pub(super) fn run<T: Real>(
         points.order.as_entire_binding(),
         prepared.coefficients.as_entire_binding(),
         window,
-        grid.as_entire_binding(),
+        fine.buffer.as_entire_binding(),
     ];
     let group = context.bind(what, kernel, resources)?;
-    context.run(what, |encoder| {
-        let mut pass =
-            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(what), timestamp_writes: None });
+    fine.queue.pass(context, Stage::Spread, what, |pass| {
         pass.set_pipeline(&kernel.pipeline);
-        for (index, &count) in jobs.counts.iter().enumerate() {
-            let (x, y) = folded(count.div_ceil(prepared.spread.shape.teams));
+        for (index, &jobs_there) in jobs.counts.iter().enumerate() {
+            let (x, y) = folded(jobs_there.div_ceil(prepared.spread.shape.teams));
             pass.set_bind_group(0, &group, &[index as u32 * jobs.stride]);
-            pass.dispatch_workgroups(x, y, 1);
+            pass.dispatch_workgroups(x, y, count);
         }
     })
 }

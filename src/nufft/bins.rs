@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ndarray::s;
+
 use crate::error::{Error, Result};
 use crate::nufft::points::{FOLDED, Fold, Points, low_bits};
 use crate::pages::Pages;
@@ -367,7 +369,7 @@ impl<const D: usize> Block<D> {
         for (axis, ((cells, fractions), coordinates)) in
             axes.iter().zip(self.cells.iter_mut().zip(&mut self.fractions).zip(&points.axes))
         {
-            finite &= axis.fold.fold(&coordinates[first..][..count], cells, fractions);
+            finite &= axis.fold.fold(coordinates.slice(s![first..first + count]), cells, fractions);
             simd::run(IntoTiles { axis, cells, keys: &mut self.keys });
         }
         finite

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Instant;
 
-use ndarray::{ArrayD, ArrayRef, ArrayView1, Dimension, IxDyn};
+use ndarray::{ArrayD, ArrayRef, ArrayView1, ArrayView2, Axis, Dimension, IxDyn};
 use num_complex::Complex;
 
 use crate::backend::Design;
@@ -17,7 +17,7 @@ use crate::nufft::bins::{Bins, Tiling};
 use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request};
 use crate::nufft::kernel::Shape;
 use crate::nufft::points::{Fold, Points, Unit};
-use crate::nufft::recipe::{ModeOrder, Recipe, Sign};
+use crate::nufft::recipe::{ModeOrder, Recipe, Sign, UniformTransform};
 #[cfg(feature = "gpu")]
 use crate::nufft::stages::Stages;
 use crate::nufft::stages::{Execute, OnBackend, Progress, Watcher};
@@ -37,6 +37,7 @@ pub struct NufftBuilder<T: Real> {
     order: ModeOrder,
     shape: Shape,
     upsampling: Option<f64>,
+    uniform: UniformTransform,
     points: Option<usize>,
     /// One for all axes, or one an axis.
     units: Vec<Unit>,
@@ -92,6 +93,13 @@ impl<T: Real> NufftBuilder<T> {
     #[must_use]
     pub fn upsampling(mut self, upsampling: f64) -> Self {
         self.upsampling = Some(upsampling);
+        self
+    }
+
+    /// Where a GPU's grid is transformed; [`Recipe::uniform`] says what became of [`UniformTransform::Auto`].
+    #[must_use]
+    pub fn uniform_transform(mut self, uniform: UniformTransform) -> Self {
+        self.uniform = uniform;
         self
     }
 
@@ -179,7 +187,12 @@ impl<T: Real> NufftBuilder<T> {
         });
         let tiling = OnBackend::<T>::tiling(device, &choice.grid, choice.width)?;
         let (grid, order, sign) = (&choice.grid, self.order, self.sign);
-        let design = Design { grid, kernel: &table, modes: &axes, tiling: &tiling, order, sign };
+        let uniform = match device.engine() {
+            Engine::Cpu(_) => UniformTransform::Host,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => gpu.uniform(self.uniform),
+        };
+        let design = Design { grid, kernel: &table, modes: &axes, tiling: &tiling, order, sign, uniform };
         let (stages, fine_bytes) = OnBackend::new(device, &design, batch)?;
         let factor_bytes = axes.iter().map(|axis| axis.count() / 2 * size_of::<T>()).sum::<usize>();
         let units = self.units.iter().cycle();
@@ -199,6 +212,7 @@ impl<T: Real> NufftBuilder<T> {
             bytes: fine_bytes + factor_bytes,
             sign: self.sign,
             order: self.order,
+            uniform,
             precision: T::NAME,
             device: device.name(),
         };
@@ -227,7 +241,8 @@ impl<T: Real> NufftBuilder<T> {
 /// i-th belonging to the i-th axis. Strengths and values: `[M]`. Modes: `[N₁, .., N_d]`. With [`NufftBuilder::batch`] both gain a
 /// leading axis. Strengths may be real, and so may the values of a type 2 ([`NufftPlan::type2_real`]): on the CPU that takes half of the
 /// time where a point's stencil is large (0.5 to 0.65 in 3-D, 0.6 to 0.85 in 1-D and 2-D, where finding a point costs as much as
-/// its stencil), and half of the grid's memory; on a GPU it takes as long as complex data. Arrays that are not in C order are copied.
+/// its stencil), and half of the grid's memory; on a GPU it takes as long as complex data. Coordinates and strengths are read where
+/// they lie, at any strides; modes, and results, that are not in C order go through a copy.
 ///
 /// # Units and range
 /// Coordinates are radians (or have the builder's period), of any finite size: they are reduced modulo the period in extended
@@ -292,6 +307,7 @@ impl<T: Real> NufftPlan<T> {
             order: ModeOrder::Centred,
             shape: Shape::default(),
             upsampling: None,
+            uniform: UniformTransform::Auto,
             points: None,
             units: vec![Unit::Radians { step: 1.0 }],
             precision: std::marker::PhantomData,
@@ -375,7 +391,7 @@ impl<T: Real> NufftPlan<T> {
         let points = self.points.ok_or(Error::Order { call: "type1", first: "set_points" })?;
         check("strengths", &self.values_shape(points), strengths.shape())?;
         check("modes", &self.modes_shape(), modes.shape())?;
-        into_contiguous(modes, |target| self.type1_flat(&contiguous(strengths), target))
+        into_contiguous(modes, |target| self.type1_rows(rows(strengths), target))
     }
 
     /// Type 2: values at the points from modes.
@@ -437,7 +453,7 @@ impl<T: Real> NufftPlan<T> {
         let points = self.points.ok_or(Error::Order { call: "spread", first: "set_points" })?;
         check("strengths", &self.values_shape(points), strengths.shape())?;
         let mut grids = ArrayD::zeros(self.with_batch(&self.recipe.grid));
-        into_contiguous(&mut grids, |target| self.spread_flat(&contiguous(strengths), target))?;
+        into_contiguous(&mut grids, |target| self.spread_rows(rows(strengths), target))?;
         Ok(grids)
     }
 
@@ -455,6 +471,10 @@ impl<T: Real> NufftPlan<T> {
 
     /// [`NufftPlan::spread`] on arrays whose lengths are right.
     pub(crate) fn spread_flat(&mut self, strengths: &[Complex<T>], grids: &mut [Complex<T>]) -> Result<()> {
+        self.spread_rows(in_rows(strengths, self.recipe.batch), grids)
+    }
+
+    fn spread_rows(&mut self, strengths: ArrayView2<'_, Complex<T>>, grids: &mut [Complex<T>]) -> Result<()> {
         let batch = self.recipe.batch;
         self.timed(|stages, timings| stages.spread(strengths, grids, batch, timings))
     }
@@ -467,6 +487,14 @@ impl<T: Real> NufftPlan<T> {
 
     /// A type 1 of arrays whose lengths are right.
     pub(crate) fn type1_flat<V: Number<Real = T>>(&mut self, strengths: &[V], modes: &mut [Complex<T>]) -> Result<()> {
+        self.type1_rows(in_rows(strengths, self.recipe.batch), modes)
+    }
+
+    fn type1_rows<V: Number<Real = T>>(
+        &mut self,
+        strengths: ArrayView2<'_, V>,
+        modes: &mut [Complex<T>],
+    ) -> Result<()> {
         let Recipe { batch, sign, .. } = self.recipe;
         self.timed(|stages, timings| stages.execute1(V::values(strengths), modes, batch, sign, timings))
     }
@@ -474,7 +502,9 @@ impl<T: Real> NufftPlan<T> {
     /// A type 2 of arrays whose lengths are right.
     pub(crate) fn type2_flat<V: Number<Real = T>>(&mut self, modes: &[Complex<T>], values: &mut [V]) -> Result<()> {
         let Recipe { batch, sign, .. } = self.recipe;
-        self.timed(|stages, timings| stages.execute2(modes, V::values_mut(values), batch, sign, timings))
+        self.timed(|stages, timings| {
+            stages.execute2(in_rows(modes, batch), V::values_mut(values), batch, sign, timings)
+        })
     }
 
     fn timed(&mut self, execute: impl FnOnce(&mut dyn Execute<T>, &mut Timings) -> Result<()>) -> Result<()> {
@@ -490,7 +520,7 @@ impl<T: Real> NufftPlan<T> {
     pub(crate) fn add<D: Dimension>(&mut self, strengths: &ArrayRef<Complex<T>, D>) -> Result<()> {
         let points = self.points.ok_or(Error::Order { call: "add", first: "set_points" })?;
         check("strengths", &self.values_shape(points), strengths.shape())?;
-        self.stages.stages().add(&contiguous(strengths), self.recipe.batch, &mut self.timings)
+        self.stages.stages().add(rows(strengths), self.recipe.batch, &mut self.timings)
     }
 
     /// The modes of what was accumulated.
@@ -521,6 +551,18 @@ impl<T: Real> NufftPlan<T> {
         let batch = self.batched.then_some(self.recipe.batch);
         IxDyn(&batch.into_iter().chain(extents.iter().copied()).collect::<Vec<_>>())
     }
+}
+
+/// One transform's numbers a row, from an array of shape `[M]` or `[batch, M]`, wherever they lie.
+fn rows<V, D: Dimension>(array: &ArrayRef<V, D>) -> ArrayView2<'_, V> {
+    let view = array.view().into_dyn();
+    let view = if view.ndim() == 1 { view.insert_axis(Axis(0)) } else { view };
+    view.into_dimensionality().expect("a shape that was checked")
+}
+
+/// One transform's numbers a row, from numbers one after another.
+fn in_rows<V>(numbers: &[V], batch: usize) -> ArrayView2<'_, V> {
+    ArrayView2::from_shape((batch, numbers.len() / batch), numbers).expect("a length that was checked")
 }
 
 /// An array's elements in C order: its own memory, or a copy where it is laid out otherwise.

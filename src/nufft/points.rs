@@ -1,18 +1,16 @@
 //! Coordinates: checked, and folded in double-double arithmetic into a cell of the fine grid and a fraction.
 
-use std::borrow::Cow;
-
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, s};
 
 use crate::error::{Error, Result};
 use crate::nufft::turns;
 use crate::real::Coordinate;
 use crate::simd;
 
-/// One coordinate slice an axis, all of one length; strided views are copied.
+/// One view of coordinates an axis, all of one length, at any stride.
 #[derive(Debug)]
 pub struct Points<'a, C: Coordinate> {
-    pub(crate) axes: Vec<Cow<'a, [C]>>,
+    pub(crate) axes: Vec<ArrayView1<'a, C>>,
 }
 
 impl<'a, C: Coordinate> Points<'a, C> {
@@ -28,8 +26,7 @@ impl<'a, C: Coordinate> Points<'a, C> {
         if let Some(other) = views.iter().find(|view| view.len() != len) {
             return Err(Error::shape("points", format!("{len} coordinates on each axis"), other.len()));
         }
-        let axes = views.iter().map(|view| view.to_slice().map_or_else(|| view.to_vec().into(), Cow::from)).collect();
-        Ok(Self { axes })
+        Ok(Self { axes: views.to_vec() })
     }
 
     /// Number of points.
@@ -46,7 +43,7 @@ impl<'a, C: Coordinate> Points<'a, C> {
 
     /// The first coordinate that is not finite among `count` from `first` on, or usize::MAX.
     pub(crate) fn first_bad(&self, axis: usize, first: usize, count: usize) -> usize {
-        let found = self.axes[axis][first..][..count].iter().position(|&x| !x.into().is_finite());
+        let found = self.axes[axis].slice(s![first..first + count]).iter().position(|&x| !x.into().is_finite());
         found.map_or(usize::MAX, |index| first + index)
     }
 
@@ -154,13 +151,15 @@ impl Fold {
     /// Cells and fractions of up to [`FOLDED`] coordinates; false if one is not finite.
     pub(crate) fn fold<C: Coordinate>(
         &self,
-        coordinates: &[C],
+        coordinates: ArrayView1<'_, C>,
         cells: &mut [u32; FOLDED],
         fractions: &mut [f64; FOLDED],
     ) -> bool {
         let mut wide = [0f64; FOLDED];
-        for (wide, &x) in wide.iter_mut().zip(coordinates) {
-            *wide = x.into();
+        if let Some(neighbours) = coordinates.as_slice() {
+            wide.iter_mut().zip(neighbours).for_each(|(wide, &x)| *wide = x.into());
+        } else {
+            wide.iter_mut().zip(coordinates).for_each(|(wide, &x)| *wide = x.into());
         }
         self.block(&wide, cells, fractions)
     }
@@ -286,13 +285,15 @@ pub(crate) fn low_bits(x: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::aview1;
+
     use super::*;
 
     /// Position of the stencil's left edge plus the fraction must be the folded coordinate, to the last bit of a cell.
     fn check(unit: Unit, x: f64, cells: usize, width: usize) {
         let fold = Fold::new(unit, cells, width);
         let (mut cell, mut fraction) = ([0u32; FOLDED], [0f64; FOLDED]);
-        assert!(fold.fold(&[x], &mut cell, &mut fraction));
+        assert!(fold.fold(aview1(&[x]), &mut cell, &mut fraction));
         assert!((0.0..=1.0).contains(&fraction[0]) && (cell[0] as usize) < cells);
         let (below, within) = turns::split(unit.exact(x), cells as u32);
         let left = f64::from(below) - f64::from(cell[0]) - width as f64 / 2.0;
@@ -303,7 +304,7 @@ mod tests {
         assert!(off.abs() < 1.2e-15 * width as f64, "x = {x:e}, n = {cells}, w = {width}: off by {off:e}");
         if let quick @ Fold { plain: true, .. } = fold.with_bits(23) {
             let (mut near, mut other) = ([0u32; FOLDED], [0f64; FOLDED]);
-            assert!(quick.fold(&[x], &mut near, &mut other) && (near[0] as usize) < cells);
+            assert!(quick.fold(aview1(&[x]), &mut near, &mut other) && (near[0] as usize) < cells);
             let off = (f64::from(near[0]) - f64::from(cell[0])) + (fraction[0] - other[0]);
             let off = off - (off / cells as f64).round() * cells as f64;
             assert!(off.abs() <= cells as f64 * 2f64.powi(-53), "x = {x:e}, n = {cells}: off by {off:e} in f64");

@@ -52,6 +52,29 @@ impl fmt::Display for ModeOrder {
     }
 }
 
+/// Where the grid of a GPU's plan is transformed between spreading and deconvolution. On the CPU it is where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UniformTransform {
+    /// On the device if it is hardware: the way to the host and back would take longer than all the rest. A device emulated in
+    /// software leaves it to the host, which is what it runs on.
+    #[default]
+    Auto,
+    /// By rustfft, on all cores, with the grid taken there and back.
+    Host,
+    /// By shaders; nothing leaves the device.
+    Device,
+}
+
+impl fmt::Display for UniformTransform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Auto => "where it is faster",
+            Self::Host => "on the host",
+            Self::Device => "on the device",
+        })
+    }
+}
+
 /// Everything a plan chose.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -84,6 +107,8 @@ pub struct Recipe {
     pub sign: Sign,
     /// The order of modes.
     pub order: ModeOrder,
+    /// Where the grid is transformed: `Host` or `Device`.
+    pub uniform: UniformTransform,
     /// `f32` or `f64`.
     pub precision: &'static str,
     /// The device the plan runs on.
@@ -110,6 +135,7 @@ impl fmt::Display for Recipe {
         writeln!(f, "kernel      {}, width {}, polynomials of degree {}", self.kernel, self.width, self.degree)?;
         let (grid, tiles) = (extents(&self.grid), extents(&self.tiles));
         writeln!(f, "fine grid   {grid}, upsampling {:.3}, in {tiles} tiles", self.upsampling)?;
+        writeln!(f, "transform   {}", self.uniform)?;
         write!(f, "memory      {:.1} MB without points", self.bytes as f64 / 1e6)
     }
 }

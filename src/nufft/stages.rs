@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use ndarray::ArrayView2;
 use num_complex::Complex;
 
 use crate::backend::{Backend, Design, Grid};
@@ -10,7 +11,7 @@ use crate::cpu::Cpu;
 use crate::device::{Device, Engine};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, Input, Output};
 use crate::nufft::bins::{Bins, Tiling};
 use crate::nufft::recipe::Sign;
 use crate::nufft::timings::{Stage, Timings};
@@ -66,20 +67,35 @@ impl<T: Real, B: Backend> Stages<T, B> {
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<()> {
+        self.start1(strengths, modes, batch, sign, timings)?;
+        self.finish(timings)
+    }
+
+    /// All that type 1 asks of the device.
+    fn start1<V: Number<Real = T>>(
+        &mut self,
+        strengths: &B::Input<'_, V>,
+        modes: &mut B::Output<'_, Complex<T>>,
+        batch: usize,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()> {
         for items in groups(batch, self.together) {
             let blank = self.fine()?;
             let Self { backend, prepared, points, watcher, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "type1", first: "set_points" })?;
             let done = items.end;
-            let grid = timings.time(Stage::Spread, || {
+            let mut grid = backend.timed(timings, Stage::Spread, || {
                 let grid = backend.clear::<V>(prepared, blank)?;
                 backend.spread(prepared, points, strengths, items.clone(), grid)
             })?;
-            watcher.tell(Stage::Spread, done, batch);
+            watcher.tell(backend, &mut grid.0, timings, Progress { stage: Stage::Spread, done, of: batch })?;
             let mut spectrum = backend.fft(prepared, grid, items.len(), sign, timings)?;
-            watcher.tell(Stage::Fft, done, batch);
-            timings.time(Stage::Deconvolve, || backend.deconvolve(prepared, &mut spectrum, modes, items, sign))?;
-            watcher.tell(Stage::Deconvolve, done, batch);
+            watcher.tell(backend, &mut spectrum.0, timings, Progress { stage: Stage::Fft, done, of: batch })?;
+            backend.timed(timings, Stage::Deconvolve, || {
+                backend.deconvolve(prepared, &mut spectrum, modes, items, sign)
+            })?;
+            watcher.tell(backend, &mut spectrum.0, timings, Progress { stage: Stage::Deconvolve, done, of: batch })?;
             self.fine = Some(spectrum.0);
         }
         Ok(())
@@ -97,22 +113,91 @@ impl<T: Real, B: Backend> Stages<T, B> {
         sign: Sign,
         timings: &mut Timings,
     ) -> Result<()> {
+        self.start2(modes, values, batch, sign, timings)?;
+        self.finish(timings)
+    }
+
+    /// Waits for what was asked of the device.
+    fn finish(&mut self, timings: &mut Timings) -> Result<()> {
+        let Self { backend, fine, .. } = self;
+        fine.as_mut().map_or(Ok(()), |fine| backend.finish(fine, timings))
+    }
+
+    /// All that type 2 asks of the device.
+    fn start2<V: Number<Real = T>>(
+        &mut self,
+        modes: &B::Input<'_, Complex<T>>,
+        values: &mut B::Output<'_, V>,
+        batch: usize,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()> {
         for items in groups(batch, self.together) {
             let blank = self.fine()?;
             let Self { backend, prepared, points, watcher, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "type2", first: "set_points" })?;
             let done = items.end;
-            let spectrum = timings.time(Stage::Deconvolve, || {
+            let mut spectrum = backend.timed(timings, Stage::Deconvolve, || {
                 backend.deconvolve_back::<V>(prepared, modes, items.clone(), sign, blank)
             })?;
-            watcher.tell(Stage::Deconvolve, done, batch);
-            let grid = backend.fft_back(prepared, spectrum, items.len(), sign, timings)?;
-            watcher.tell(Stage::Fft, done, batch);
-            timings.time(Stage::Interpolate, || backend.interp(prepared, points, &grid, values, items))?;
-            watcher.tell(Stage::Interpolate, done, batch);
+            watcher.tell(backend, &mut spectrum.0, timings, Progress { stage: Stage::Deconvolve, done, of: batch })?;
+            let mut grid = backend.fft_back(prepared, spectrum, items.len(), sign, timings)?;
+            watcher.tell(backend, &mut grid.0, timings, Progress { stage: Stage::Fft, done, of: batch })?;
+            backend
+                .timed(timings, Stage::Interpolate, || backend.interp(prepared, points, &mut grid, values, items))?;
+            watcher.tell(backend, &mut grid.0, timings, Progress { stage: Stage::Interpolate, done, of: batch })?;
             self.fine = Some(grid.0);
         }
         Ok(())
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl<T: Real> Stages<T, Gpu> {
+    /// Records type 1 into a program's own commands, and gives them back: it is done when the program has submitted them, before
+    /// which nothing else may be asked of the plan. Nothing is timed.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the plan's uniform transform is the host's, else as [`Stages::type1`]; the commands are lost then.
+    pub fn record_type1(
+        &mut self,
+        encoder: wgpu::CommandEncoder,
+        strengths: &Input<Complex<T>>,
+        modes: &mut Output<'_, Complex<T>>,
+        batch: usize,
+        sign: Sign,
+    ) -> Result<wgpu::CommandEncoder> {
+        self.lend(encoder)?;
+        self.start1(strengths, modes, batch, sign, &mut Timings::default())?;
+        self.take_back()
+    }
+
+    /// Records type 2 in the same way.
+    ///
+    /// # Errors
+    /// As [`Stages::record_type1`].
+    pub fn record_type2(
+        &mut self,
+        encoder: wgpu::CommandEncoder,
+        modes: &Input<Complex<T>>,
+        values: &mut Output<'_, Complex<T>>,
+        batch: usize,
+        sign: Sign,
+    ) -> Result<wgpu::CommandEncoder> {
+        self.lend(encoder)?;
+        self.start2(modes, values, batch, sign, &mut Timings::default())?;
+        self.take_back()
+    }
+
+    fn lend(&mut self, encoder: wgpu::CommandEncoder) -> Result<()> {
+        let fine = self.fine()?;
+        self.fine = Some(self.backend.lend(&self.prepared, fine, encoder)?);
+        Ok(())
+    }
+
+    fn take_back(&mut self) -> Result<wgpu::CommandEncoder> {
+        let fine = self.fine.as_mut().ok_or(Error::Order { call: "record", first: "set_points" })?;
+        self.backend.take_back(fine)
     }
 }
 
@@ -143,10 +228,19 @@ impl Watcher {
         Self(Some(Box::new(watch)))
     }
 
-    fn tell(&mut self, stage: Stage, done: usize, of: usize) {
+    /// Tells of a stage, when it is done.
+    fn tell<T: Real, B: Backend>(
+        &mut self,
+        backend: &B,
+        fine: &mut B::Fine<T>,
+        timings: &mut Timings,
+        progress: Progress,
+    ) -> Result<()> {
         if let Some(watch) = &mut self.0 {
-            watch(Progress { stage, done, of });
+            backend.finish(fine, timings)?;
+            watch(progress);
         }
+        Ok(())
     }
 }
 
@@ -213,7 +307,7 @@ pub(crate) trait Execute<T: Real> {
     /// One type 2, in the same way.
     fn execute2(
         &mut self,
-        modes: &[Complex<T>],
+        modes: ArrayView2<'_, Complex<T>>,
         values: ValuesMut<'_, T>,
         batch: usize,
         sign: Sign,
@@ -222,13 +316,13 @@ pub(crate) trait Execute<T: Real> {
     /// Begins a type 1 over chunks of points: zero grids for a batch.
     fn begin(&mut self, batch: usize) -> Result<()>;
     /// Adds the points placed last.
-    fn add(&mut self, strengths: &[Complex<T>], batch: usize, timings: &mut Timings) -> Result<()>;
+    fn add(&mut self, strengths: ArrayView2<'_, Complex<T>>, batch: usize, timings: &mut Timings) -> Result<()>;
     /// The modes of all that was added.
     fn finish(&mut self, modes: &mut [Complex<T>], batch: usize, sign: Sign, timings: &mut Timings) -> Result<()>;
     /// Strengths spread onto grids, C-ordered, and no more.
     fn spread(
         &mut self,
-        strengths: &[Complex<T>],
+        strengths: ArrayView2<'_, Complex<T>>,
         grids: &mut [Complex<T>],
         batch: usize,
         timings: &mut Timings,
@@ -246,7 +340,7 @@ pub(crate) trait Execute<T: Real> {
 impl<T: Real, B: Backend> Stages<T, B> {
     fn run1<V: Number<Real = T>>(
         &mut self,
-        strengths: &[V],
+        strengths: ArrayView2<'_, V>,
         modes: &mut [Complex<T>],
         batch: usize,
         sign: Sign,
@@ -261,7 +355,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
 
     fn run2<V: Number<Real = T>>(
         &mut self,
-        modes: &[Complex<T>],
+        modes: ArrayView2<'_, Complex<T>>,
         values: &mut [V],
         batch: usize,
         sign: Sign,
@@ -305,7 +399,7 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
 
     fn execute2(
         &mut self,
-        modes: &[Complex<T>],
+        modes: ArrayView2<'_, Complex<T>>,
         values: ValuesMut<'_, T>,
         batch: usize,
         sign: Sign,
@@ -328,13 +422,16 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
         Ok(())
     }
 
-    fn add(&mut self, strengths: &[Complex<T>], batch: usize, timings: &mut Timings) -> Result<()> {
+    fn add(&mut self, strengths: ArrayView2<'_, Complex<T>>, batch: usize, timings: &mut Timings) -> Result<()> {
         let Self { backend, prepared, points, sums, together, .. } = self;
         let points = points.as_ref().ok_or(Error::Order { call: "add", first: "set_points" })?;
         let strengths = timings.time(Stage::Transfers, || backend.load(strengths))?;
         let earlier = std::mem::take(sums);
         for (items, grid) in groups(batch, *together).zip(earlier) {
-            sums.push(timings.time(Stage::Spread, || backend.spread(prepared, points, &strengths, items, grid))?);
+            let mut grid =
+                backend.timed(timings, Stage::Spread, || backend.spread(prepared, points, &strengths, items, grid))?;
+            backend.finish(&mut grid.0, timings)?;
+            sums.push(grid);
         }
         Ok(())
     }
@@ -344,8 +441,10 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
         let mut output = timings.time(Stage::Transfers, || backend.open(modes))?;
         for (items, grid) in groups(batch, *together).zip(sums.drain(..)) {
             let mut spectrum = backend.fft(prepared, grid, items.len(), sign, timings)?;
-            timings
-                .time(Stage::Deconvolve, || backend.deconvolve(prepared, &mut spectrum, &mut output, items, sign))?;
+            backend.timed(timings, Stage::Deconvolve, || {
+                backend.deconvolve(prepared, &mut spectrum, &mut output, items, sign)
+            })?;
+            backend.finish(&mut spectrum.0, timings)?;
             // The first is the plan's own; others may be smaller.
             fine.get_or_insert(spectrum.0);
         }
@@ -354,7 +453,7 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
 
     fn spread(
         &mut self,
-        strengths: &[Complex<T>],
+        strengths: ArrayView2<'_, Complex<T>>,
         grids: &mut [Complex<T>],
         batch: usize,
         timings: &mut Timings,
@@ -365,10 +464,11 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
             let Self { backend, prepared, points, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "spread", first: "set_points" })?;
             let strengths = timings.time(Stage::Transfers, || backend.load(strengths))?;
-            let mut grid = timings.time(Stage::Spread, || {
+            let mut grid = backend.timed(timings, Stage::Spread, || {
                 let grid = backend.clear(prepared, blank)?;
                 backend.spread(prepared, points, &strengths, items.clone(), grid)
             })?;
+            backend.finish(&mut grid.0, timings)?;
             timings.time(Stage::Transfers, || {
                 backend.read_grid(prepared, &mut grid, &mut grids[items.start * size..items.end * size])
             })?;
@@ -391,10 +491,13 @@ impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
             let blank = self.fine()?;
             let Self { prepared, points, .. } = self;
             let points = points.as_ref().ok_or(Error::Order { call: "interpolate", first: "set_points" })?;
-            let grid = timings.time(Stage::Transfers, || {
+            let mut grid = timings.time(Stage::Transfers, || {
                 backend.write_grid(prepared, &grids[items.start * size..items.end * size], blank)
             })?;
-            timings.time(Stage::Interpolate, || backend.interp(prepared, points, &grid, &mut output, items))?;
+            backend.timed(timings, Stage::Interpolate, || {
+                backend.interp(prepared, points, &mut grid, &mut output, items)
+            })?;
+            backend.finish(&mut grid.0, timings)?;
             self.fine = Some(grid.0);
         }
         timings.time(Stage::Transfers, || backend.store(output))

@@ -182,9 +182,9 @@ impl<T: Real> fmt::Debug for NufftPlan3<T> {
 
 /// The centre and half the extent of coordinates, each from the centre. A centre near zero is taken as zero: subtracting it
 /// would only round.
-fn centred<C: Coordinate>(coordinates: &[C]) -> (f64, f64, Vec<f64>) {
+fn centred<C: Coordinate>(coordinates: ArrayView1<'_, C>) -> (f64, f64, Vec<f64>) {
     let mut range = (f64::INFINITY, f64::NEG_INFINITY);
-    for &x in coordinates {
+    for &x in &coordinates {
         range = (range.0.min(x.into()), range.1.max(x.into()));
     }
     let half = 0.5 * range.1 - 0.5 * range.0;
@@ -267,7 +267,7 @@ impl<T: Real> NufftPlan3<T> {
             .iter()
             .zip(&targets.axes)
             .map(|(x, s)| {
-                let ((source_centre, x_reach, sources), (target_centre, s_reach, targets)) = (centred(x), centred(s));
+                let ((source_centre, x_reach, sources), (target_centre, s_reach, targets)) = (centred(*x), centred(*s));
                 Axis { sources, targets, source_centre, target_centre, reach: (x_reach, s_reach) }
             })
             .collect();

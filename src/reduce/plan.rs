@@ -113,7 +113,7 @@ impl<E: Element> ReducePlan<E> {
     /// nothing leaves the device but the results.
     ///
     /// ```
-    /// use ndarray::Array1;
+    /// use ndarray::{Array1, Axis};
     /// use num_complex::Complex;
     /// use wavemill::reduce::{Answer, Op, ReducePlan};
     /// use wavemill::{Backend, Device, Gpu, NufftPlan, Sign, Timings};
@@ -123,12 +123,12 @@ impl<E: Element> ReducePlan<E> {
     /// let device = Device::from(gpu.clone());
     ///
     /// let times = Array1::from_iter((0..500).map(|j| (f64::from(j) * 0.618_034).fract() * std::f64::consts::TAU));
-    /// let samples: Vec<_> = times.iter().map(|t| Complex::from_polar(1.0f32, (42.0 * t) as f32)).collect();
+    /// let samples = times.mapv(|t| Complex::from_polar(1.0f32, (42.0 * t) as f32)).insert_axis(Axis(0));
     /// let mut plan = NufftPlan::<f32>::builder([256]).tolerance(1e-5).build(&device)?;
     /// plan.set_points([times.view()])?;
     ///
     /// // The modes are on the device and stay there: `modes` gives its memory, and nothing is stored to the host.
-    /// let (input, mut host) = (gpu.load(&samples)?, vec![Complex::default(); 256]);
+    /// let (input, mut host) = (gpu.load(samples.view())?, vec![Complex::default(); 256]);
     /// let mut modes = gpu.open(&mut host)?;
     /// let stages = plan.on_gpu().expect("the plan is of a GPU");
     /// stages.type1(&input, &mut modes, 1, Sign::Minus, &mut Timings::default())?;

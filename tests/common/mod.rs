@@ -103,6 +103,23 @@ pub(crate) fn gpu() -> Option<(Device, std::sync::MutexGuard<'static, ()>)> {
     gpu.clone().map(|gpu| (Device::from(gpu), guard))
 }
 
+/// A device of the program's own on the adapter the tests use, with these limits and features.
+#[cfg(feature = "gpu")]
+pub(crate) fn own_device(
+    limits: wavemill::wgpu::Limits,
+    features: wavemill::wgpu::Features,
+) -> (wavemill::wgpu::Device, wavemill::Gpu) {
+    use wavemill::wgpu;
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    let instance = wgpu::Instance::new(descriptor);
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    adapters.sort_by_key(|adapter| adapter.get_info().device_type == wgpu::DeviceType::Cpu);
+    let required_features = features & adapters[0].features();
+    let request = wgpu::DeviceDescriptor { required_limits: limits, required_features, ..Default::default() };
+    let (device, queue) = pollster::block_on(adapters[0].request_device(&request)).unwrap();
+    (device.clone(), wavemill::Gpu::from_wgpu(device, queue))
+}
+
 /// Runs a check on the CPU, and on a GPU if there is one.
 pub(crate) fn on_every_device(check: impl Fn(&Device)) {
     check(&cpu());

@@ -1,0 +1,136 @@
+// The uniform transform of lines of numbers: X[k] = sum_l x[l] exp(2 pi i k l / LENGTH), Stockham's order, radices 2, 3, 4, 5 and 8.
+//
+// A workgroup takes COLUMNS lines. Neighbouring lanes take neighbouring lines, so that strided axes are read in whole sectors. A
+// lane keeps its butterflies in registers; between two stages they go through workgroup memory. The other sign is the same
+// transform with real and imaginary parts exchanged on the way in and out. Longer lines take several passes, with roots of unity
+// between them; src/gpu/fft.rs makes the stages and plans the passes.
+
+const LENGTH = {{LENGTH}}u;
+const COLUMNS = {{COLUMNS}}u;
+const LANES = {{LANES}}u; // of one line
+const FINE = {{FINE}}u; // roots in the fine table
+
+// Where lines lie: along this axis there are `count` of them, the first `head` in a row, the others `skip` further on.
+struct Axis {
+    count: u32,
+    head: u32,
+    skip: u32,
+    input_stride: u32,
+    output_stride: u32,
+    pad_a: u32,
+    pad_b: u32,
+    pad_c: u32,
+}
+
+// Numbers from `head` to `tail` of a line are zero where they are read, and not wanted where they are written.
+struct Params {
+    lines: u32,
+    exchanged: u32, // the other sign
+    input_stride: u32, // from one number of a line to the next
+    output_stride: u32,
+    read_head: u32,
+    read_tail: u32,
+    write_head: u32,
+    write_tail: u32,
+    axes: array<Axis, {{AXES}}>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> roots: array<Complex>; // of the line; the fine ones, the coarse ones of longer lines
+@group(0) @binding(2) var<storage, read_write> output: array<Complex>;
+{{INPUT}}
+
+var<workgroup> tile: array<Complex, {{TILE}}>;
+
+fn times(a: Complex, b: Complex) -> Complex {
+    return Complex(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
+}
+
+// i z
+fn turned(z: Complex) -> Complex {
+    return Complex(-z.y, z.x);
+}
+
+fn dft2(v: array<Complex, 2>) -> array<Complex, 2> {
+    return array<Complex, 2>(v[0] + v[1], v[0] - v[1]);
+}
+
+fn dft3(v: array<Complex, 3>) -> array<Complex, 3> {
+    let sum = v[1] + v[2];
+    let even = v[0] - sum * {{HALF}};
+    let odd = turned(v[1] - v[2]) * {{SIN_3}};
+    return array<Complex, 3>(v[0] + sum, even + odd, even - odd);
+}
+
+fn dft4(v: array<Complex, 4>) -> array<Complex, 4> {
+    let a = v[0] + v[2];
+    let b = v[0] - v[2];
+    let c = v[1] + v[3];
+    let d = turned(v[1] - v[3]);
+    return array<Complex, 4>(a + c, b + d, a - c, b - d);
+}
+
+fn dft5(v: array<Complex, 5>) -> array<Complex, 5> {
+    let a = v[1] + v[4];
+    let b = v[2] + v[3];
+    let c = turned(v[1] - v[4]);
+    let d = turned(v[2] - v[3]);
+    let near = v[0] + a * {{COS_5}} - b * {{COS_10}};
+    let far = v[0] - a * {{COS_10}} + b * {{COS_5}};
+    let near_turn = c * {{SIN_5}} + d * {{SIN_10}};
+    let far_turn = c * {{SIN_10}} - d * {{SIN_5}};
+    return array<Complex, 5>(v[0] + a + b, near + near_turn, far + far_turn, far - far_turn, near - near_turn);
+}
+
+fn dft8(v: array<Complex, 8>) -> array<Complex, 8> {
+    let a = dft4(array<Complex, 4>(v[0], v[2], v[4], v[6]));
+    let b = dft4(array<Complex, 4>(v[1], v[3], v[5], v[7]));
+    let b1 = (b[1] + turned(b[1])) * {{SIN_8}};
+    let b2 = turned(b[2]);
+    let b3 = (turned(b[3]) - b[3]) * {{SIN_8}};
+    return array<Complex, 8>(a[0] + b[0], a[1] + b1, a[2] + b2, a[3] + b3, a[0] - b[0], a[1] - b1, a[2] - b2, a[3] - b3);
+}
+
+struct Place {
+    input: u32,
+    output: u32,
+    rest: u32, // of a longer line: place within what the next passes transform
+}
+
+fn place(line: u32) -> Place {
+    var place = Place();
+    var left = line;
+    {{PLACE}}
+    return place;
+}
+
+// exp(2 pi i m / n) of the longer line of n
+fn root(m: u32) -> Complex {
+    return times(roots[LENGTH + m % FINE], roots[LENGTH + FINE + m / FINE]);
+}
+
+fn take(place: Place, index: u32) -> Complex {
+    if (index >= params.read_head && index < params.read_tail) {
+        return Complex();
+    }
+    let z = {{SOURCE}}[place.input + index * params.input_stride];
+    return {{TAKEN}};
+}
+
+fn give(place: Place, index: u32, value: Complex) {
+    if (index >= params.write_head && index < params.write_tail) {
+        return;
+    }
+    let z = {{GIVEN}};
+    output[place.output + index * params.output_stride] = select(z, z.yx, params.exchanged != 0u);
+}
+
+@compute @workgroup_size({{WORKGROUP}})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let column = lane % COLUMNS;
+    let first = lane / COLUMNS;
+    let line = unfolded(group) * COLUMNS + column;
+    let there = line < params.lines;
+    let place = place(min(line, params.lines - 1u));
+    {{STAGES}}
+}
