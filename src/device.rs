@@ -125,6 +125,16 @@ impl Device {
         }
     }
 
+    /// The GPU, where it is one: to keep arrays on it.
+    #[cfg(feature = "gpu")]
+    #[must_use]
+    pub fn gpu(&self) -> Option<&Gpu> {
+        match &self.engine {
+            Engine::Gpu(gpu) => Some(gpu),
+            Engine::Cpu(_) => None,
+        }
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }

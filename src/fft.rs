@@ -73,6 +73,12 @@ impl<T: Real> Fft<T> {
         Ok(Self { gpu: gpu.clone(), extents: extents.to_vec(), batch, passes, scratch })
     }
 
+    /// Times each number is read and written.
+    #[must_use]
+    pub fn passes(&self) -> usize {
+        self.passes.count()
+    }
+
     /// What will be done, in words.
     #[must_use]
     pub fn describe(&self) -> String {

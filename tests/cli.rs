@@ -465,6 +465,30 @@ fn a_gpu_agrees_with_the_processor() {
     assert!(difference < 4e-5, "{difference}");
 }
 
+/// Everything a GPU computes, and nothing of it wrong.
+#[test]
+fn a_gpu_is_reported_on() {
+    if !has_gpu() {
+        return;
+    }
+    let folder = Folder::new("gpu-report");
+    let out = folder.path("report");
+    let printed = succeed(&["bench", "--quick", "--software", "--gpu-report", &out]);
+    assert!(printed.contains("0 outside the error law, 0 not the same bits again"), "{printed}");
+    let text = fs::read_to_string(Path::new(&out).join("gpu.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let rows = document["rows"].as_array().unwrap();
+    for part in ["copy", "fft", "reduce", "matmul", "nufft"] {
+        assert!(rows.iter().any(|row| row["part"] == part), "{part}: {text}");
+    }
+    assert!(rows.iter().filter(|row| row["part"] == "fft").all(|row| row["error"].as_f64().unwrap() < 1e-6), "{text}");
+    assert_eq!(document["left_out"].as_array().unwrap().len(), 0, "{text}");
+    assert_eq!(fs::read_to_string(Path::new(&out).join("gpu.csv")).unwrap().lines().count(), rows.len() + 1);
+    assert!(fs::read_to_string(Path::new(&out).join("gpu.svg")).unwrap().contains("Share of the copy bandwidth"));
+    let refused = fail(&["bench", "--gpu-report", &out, "--device", "cpu"]);
+    assert!(refused.contains("is no GPU"), "{refused}");
+}
+
 #[test]
 fn matmul_multiplies_files() {
     let folder = Folder::new("matmul");

@@ -266,6 +266,11 @@ pub(crate) struct Bench {
     /// Spends about this many seconds on each case [default: 2, or 0.2 with --quick].
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(crate) seconds: Option<f64>,
+    /// Reports on one GPU instead: its correctness, and the rate of every kernel beside its copy bandwidth, to gpu.json, gpu.csv and
+    /// gpu.svg in this folder.
+    #[cfg(feature = "gpu")]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) gpu_report: Option<PathBuf>,
     /// Writes results.json, results.csv and the plots to this folder.
     #[arg(long, value_name = "FOLDER", default_value = "wavemill-bench")]
     pub(crate) out: PathBuf,

@@ -43,6 +43,10 @@ fn devices(args: &args::Bench) -> Result<Vec<(String, Device)>> {
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Bench) -> Result<()> {
+    #[cfg(feature = "gpu")]
+    if let Some(folder) = &args.gpu_report {
+        return crate::gpu_report::run(args, folder);
+    }
     // Before the work, so that an unusable folder costs no time.
     fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}; give another --out", args.out.display()))?;

@@ -24,6 +24,8 @@ pub(crate) enum Group {
     Ladder,
     /// The table over dimensions, types and tolerances.
     Table,
+    /// The report on a GPU.
+    Gpu,
 }
 
 impl Group {
@@ -32,6 +34,7 @@ impl Group {
         match self {
             Self::Ladder => "ladder",
             Self::Table => "table",
+            Self::Gpu => "gpu",
         }
     }
 }
@@ -43,6 +46,8 @@ pub(crate) struct Case {
     pub(crate) kind: u8,
     pub(crate) modes: Vec<usize>,
     pub(crate) points: usize,
+    /// Whether all points lie in 1 % of the period.
+    pub(crate) clustered: bool,
 }
 
 impl Case {
@@ -63,18 +68,27 @@ impl Case {
             Group::Table => {
                 &[(Precision::F64, 1e-6), (Precision::F64, 1e-9), (Precision::F64, 1e-12), (Precision::F32, 1e-4)]
             }
+            Group::Gpu => {
+                &[(Precision::F32, 1e-4), (Precision::F32, 1e-5), (Precision::F64, 1e-6), (Precision::F64, 1e-9)]
+            }
         }
     }
 }
 
 /// All cases, smaller ones if `quick`.
 pub(crate) fn all(quick: bool) -> Vec<Case> {
-    let ladder = (3..=17).map(|log| Case { group: Group::Ladder, kind: 1, modes: vec![1 << log], points: 1 << log });
+    let ladder = (3..=17).map(|log| Case {
+        group: Group::Ladder,
+        kind: 1,
+        modes: vec![1 << log],
+        points: 1 << log,
+        clustered: false,
+    });
     let shapes: [&[usize]; 3] =
         if quick { [&[1 << 17], &[256, 256], &[64, 64, 64]] } else { [&[1_000_000], &[1000, 1000], &[100, 100, 100]] };
     let table = shapes.into_iter().flat_map(|modes| {
         let points = modes.iter().product();
-        [1, 2].map(|kind| Case { group: Group::Table, kind, modes: modes.to_vec(), points })
+        [1, 2].map(|kind| Case { group: Group::Table, kind, modes: modes.to_vec(), points, clustered: false })
     });
     ladder.chain(table).collect()
 }
@@ -102,7 +116,11 @@ impl Problem {
     /// Makes the input and sums the reference.
     pub(crate) fn new(case: Case) -> Result<Self> {
         let mut random = SplitMix(case.points as u64);
-        let scale = if case.group == Group::Ladder { 100.0 } else { std::f64::consts::TAU };
+        let scale = match case.group {
+            Group::Ladder => 100.0,
+            _ if case.clustered => 0.01 * std::f64::consts::TAU,
+            _ => std::f64::consts::TAU,
+        };
         let points: Vec<Array1<f64>> =
             case.modes.iter().map(|_| (0..case.points).map(|_| scale * random.unit()).collect()).collect();
         let values = match (case.group, case.kind) {

@@ -5,6 +5,8 @@ mod bench;
 mod cases;
 mod device;
 mod fit;
+#[cfg(feature = "gpu")]
+mod gpu_report;
 mod matmul;
 mod measure;
 mod memory;

@@ -216,6 +216,59 @@ pub(crate) fn table(report: &Report) -> Result<String> {
     })
 }
 
+/// What a GPU does: points a second of transforms between arrays that are on it, and the share of its copy bandwidth that what moves
+/// data once or a few times reaches.
+#[cfg(feature = "gpu")]
+pub(crate) fn gpu(name: &str, rows: &[serde_json::Map<String, serde_json::Value>]) -> Result<String> {
+    let text = |row: &serde_json::Map<_, _>, key: &str| row.get(key).map(ToString::to_string).unwrap_or_default();
+    let number = |row: &serde_json::Map<_, serde_json::Value>, key: &str| row.get(key).and_then(|v| v.as_f64());
+    let place = |row: &_| number(row, "points").zip(number(row, "points_per_s"));
+    let uniform = || rows.iter().filter(|row| row.get("clustered").and_then(serde_json::Value::as_bool) == Some(false));
+    svg((1200, 900), |root| {
+        root.draw(&Text::new(name.to_owned(), (20, 22), words(20, BLACK, HPos::Left)))?;
+        let (_, body) = root.split_vertically(40);
+        let (above, below) = body.split_vertically(430);
+        let mut shapes: Vec<String> = uniform().map(|row| text(row, "extents")).collect();
+        shapes.dedup();
+        let mut seen = std::collections::HashSet::new();
+        shapes.retain(|shape| seen.insert(shape.clone()));
+        for (kind, area) in (1..=2).zip(above.split_evenly((1, 2))) {
+            let shown = || {
+                uniform().filter(|row| {
+                    number(row, "type") == Some(f64::from(kind)) && text(row, "precision").contains("f32")
+                })
+            };
+            let least = shown().filter_map(|row| number(row, "tolerance")).fold(0.0, f64::max);
+            let shown = || shown().filter(|row| number(row, "tolerance") == Some(least));
+            let x = Decades::around(shown().filter_map(place).map(|at| at.0));
+            let y = Decades::around(shown().filter_map(place).map(|at| at.1));
+            let caption = format!("type {kind}, f32, tolerance {}", power(&least));
+            let chart = chart(&area, [&caption, "points", "points a second"], x, y)?;
+            for (row, (shape, colour)) in (0..).zip(shapes.iter().zip(COLOURS.into_iter().cycle())) {
+                let of_shape = shown().filter(|row| text(row, "extents") == *shape).filter_map(place);
+                let path: Vec<_> = of_shape.map(|at| chart.backend_coord(&at)).collect();
+                area.draw(&Text::new(shape.clone(), (110, 50 + 18 * row), words(13, colour, HPos::Left)))?;
+                root.draw(&PathElement::new(path.clone(), colour.stroke_width(2)))?;
+                path.iter().try_for_each(|at| root.draw(&Circle::new(*at, 4, colour.filled())))?;
+            }
+        }
+        let bars = rows.iter().filter_map(|row| number(row, "share_of_copy").map(|share| (row, share)));
+        let label = "Share of the copy bandwidth (the line is all of it)";
+        below.draw(&Text::new(label, (20, 12), words(16, BLACK, HPos::Left)))?;
+        for (row, (of, share)) in (0..).zip(bars) {
+            let (column, y) = (600 * (row / 20), 36 + 20 * (row % 20));
+            let what = ["part", "op", "extents", "precision"].map(|key| text(of, key).replace('"', "")).join(" ");
+            below.draw(&Text::new(what, (20 + column, y), words(13, BLACK, HPos::Left)))?;
+            #[expect(clippy::cast_possible_truncation, reason = "pixels")]
+            let end = 260 + column + (220.0 * share.min(1.3)).round() as i32;
+            below.draw(&Rectangle::new([(260 + column, y - 6), (end, y + 6)], COLOURS[0].filled()))?;
+            below.draw(&PathElement::new(vec![(480 + column, y - 9), (480 + column, y + 9)], GREY.stroke_width(2)))?;
+            below.draw(&Text::new(format!("{share:.2}"), (end + 6, y), words(13, GREY, HPos::Left)))?;
+        }
+        Ok(())
+    })
+}
+
 /// Amplitude against frequency, its background, and the peaks found, each with its label.
 #[derive(Debug)]
 pub(crate) struct Spectrum<'a> {

@@ -571,6 +571,11 @@ impl Passes {
         self.axes.iter().any(|axis| axis.factors.len() > 1)
     }
 
+    /// Passes over the numbers.
+    pub(crate) fn count(&self) -> usize {
+        self.forward.len()
+    }
+
     /// Lengths of the passes, for people.
     pub(crate) fn lengths(&self) -> String {
         let axis = |axis: &Axis| axis.factors.iter().map(ToString::to_string).collect::<Vec<_>>().join("·");

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""cuFINUFFT, cuFFT and cuBLAS on the cases of `wavemill bench --gpu-report`, on the same card, and both in one table.
+
+    wavemill bench --gpu-report REPORT
+    pip install cufinufft cupy-cuda12x numpy
+    python3 benches/peers/gpu.py --report REPORT [--seconds 300]
+
+Reads REPORT/gpu.json for the cases and wavemill's times, measures the peers with arrays that stay on the device, and writes
+REPORT/gpu-peers.csv and REPORT/gpu-peers.md. cuFINUFFT's time is that of the fastest of its methods; every time is a median of five
+executions with the device waited for. Errors are relative l2, of 8 outputs against direct sums in double precision.
+"""
+
+import argparse
+import csv
+import json
+import math
+import pathlib
+import statistics
+import sys
+import time
+
+METHODS = (1, 2, 3)  # Sorted global memory, shared memory, output-driven; not every version and dimension has each.
+SAMPLES = 8
+
+
+def seconds(cupy, work, runs=5):
+    """The median time of some runs after one that is not counted."""
+    times = []
+    for _ in range(runs + 1):
+        cupy.cuda.Device().synchronize()
+        begun = time.perf_counter()
+        work()
+        cupy.cuda.Device().synchronize()
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times[1:])
+
+
+def sampled_error(cupy, row, x, values, found):
+    """The relative error of a few outputs spread over all of them."""
+    modes, kind = row["extents"], row["type"]
+    k = [cupy.arange(n) - n // 2 for n in modes]
+    flat = found.ravel()
+    off = norm = 0.0
+    for at in [sample * (flat.size - 1) // (SAMPLES - 1) for sample in range(SAMPLES)]:
+        if kind == 1:
+            place = [int(i) for i in cupy.unravel_index(at, tuple(modes))]
+            phase = sum(float(k[axis][i]) * x[axis] for axis, i in enumerate(place))
+            exact = (values.astype(complex) * cupy.exp(1j * phase)).sum()
+        else:
+            exact = values.astype(complex)
+            # The last axis first: what is left to sum shrinks.
+            for axis in reversed(range(len(modes))):
+                exact = exact @ cupy.exp(1j * k[axis] * x[axis][at])
+        off += abs(complex(flat[at]) - complex(exact)) ** 2
+        norm += abs(complex(exact)) ** 2
+    return math.sqrt(off / norm)
+
+
+def nufft(cupy, cufinufft, row):
+    random = cupy.random.default_rng(1)
+    period = 2 * math.pi * (0.01 if row["clustered"] else 1.0)
+    x = [random.random(row["points"]) * period for _ in row["extents"]]
+    real, number = ("float32", "complex64") if row["precision"] == "f32" else ("float64", "complex128")
+    shape = (row["points"],) if row["type"] == 1 else tuple(row["extents"])
+    values = (random.random(shape) - 0.5 + 1j * (random.random(shape) - 0.5)).astype(number)
+    best = None
+    for method in METHODS:
+        try:
+            plan = cufinufft.Plan(row["type"], tuple(row["extents"]), 1, row["tolerance"], isign=1, dtype=number,
+                                  gpu_method=method)
+            points = [axis.astype(real) for axis in x]
+            set_points = seconds(cupy, lambda: plan.setpts(*points), 2)
+            execute = seconds(cupy, lambda: plan.execute(values))
+        except Exception as error:  # A method that this version has not for this case.
+            print(f"method {method}: {error}", file=sys.stderr)
+            continue
+        if best is None or execute < best["execute_s"]:
+            error = sampled_error(cupy, row, x, values, plan.execute(values))
+            best = {"peer": f"cufinufft method {method}", "set_points_s": set_points, "execute_s": execute, "error": error}
+    return best
+
+
+def fft(cupy, _, row):
+    number = "complex64" if row["precision"] == "f32" else "complex128"
+    values = cupy.ones(tuple(row["extents"]), dtype=number)
+    return {"peer": "cuFFT", "execute_s": seconds(cupy, lambda: cupy.fft.fftn(values), 7)}
+
+
+def matmul(cupy, _, row):
+    number = {"f32": "float32", "f64": "float64", "complex f32": "complex64"}[row["precision"]]
+    a, b = (cupy.random.random(row["extents"][:2]).astype(number) for _ in range(2))
+    return {"peer": "cuBLAS", "execute_s": seconds(cupy, lambda: a @ b, 7)}
+
+
+def label(row):
+    extents = "x".join(map(str, row["extents"]))
+    words = [row["part"], extents, row["precision"]]
+    if row["part"] == "nufft":
+        words += [f"type {row['type']}", f"{row['tolerance']:.0e}", f"{row['points']:.0e} points"]
+        words += ["clustered"] if row["clustered"] else []
+    return " ".join(words)
+
+
+def table(report, found):
+    """Both as Markdown: above 1 wavemill is faster."""
+    lines = [f"# wavemill beside its peers on {report['device']}", "",
+             f"{report['driver']}, {report['measured'][:10]}. Arrays stay on the device; made by `benches/peers/gpu.py`.", "",
+             "| case | wavemill ms | peer | peer ms | peer / wavemill | error | peer's error |", "|---|---|---|---|---|---|---|"]
+    ratios = {}
+    for row, peer in found:
+        own = row.get("device_s") or row["execute_s"]
+        ratio = peer["execute_s"] / own
+        ratios.setdefault(row["part"], []).append(ratio)
+        errors = " | ".join(f"{error:.1e}" if error is not None else "" for error in (row.get("error"), peer.get("error")))
+        lines.append(f"| {label(row)} | {own * 1e3:.3f} | {peer['peer']} | {peer['execute_s'] * 1e3:.3f} | {ratio:.2f} | {errors} |")
+    for part, all_of in ratios.items():
+        mean = math.exp(statistics.fmean(map(math.log, all_of)))
+        below = sum(ratio < 1 for ratio in all_of)
+        lines.insert(4, f"{part}: geometric mean {mean:.2f}, least {min(all_of):.2f}, {below} of {len(all_of)} below 1.\n")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--report", type=pathlib.Path, required=True, help="the folder of a GPU report")
+    parser.add_argument("--seconds", type=float, default=300.0, help="begin no further case after so long")
+    options = parser.parse_args()
+    report = json.loads((options.report / "gpu.json").read_text())
+    try:
+        import cufinufft
+        import cupy
+    except ImportError as error:
+        sys.exit(f"{error}: pip install cufinufft cupy-cuda12x")
+    measure = {"nufft": nufft, "fft": fft, "matmul": matmul}
+    begun, found = time.monotonic(), []
+    for row in report["rows"]:
+        if row["part"] not in measure:
+            continue
+        if time.monotonic() - begun > options.seconds:
+            print(f"left out, for want of time: {label(row)}", file=sys.stderr)
+            continue
+        peer = measure[row["part"]](cupy, cufinufft, row)
+        cupy.get_default_memory_pool().free_all_blocks()
+        if peer is None:
+            print(f"no peer for {label(row)}", file=sys.stderr)
+            continue
+        found.append((row, peer))
+        print(label(row), peer, flush=True)
+    with open(options.report / "gpu-peers.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, ["case", "peer", "set_points_s", "execute_s", "error"])
+        writer.writeheader()
+        writer.writerows({"case": label(row)} | peer for row, peer in found)
+    (options.report / "gpu-peers.md").write_text(table(report, found))
+
+
+if __name__ == "__main__":
+    main()
