@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use ndarray::ArrayView2;
 use num_complex::Complex;
@@ -32,6 +33,7 @@ mod pipeline;
 mod points;
 mod queue;
 mod reduce;
+mod selftest;
 mod spread;
 mod uniform;
 
@@ -42,7 +44,7 @@ pub use points::Points;
 pub(crate) use queue::Queue;
 pub use uniform::Fine;
 
-use buffer::complex_bytes;
+use buffer::{Lease, complex_bytes};
 use device::Context;
 
 /// Bytes that the grids of transforms executed together may take.
@@ -123,6 +125,12 @@ impl Gpu {
         self.0.submissions.load(Ordering::Relaxed)
     }
 
+    /// Time spent on compiling shaders so far.
+    #[must_use]
+    pub fn compiling(&self) -> Duration {
+        Duration::from_nanos(self.0.compiling.load(Ordering::Relaxed))
+    }
+
     /// Bytes taken to the device and back so far.
     #[must_use]
     pub fn transferred(&self) -> u64 {
@@ -176,13 +184,22 @@ impl Gpu {
         .into()
     }
 
+    /// Tries the device's arithmetic: what was tried, and whether it was right. [`crate::Device::all`] passes over a device of which
+    /// something was not.
+    ///
+    /// # Errors
+    /// If the device cannot run it.
+    pub fn self_test(&self) -> Result<Vec<(&'static str, bool)>> {
+        selftest::findings(self, &self.0)
+    }
+
     /// Lets kernels read complex numbers, real part first, from a buffer of the program's; it needs the usage `STORAGE`.
     ///
     /// # Errors
     /// If the buffer cannot be bound.
     pub fn input<T: Real>(&self, buffer: wgpu::Buffer) -> Result<Input<Complex<T>>> {
         bindable(&buffer)?;
-        Ok(Input { buffer, kind: PhantomData })
+        Ok(Input { buffer: Lease::foreign(buffer), kind: PhantomData })
     }
 
     /// Lets kernels write complex numbers to a buffer of the program's; it needs the usage `STORAGE`. Nothing is brought to
@@ -192,7 +209,7 @@ impl Gpu {
     /// If the buffer cannot be bound.
     pub fn output<T: Real>(&self, buffer: wgpu::Buffer) -> Result<Output<'static, Complex<T>>> {
         bindable(&buffer)?;
-        Ok(Output { buffer, host: None })
+        Ok(Output { buffer: Lease::foreign(buffer), host: None })
     }
 
     /// Takes numbers to the device, for matrices.
@@ -267,16 +284,19 @@ impl Gpu {
         passes.forward(&self.0, queue, [&numbers.buffer, &scratch.buffer], batch, sign)
     }
 
-    /// Lets what is asked of a grid go into a program's commands.
-    pub(crate) fn lend<T: Real>(
+    /// Lets what is asked of a grid go into a program's commands, which use these arrays.
+    pub(crate) fn lend<T: Real, V, W>(
         &self,
         prepared: &Prepared<T>,
         mut fine: Fine<T>,
         encoder: wgpu::CommandEncoder,
+        (input, output): (&Input<V>, &Output<'_, W>),
     ) -> Result<Fine<T>> {
         if matches!(prepared.uniform, uniform::Prepared::Host(_)) {
             return Err(Error::parameter("the plan's uniform transform", "UniformTransform::Device", "Host"));
         }
+        input.buffer.keep();
+        output.buffer.keep();
         fine.queue = Queue::from_encoder(encoder);
         Ok(fine)
     }
@@ -394,7 +414,7 @@ impl Backend for Gpu {
     }
 
     fn load<V: Number>(&self, host: ArrayView2<'_, V>) -> Result<Input<V>> {
-        let buffer = self.0.storage("input", host.len() as u64 * complex_bytes::<V::Real>())?;
+        let buffer = self.0.lease("input", host.len() as u64 * complex_bytes::<V::Real>())?;
         match V::values(host) {
             Values::Complex(host) => {
                 let host = host.as_standard_layout();
@@ -410,7 +430,7 @@ impl Backend for Gpu {
 
     fn open<'a, V: Number>(&self, host: &'a mut [V]) -> Result<Output<'a, V>> {
         let bytes = host.len() as u64 * complex_bytes::<V::Real>();
-        Ok(Output { buffer: self.0.storage("output", bytes)?, host: Some(host) })
+        Ok(Output { buffer: self.0.lease("output", bytes)?, host: Some(host) })
     }
 
     fn store<V: Number>(&self, output: Output<'_, V>) -> Result<()> {

@@ -37,6 +37,7 @@ pub mod matmul;
 pub mod nufft;
 mod pages;
 mod parallel;
+mod peak;
 mod real;
 pub mod reduce;
 mod roots;

@@ -10,7 +10,7 @@ use rustfft::Fft;
 
 use crate::cpu::{fft, interp, spread};
 use crate::nufft::Sign;
-use crate::{simd, stencil, tiles};
+use crate::{peak, simd, stencil, tiles};
 
 mod sealed {
     pub trait Sealed {}
@@ -44,6 +44,7 @@ pub trait Compiled: Sized {
     fn multiply_complex(block: tiles::Block<'_, Self>)
     where
         Self: Real;
+    fn peak() -> f64;
 }
 
 /// A real number type the kernels compute in: `f32` or `f64`. Sealed.
@@ -267,6 +268,9 @@ impl Compiled for f32 {
     fn multiply_complex(block: tiles::Block<'_, Self>) {
         block.run::<simd::WideF32, [Self; 8], 2, 16>();
     }
+    fn peak() -> f64 {
+        peak::peak::<Self, simd::WideF32, [Self; 8], 8>()
+    }
 }
 
 #[expect(private_interfaces, reason = "see the trait")]
@@ -292,5 +296,8 @@ impl Compiled for f64 {
     }
     fn multiply_complex(block: tiles::Block<'_, Self>) {
         block.run::<simd::WideF64, [Self; 4], 2, 8>();
+    }
+    fn peak() -> f64 {
+        peak::peak::<Self, simd::WideF64, [Self; 4], 4>()
     }
 }

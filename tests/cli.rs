@@ -430,6 +430,14 @@ fn bench_measures_and_writes_everything() {
     let ladder = fs::read_to_string(Path::new(&out).join("ladder.svg")).unwrap();
     assert!(["python", "numpy", "numba-fast", "Fortran"].iter().all(|name| ladder.contains(name)));
     assert!(fs::read_to_string(Path::new(&out).join("table.svg")).unwrap().contains("3-D type 2"));
+    let families = document["families"].as_array().unwrap();
+    assert_eq!(families.len(), 9 + 6);
+    for family in families {
+        let (error, ceiling) = (family["error"].as_f64().unwrap(), family["ceiling"].as_f64().unwrap());
+        let allowed = if family["family"] == "reduce" { 2e-7 } else { 1.0 };
+        assert!(error <= allowed && ceiling > 0.0 && family["rate"].as_f64().unwrap() > 0.0, "{family}");
+    }
+    assert!(fs::read_to_string(Path::new(&out).join("families.svg")).unwrap().contains("GFLOP/s"));
 }
 
 /// Whether there is a GPU, as there must be where one is required.

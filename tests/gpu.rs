@@ -185,6 +185,46 @@ fn executing_on_the_device_submits_once_and_moves_nothing() {
 }
 
 #[test]
+fn points_can_come_from_the_device() {
+    let Some((_, _turn)) = common::gpu() else { return };
+    let gpu = Gpu::enumerate().into_iter().find_map(Result::ok).unwrap();
+    let device = Device::from(gpu.clone());
+    let mut random = Random::new(67);
+    let x = random.points(300, 2, 3.0);
+    let c = random.strengths::<f32>(300);
+    let mut plan = NufftPlan::<f32>::builder([16, 12]).tolerance(1e-4).build(&device).unwrap();
+    plan.set_points(views(&x)).unwrap();
+    let expected = plan.type1(&c).unwrap();
+    let there: Vec<_> = x.iter().map(|axis| gpu.upload(axis.as_slice().unwrap()).unwrap()).collect();
+    plan.set_points_on_gpu(&there.iter().collect::<Vec<_>>()).unwrap();
+    assert_eq!(plan.type1(&c).unwrap(), expected);
+    // Arrays that are taken again and again come from the same memory, and hold nothing of what was there.
+    for seed in 0..4 {
+        let c = Random::new(seed).strengths::<f32>(300);
+        let twice = (plan.type1(&c).unwrap(), plan.type1(&c).unwrap());
+        assert_eq!(twice.0, twice.1);
+        let exact = direct::type1(&views(&x), c.as_slice().unwrap(), &[16, 12], Sign::Plus).unwrap();
+        assert!(relative_error(&twice.0, &exact) < 4e-4);
+    }
+    let mut here = NufftPlan::<f32>::builder([16, 12]).build(&common::cpu()).unwrap();
+    let error = here.set_points_on_gpu(&there.iter().collect::<Vec<_>>()).unwrap_err();
+    assert!(matches!(error, Error::Device { .. }), "{error}");
+}
+
+#[test]
+fn compiling_is_a_stage_of_the_first_plan() {
+    let Some((_, _turn)) = common::gpu() else { return };
+    let (_, gpu) = own_device(wgpu::Limits::default(), wgpu::Features::empty());
+    let device = Device::from(gpu.clone());
+    let build = || NufftPlan::<f32>::builder([40]).tolerance(1e-3).build(&device).unwrap();
+    let first = build();
+    let compiling = first.timings().get(Stage::Compile).unwrap();
+    assert!(!compiling.is_zero() && compiling <= first.timings().get(Stage::Plan).unwrap());
+    assert!(build().timings().get(Stage::Compile).is_none(), "the second finds them compiled");
+    assert!(gpu.self_test().unwrap().iter().all(|(_, right)| *right), "{:?}", gpu.self_test());
+}
+
+#[test]
 fn what_a_binding_cannot_hold_is_refused_with_the_numbers() {
     let Some((_, _turn)) = common::gpu() else { return };
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 20, ..Default::default() };

@@ -10,7 +10,7 @@ use wavemill::{Device, Kind};
 use crate::args;
 use crate::cases::{self, Problem};
 use crate::report::{Report, Skip};
-use crate::{device, measure, output};
+use crate::{device, families, measure, output};
 
 /// Points up to which `--quick` measures a software GPU: more took up to a minute an execution.
 const SOFTWARE_POINTS: usize = 1 << 17;
@@ -89,7 +89,18 @@ pub(crate) fn run(args: &args::Bench) -> Result<()> {
         }
     }
     progress.finish_and_clear();
+    let mut rates = Vec::new();
+    for (number, (name, device)) in devices.iter().enumerate() {
+        match families::measure(number, device, args.quick, budget) {
+            Ok(measured) => rates.extend(measured),
+            Err(error) => skipped.push(Skip {
+                device: name.clone(),
+                case: "reductions and products".into(),
+                reason: error.to_string(),
+            }),
+        }
+    }
     let names = devices.into_iter().map(|(name, _)| name).collect();
-    Report { quick: args.quick, devices: names, rows, skipped, seconds: start.elapsed().as_secs_f64() }
+    Report { quick: args.quick, devices: names, rows, rates, skipped, seconds: start.elapsed().as_secs_f64() }
         .publish(&args.out)
 }

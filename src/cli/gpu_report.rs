@@ -130,6 +130,7 @@ fn publish(args: &args::Bench, folder: &std::path::Path, gpu: &Gpu, measured: &M
         "measured": jiff::Timestamp::now().to_string(),
         "device": gpu.name(),
         "driver": gpu.driver(),
+        "self_test": gpu.self_test()?.into_iter().map(|(name, right)| (name.to_string(), json!(right))).collect::<Map<_, _>>(),
         "limits": gpu.limits_that_matter().into_iter().map(|(name, value)| (name, json!(value))).collect::<Map<_, _>>(),
         "host_threads": rayon::current_num_threads(),
         "quick": args.quick,

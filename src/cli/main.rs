@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod cases;
 mod device;
+mod families;
 mod fit;
 #[cfg(feature = "gpu")]
 mod gpu_report;

@@ -55,6 +55,12 @@ impl Row {
     }
 }
 
+/// Whether to go on after so many runs and so long.
+pub(crate) fn runs(done: usize, elapsed: Duration, budget: Duration) -> bool {
+    let enough = done >= FEWEST_RUNS && elapsed >= budget || done == MOST_RUNS;
+    done == 0 || !enough && elapsed < 4 * budget
+}
+
 /// Measures one problem on one device, for about `budget` of time.
 pub(crate) fn measure(
     problem: &Problem,
@@ -102,8 +108,7 @@ fn measure_as<T: Real>(
             plan.type2_into(&values, &mut result)?;
         }
         executions.push(start.elapsed().as_secs_f64());
-        let enough = totals.len() >= FEWEST_RUNS && begin.elapsed() >= budget;
-        if enough || totals.len() == MOST_RUNS || begin.elapsed() >= 4 * budget {
+        if !runs(totals.len(), begin.elapsed(), budget) {
             break (result, recipe_json(plan.recipe()));
         }
     };

@@ -255,17 +255,40 @@ pub(crate) fn gpu(name: &str, rows: &[serde_json::Map<String, serde_json::Value>
         let bars = rows.iter().filter_map(|row| number(row, "share_of_copy").map(|share| (row, share)));
         let label = "Share of the copy bandwidth (the line is all of it)";
         below.draw(&Text::new(label, (20, 12), words(16, BLACK, HPos::Left)))?;
-        for (row, (of, share)) in (0..).zip(bars) {
-            let (column, y) = (600 * (row / 20), 36 + 20 * (row % 20));
+        let named = bars.map(|(of, share)| {
             let what = ["part", "op", "extents", "precision"].map(|key| text(of, key).replace('"', "")).join(" ");
-            below.draw(&Text::new(what, (20 + column, y), words(13, BLACK, HPos::Left)))?;
-            #[expect(clippy::cast_possible_truncation, reason = "pixels")]
-            let end = 260 + column + (220.0 * share.min(1.3)).round() as i32;
-            below.draw(&Rectangle::new([(260 + column, y - 6), (end, y + 6)], COLOURS[0].filled()))?;
-            below.draw(&PathElement::new(vec![(480 + column, y - 9), (480 + column, y + 9)], GREY.stroke_width(2)))?;
-            below.draw(&Text::new(format!("{share:.2}"), (end + 6, y), words(13, GREY, HPos::Left)))?;
-        }
+            (what, share, format!("{share:.2}"))
+        });
+        bars_of(&below, named)?;
         Ok(())
+    })
+}
+
+/// Bars against a line that is 1, in columns of 20, each with its name and what is written behind it.
+fn bars_of(area: &Area<'_>, bars: impl Iterator<Item = (String, f64, String)>) -> Result<()> {
+    for (row, (name, share, written)) in (0..).zip(bars) {
+        let (column, y) = (600 * (row / 20), 36 + 20 * (row % 20));
+        area.draw(&Text::new(name, (20 + column, y), words(13, BLACK, HPos::Left)))?;
+        #[expect(clippy::cast_possible_truncation, reason = "pixels")]
+        let end = 280 + column + (200.0 * share.clamp(0.0, 1.2)).round() as i32;
+        area.draw(&Rectangle::new([(280 + column, y - 6), (end, y + 6)], COLOURS[0].filled()))?;
+        area.draw(&PathElement::new(vec![(480 + column, y - 9), (480 + column, y + 9)], GREY.stroke_width(2)))?;
+        area.draw(&Text::new(written, (end.max(480 + column) + 6, y), words(13, GREY, HPos::Left)))?;
+    }
+    Ok(())
+}
+
+/// Reductions and products as shares of what memory or arithmetic gives at most.
+pub(crate) fn families(report: &Report) -> Result<String> {
+    svg((1200, 480), |root| {
+        let title = "Reductions and matrix products (the line: memory read, or multiplications, at most)";
+        root.draw(&Text::new(title, (20, 22), words(20, BLACK, HPos::Left)))?;
+        let (_, body) = root.split_vertically(36);
+        let bars = report.rates.iter().filter_map(|rate| {
+            let written = format!("{:.3} {}", rate.rate, rate.unit());
+            rate.ceiling.map(|ceiling| (rate.what.clone(), rate.rate / ceiling, written))
+        });
+        bars_of(&body, bars)
     })
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayViewD};
 use ndarray_npy::{ReadableElement, WritableElement};
 use num_complex::Complex;
 use rayon::prelude::*;
@@ -140,7 +140,7 @@ fn printed<E: Element>(answer: &Answer<E>) -> String {
 }
 
 /// Seconds to do nothing but read the data, on the same threads: what a reduction cannot beat.
-fn read_time<E: Element>(data: &ArrayD<E>, repeat: usize) -> Option<f64> {
+pub(crate) fn read_time<E: Element>(data: &ArrayViewD<'_, E>, repeat: usize) -> Option<f64> {
     let words: &[u64] = bytemuck::try_cast_slice(data.as_slice_memory_order()?).ok()?;
     let share = words.len().div_ceil(rayon::current_num_threads()).max(1);
     let read = || {
@@ -161,7 +161,7 @@ fn write_timings<E: Element>(
 ) -> Result<()> {
     let bytes = data.len() * size_of::<E>();
     let seconds = median(samples);
-    let read = read_time(data, args.repeat.get());
+    let read = read_time(&data.view(), args.repeat.get());
     let text = serde_json::to_string_pretty(&json!({
         "version": env!("CARGO_PKG_VERSION"),
         "plan": plan,

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::cases::{Group, PUBLISHED, PUBLISHED_POINTS};
+use crate::families::Rate;
 use crate::measure::Row;
 use crate::{output, plot};
 
@@ -24,6 +25,7 @@ pub(crate) struct Report {
     pub(crate) quick: bool,
     pub(crate) devices: Vec<String>,
     pub(crate) rows: Vec<Row>,
+    pub(crate) rates: Vec<Rate>,
     pub(crate) skipped: Vec<Skip>,
     /// How long the measurements took.
     pub(crate) seconds: f64,
@@ -37,10 +39,11 @@ impl Report {
         output::write_text(&folder.join("results.csv"), &self.csv()?)?;
         output::write_text(&folder.join("ladder.svg"), &plot::ladder(self)?)?;
         output::write_text(&folder.join("table.svg"), &plot::table(self)?)?;
+        output::write_text(&folder.join("families.svg"), &plot::families(self)?)?;
         output::print(&format!(
             "\nMeasured in {:.0} s. Written: {}\n",
             self.seconds,
-            ["results.json", "results.csv", "ladder.svg", "table.svg"]
+            ["results.json", "results.csv", "ladder.svg", "table.svg", "families.svg"]
                 .map(|name| folder.join(name).display().to_string())
                 .join(", ")
         ))
@@ -81,6 +84,22 @@ impl Report {
                         format!("{:.1e}", row.error),
                     )?;
                 }
+            }
+        }
+        for (number, name) in self.devices.iter().enumerate().filter(|_| !self.rates.is_empty()) {
+            writeln!(
+                text,
+                "\n{name}\n\nReductions and matrix products, beside what memory or arithmetic gives at most"
+            )?;
+            for rate in self.rates.iter().filter(|rate| rate.device == number) {
+                let ceiling = rate.ceiling.map_or(String::new(), |most| format!("of {most:.1}"));
+                let (unit, at) = (rate.unit(), format!("{:.2}", rate.rate));
+                let took = duration(rate.seconds);
+                writeln!(
+                    text,
+                    "{:<36}  {took:>11}  {at:>8} {ceiling:<10} {unit:<8} error {:.1e}",
+                    rate.what, rate.error
+                )?;
             }
         }
         for skip in &self.skipped {
@@ -132,6 +151,7 @@ impl Report {
             "quick": self.quick,
             "devices": self.devices,
             "rows": rows,
+            "families": self.rates.iter().map(|rate| rate.json(&self.devices)).collect::<Vec<_>>(),
             "skipped": skipped,
             "published_2015": { "points": PUBLISHED_POINTS, "times": published },
         })

@@ -1,4 +1,5 @@
-//! The self-test of a GPU: small transforms of both types held to direct sums, before anything is trusted to the driver.
+//! The self-test of a GPU: its arithmetic, and small transforms of both types held to direct sums, before anything is trusted to the
+//! driver.
 
 use ndarray::{Array1, ArrayD, IxDyn};
 use num_complex::Complex;
@@ -38,9 +39,21 @@ pub(super) fn gpus() -> Vec<Candidate> {
 }
 
 fn tested(gpu: Gpu, taken: &mut bool) -> Candidate {
-    let (name, facts, software) = (gpu.name(), gpu.limits_that_matter(), gpu.is_software());
+    let (name, mut facts, software) = (gpu.name(), gpu.limits_that_matter(), gpu.is_software());
+    let findings = gpu.self_test();
     let device = Device::from(gpu);
-    let measured = error_of(&device);
+    let measured = findings.and_then(|findings| {
+        let (right, wrong): (Vec<_>, Vec<_>) = findings.into_iter().partition(|(_, right)| *right);
+        let names = |of: &[(&str, bool)]| of.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        facts.push(("arithmetic that is right".into(), names(&right)));
+        if wrong.is_empty() {
+            return error_of(&device);
+        }
+        Err(Error::Device {
+            device: name.clone(),
+            reason: format!("these are wrong in its shaders: {}", names(&wrong)),
+        })
+    });
     let passed = measured.as_ref().is_ok_and(|&error| error <= 4.0 * TOLERANCE);
     let chosen = passed && !software && !*taken;
     *taken |= chosen;

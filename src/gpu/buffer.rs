@@ -1,8 +1,9 @@
 //! Device memory: creating it with the limits checked, taking numbers there and back, windows onto one transform of a batch.
 
 use std::marker::PhantomData;
-use std::ops::Range;
-use std::sync::atomic::Ordering;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use crate::error::{Error, Result};
@@ -17,10 +18,53 @@ pub(super) const fn complex_bytes<T>() -> u64 {
     2 * size_of::<T>() as u64
 }
 
+/// Buffers kept for the next arrays of their size: making one takes longer than a small transform, and fresh memory is cleared first.
+const POOLED: usize = 6;
+
+/// Device memory that goes back to the device's pool, if it came from there.
+#[derive(Debug)]
+pub(super) struct Lease {
+    buffer: wgpu::Buffer,
+    home: Option<Arc<Context>>,
+    /// Whether commands that a program has not submitted yet use it: nobody else may write to it then.
+    kept: AtomicBool,
+}
+
+impl Lease {
+    /// Of a buffer that is the program's.
+    pub(super) fn foreign(buffer: wgpu::Buffer) -> Self {
+        Self { buffer, home: None, kept: AtomicBool::new(false) }
+    }
+
+    /// Keeps it from the pool.
+    pub(super) fn keep(&self) {
+        self.kept.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Deref for Lease {
+    type Target = wgpu::Buffer;
+    fn deref(&self) -> &wgpu::Buffer {
+        &self.buffer
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.take().filter(|_| !self.kept.load(Ordering::Relaxed)) {
+            let mut pool = lock(&home.pool);
+            pool.push(self.buffer.clone());
+            if pool.len() > POOLED {
+                pool.remove(0);
+            }
+        }
+    }
+}
+
 /// Complex numbers in device memory that kernels read, made of the host's `V`.
 #[derive(Debug)]
 pub struct Input<V> {
-    pub(super) buffer: wgpu::Buffer,
+    pub(super) buffer: Lease,
     pub(super) kind: PhantomData<V>,
 }
 
@@ -28,7 +72,7 @@ pub struct Input<V> {
 /// array.
 #[derive(Debug)]
 pub struct Output<'a, V> {
-    pub(super) buffer: wgpu::Buffer,
+    pub(super) buffer: Lease,
     pub(super) host: Option<&'a mut [V]>,
 }
 
@@ -55,6 +99,18 @@ impl<V> Array<V> {
 }
 
 impl Context {
+    /// A storage buffer from the pool, or a new one.
+    pub(super) fn lease(self: &Arc<Self>, what: &'static str, bytes: u64) -> Result<Lease> {
+        self.alive()?;
+        let fits = |buffer: &wgpu::Buffer| (bytes..=2 * bytes + (1 << 16)).contains(&buffer.size());
+        let found = {
+            let mut pool = lock(&self.pool);
+            pool.iter().position(fits).map(|at| pool.remove(at))
+        };
+        let buffer = found.map_or_else(|| self.storage(what, bytes), Ok)?;
+        Ok(Lease { buffer, home: Some(Arc::clone(self)), kept: AtomicBool::new(false) })
+    }
+
     /// A buffer of at least this many bytes; wgpu has no empty ones.
     pub(super) fn create(&self, what: &'static str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
         self.alive()?;

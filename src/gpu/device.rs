@@ -38,10 +38,14 @@ pub(super) struct Context {
     pub(super) staging: Mutex<Option<wgpu::Buffer>>,
     /// Whether its timestamps can be believed.
     pub(super) stamped: AtomicBool,
+    /// Nanoseconds spent on compiling so far.
+    pub(super) compiling: AtomicU64,
     /// Submissions so far.
     pub(super) submissions: AtomicU64,
     /// Bytes taken to the device and back so far.
     pub(super) transferred: AtomicU64,
+    /// Buffers that are free.
+    pub(super) pool: Mutex<Vec<wgpu::Buffer>>,
     /// Why the device is lost, once it is.
     lost: Arc<OnceLock<String>>,
     /// An error that no scope caught.
@@ -112,6 +116,8 @@ impl Context {
             kernels: Mutex::default(),
             staging: Mutex::default(),
             stamped: AtomicBool::new(device.features().contains(wgpu::Features::TIMESTAMP_QUERY)),
+            pool: Mutex::default(),
+            compiling: AtomicU64::new(0),
             submissions: AtomicU64::new(0),
             transferred: AtomicU64::new(0),
             lost: Arc::default(),

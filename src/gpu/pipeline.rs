@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use crate::error::Result;
 use crate::gpu::device::{Context, lock};
-use crate::gpu::{deconvolve, fft, interp, matmul, reduce, spread};
+use crate::gpu::{deconvolve, fft, interp, matmul, reduce, selftest, spread};
 use crate::real::Real;
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
@@ -83,7 +85,9 @@ impl Context {
         if let Some(kernel) = kernels.get(&key) {
             return Ok(Arc::clone(kernel));
         }
+        let begun = Instant::now();
         let kernel = Arc::new(self.checked(&key, || self.compile(&key, source, entry, slots))?);
+        self.compiling.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
         kernels.insert(key, Arc::clone(&kernel));
         Ok(kernel)
     }
@@ -180,6 +184,7 @@ pub fn shader_sources() -> Vec<(String, String)> {
     sources.extend(reduce::sources());
     sources.extend(matmul::sources());
     sources.extend(fft::sources());
+    sources.push(selftest::source());
     sources.into_iter().map(|source| (source.name, source.text)).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ndarray::{ArrayD, ArrayRef, ArrayView1, ArrayView2, Axis, Dimension, IxDyn};
 use num_complex::Complex;
@@ -193,7 +193,9 @@ impl<T: Real> NufftBuilder<T> {
             Engine::Gpu(gpu) => gpu.uniform(self.uniform),
         };
         let design = Design { grid, kernel: &table, modes: &axes, tiling: &tiling, order, sign, uniform };
+        let before = compiling(device);
         let (stages, fine_bytes) = OnBackend::new(device, &design, batch)?;
+        let compiled = compiling(device).saturating_sub(before);
         let factor_bytes = axes.iter().map(|axis| axis.count() / 2 * size_of::<T>()).sum::<usize>();
         let units = self.units.iter().cycle();
         let folds = grid.iter().zip(units).map(|(&cells, &unit)| Fold::new(unit, cells, choice.width)).collect();
@@ -218,6 +220,9 @@ impl<T: Real> NufftBuilder<T> {
         };
         let mut timings = Timings::default();
         timings.add(Stage::Plan, start.elapsed());
+        if !compiled.is_zero() {
+            timings.add(Stage::Compile, compiled);
+        }
         Ok(NufftPlan {
             recipe,
             batched: self.batch.is_some(),
@@ -359,9 +364,24 @@ impl<T: Real> NufftPlan<T> {
             .install(points.len(), || Bins::sort(&points, folds, tiling.clone(), recipe.tolerance, earlier))?;
         stages.place(bins)?;
         self.points = Some(points.len());
-        self.timings.forget(&[Stage::Plan]);
+        self.timings.forget(&[Stage::Plan, Stage::Compile]);
         self.timings.add(Stage::SetPoints, start.elapsed());
         Ok(())
+    }
+
+    /// Sets points whose coordinates are on the plan's GPU, an array an axis. They are folded and sorted on the host, to which they
+    /// are taken, since sorting is what keeps results the same bits.
+    ///
+    /// # Errors
+    /// As [`NufftPlan::set_points`]; [`Error::Device`] if the plan is not of a GPU, or the device was lost.
+    #[cfg(feature = "gpu")]
+    pub fn set_points_on_gpu<C: Number + Coordinate>(&mut self, coordinates: &[&crate::gpu::Array<C>]) -> Result<()> {
+        let Engine::Gpu(gpu) = self.device.engine() else {
+            let reason = "its plans take coordinates from the host: use set_points".into();
+            return Err(Error::Device { device: self.device.name(), reason });
+        };
+        let here = coordinates.iter().map(|axis| gpu.download(axis)).collect::<Result<Vec<_>>>()?;
+        self.set_points(here.iter().map(|axis| ArrayView1::from(axis)).collect::<Vec<_>>())
     }
 
     /// Type 1: modes from strengths, complex or real. Real ones take about half the time on the CPU; their modes are all there, with
@@ -440,7 +460,7 @@ impl<T: Real> NufftPlan<T> {
     /// [`Error::TooLarge`] if a batch needs more grids than there is memory for.
     pub fn accumulate(&mut self) -> Result<Accumulation<'_, T>> {
         self.stages.stages().begin(self.recipe.batch)?;
-        self.timings.forget(&[Stage::Plan, Stage::SetPoints]);
+        self.timings.forget(&[Stage::Plan, Stage::Compile, Stage::SetPoints]);
         Ok(Accumulation::new(self))
     }
 
@@ -510,7 +530,7 @@ impl<T: Real> NufftPlan<T> {
     fn timed(&mut self, execute: impl FnOnce(&mut dyn Execute<T>, &mut Timings) -> Result<()>) -> Result<()> {
         let start = Instant::now();
         let Self { stages, timings, .. } = self;
-        timings.forget(&[Stage::Plan, Stage::SetPoints]);
+        timings.forget(&[Stage::Plan, Stage::Compile, Stage::SetPoints]);
         execute(stages.stages(), timings)?;
         timings.add(Stage::Execute, start.elapsed());
         Ok(())
@@ -550,6 +570,15 @@ impl<T: Real> NufftPlan<T> {
     pub(crate) fn with_batch(&self, extents: &[usize]) -> IxDyn {
         let batch = self.batched.then_some(self.recipe.batch);
         IxDyn(&batch.into_iter().chain(extents.iter().copied()).collect::<Vec<_>>())
+    }
+}
+
+/// What a device has spent on compiling so far.
+fn compiling(device: &Device) -> Duration {
+    match device.engine() {
+        Engine::Cpu(_) => Duration::ZERO,
+        #[cfg(feature = "gpu")]
+        Engine::Gpu(gpu) => gpu.compiling(),
     }
 }
 

@@ -167,7 +167,7 @@ impl<T: Real> Stages<T, Gpu> {
         batch: usize,
         sign: Sign,
     ) -> Result<wgpu::CommandEncoder> {
-        self.lend(encoder)?;
+        self.lend(encoder, (strengths, &*modes))?;
         self.start1(strengths, modes, batch, sign, &mut Timings::default())?;
         self.take_back()
     }
@@ -184,14 +184,18 @@ impl<T: Real> Stages<T, Gpu> {
         batch: usize,
         sign: Sign,
     ) -> Result<wgpu::CommandEncoder> {
-        self.lend(encoder)?;
+        self.lend(encoder, (modes, &*values))?;
         self.start2(modes, values, batch, sign, &mut Timings::default())?;
         self.take_back()
     }
 
-    fn lend(&mut self, encoder: wgpu::CommandEncoder) -> Result<()> {
+    fn lend(
+        &mut self,
+        encoder: wgpu::CommandEncoder,
+        arrays: (&Input<Complex<T>>, &Output<'_, Complex<T>>),
+    ) -> Result<()> {
         let fine = self.fine()?;
-        self.fine = Some(self.backend.lend(&self.prepared, fine, encoder)?);
+        self.fine = Some(self.backend.lend(&self.prepared, fine, encoder, arrays)?);
         Ok(())
     }
 

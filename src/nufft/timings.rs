@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 pub enum Stage {
     /// Choosing and preparing: kernel fit, correction factors, transforms, pipelines.
     Plan,
+    /// Compiling shaders that no earlier plan needed; part of the plan's time.
+    Compile,
     /// Folding, checking and sorting the points.
     SetPoints,
     /// Strengths onto the grid (type 1).
@@ -30,6 +32,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Plan => "plan",
+            Self::Compile => "compile",
             Self::SetPoints => "set_points",
             Self::Spread => "spread",
             Self::Fft => "fft",
@@ -77,7 +80,9 @@ impl Timings {
 
     /// Adds the stages within another plan's execution.
     pub(crate) fn take(&mut self, of: &Self) {
-        let within = of.iter().filter(|(stage, _)| !matches!(stage, Stage::Plan | Stage::SetPoints | Stage::Execute));
+        let within = of
+            .iter()
+            .filter(|(stage, _)| !matches!(stage, Stage::Plan | Stage::Compile | Stage::SetPoints | Stage::Execute));
         within.for_each(|(stage, time)| self.add(stage, time));
     }
 
