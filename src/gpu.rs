@@ -7,6 +7,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::reduce::op::Needs;
 use crate::reduce::{Element, Reduced, Reduction};
 
 mod buffer;
+mod cache;
 mod deconvolve;
 mod device;
 pub(crate) mod fft;
@@ -45,7 +47,7 @@ pub(crate) use queue::Queue;
 pub use uniform::Fine;
 
 use buffer::{Lease, complex_bytes};
-use device::Context;
+use device::{Context, lock};
 
 /// Bytes that the grids of transforms executed together may take.
 const TOGETHER_BYTES: u64 = 256 << 20;
@@ -177,11 +179,37 @@ impl Gpu {
             ("storage buffers of a shader", limits.max_storage_buffers_per_shader_stage.to_string()),
             ("subgroup size", format!("{} to {}", info.subgroup_min_size, info.subgroup_max_size)),
             ("f64 in shaders", whether(wgpu::Features::SHADER_F64)),
-            ("subgroup operations", whether(wgpu::Features::SUBGROUP)),
             ("timestamps", whether(wgpu::Features::TIMESTAMP_QUERY)),
+            ("pipelines kept in a file", whether(wgpu::Features::PIPELINE_CACHE)),
         ]
         .map(|(name, value)| (name.to_string(), value))
         .into()
+    }
+
+    /// Keeps compiled pipelines in a file of this folder: what an earlier run of the program saved there need not be compiled again.
+    /// [`Gpu::save_pipelines`] writes it.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the driver cannot (only Vulkan's can), [`Error::Parameter`] if the folder cannot be used.
+    pub fn keep_pipelines(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let kept = cache::Kept::open(&self.0, folder.as_ref())?;
+        *lock(&self.0.kept) = Some(kept);
+        Ok(())
+    }
+
+    /// Writes what was compiled since [`Gpu::keep_pipelines`], and what was there, to its file; nothing without one.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the file cannot be written.
+    pub fn save_pipelines(&self) -> Result<()> {
+        lock(&self.0.kept).as_ref().map_or(Ok(()), cache::Kept::save)
+    }
+
+    /// Whether shaders check indices and bound loops: as in builds with debug assertions, or not, as in releases. For what is compiled
+    /// from now on.
+    #[doc(hidden)]
+    pub fn check_shaders(&self, check: bool) {
+        self.0.checked_shaders.store(check, Ordering::Relaxed);
     }
 
     /// Tries the device's arithmetic: what was tried, and whether it was right. [`crate::Device::all`] passes over a device of which

@@ -224,6 +224,64 @@ fn compiling_is_a_stage_of_the_first_plan() {
     assert!(gpu.self_test().unwrap().iter().all(|(_, right)| *right), "{:?}", gpu.self_test());
 }
 
+/// As releases run them.
+#[test]
+fn shaders_without_checks_give_the_same() {
+    let Some((_, _turn)) = common::gpu() else { return };
+    let mut random = Random::new(71);
+    let x = random.points(500, 2, 3.0);
+    let c = random.strengths::<f32>(500);
+    let results = [true, false].map(|check| {
+        let (_, gpu) = own_device(wgpu::Limits::default(), wgpu::Features::empty());
+        gpu.check_shaders(check);
+        let builder = NufftPlan::<f32>::builder([20, 15]).tolerance(1e-3).uniform_transform(UniformTransform::Device);
+        let mut plan = builder.build(&Device::from(gpu)).unwrap();
+        plan.set_points(views(&x)).unwrap();
+        let modes = plan.type1(&c).unwrap();
+        let values = plan.type2(&modes).unwrap();
+        (modes, values)
+    });
+    let wide = |z: &Complex<f32>| Complex::new(z.re.into(), z.im.into());
+    let exact = direct::type1(&views(&x), c.as_slice().unwrap(), &[20, 15], Sign::Plus).unwrap();
+    for (modes, values) in &results {
+        assert!(relative_error(modes, &exact) < 4e-3);
+        // Compilers may fuse differently.
+        assert!(relative_error(values, &results[0].1.map(wide)) < 1e-6);
+    }
+}
+
+#[test]
+fn compiled_pipelines_are_kept_in_a_file() {
+    let Some((_, _turn)) = common::gpu() else { return };
+    let folder = std::env::temp_dir().join(format!("wavemill-pipelines-{}", std::process::id()));
+    let plan = |keep: bool| {
+        let (_, gpu) = own_device(wgpu::Limits::default(), wgpu::Features::PIPELINE_CACHE);
+        if !gpu.device().features().contains(wgpu::Features::PIPELINE_CACHE) {
+            assert!(matches!(gpu.keep_pipelines(&folder).unwrap_err(), Error::Device { .. }));
+            return None;
+        }
+        if keep {
+            gpu.keep_pipelines(&folder).unwrap();
+        }
+        let x = Random::new(73).points(50, 1, 3.0);
+        let mut plan = NufftPlan::<f32>::builder([30]).tolerance(1e-3).build(&Device::from(gpu.clone())).unwrap();
+        plan.set_points(views(&x)).unwrap();
+        let modes = plan.type1(&Random::new(79).strengths::<f32>(50)).unwrap();
+        gpu.save_pipelines().unwrap();
+        Some(modes)
+    };
+    let (without, first, second) = (plan(false), plan(true), plan(true));
+    assert!(without == first && first == second);
+    if first.is_some() {
+        let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+        assert!(files.len() == 1 && std::fs::metadata(&files[0]).unwrap().len() > 0, "{files:?}");
+        // A file that is no such thing is begun anew.
+        std::fs::write(&files[0], b"nonsense").unwrap();
+        assert!(plan(true) == first);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
 #[test]
 fn what_a_binding_cannot_hold_is_refused_with_the_numbers() {
     let Some((_, _turn)) = common::gpu() else { return };

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::gpu::cache::Kept;
 use crate::gpu::pipeline::Kernel;
 use crate::real::Real;
 
@@ -18,7 +19,7 @@ const END_OF_PATIENCE: Duration = Duration::from_secs(900);
 
 /// What is good to have where the adapter offers it.
 const WANTED: wgpu::Features =
-    wgpu::Features::SHADER_F64.union(wgpu::Features::TIMESTAMP_QUERY).union(wgpu::Features::SUBGROUP);
+    wgpu::Features::SHADER_F64.union(wgpu::Features::TIMESTAMP_QUERY).union(wgpu::Features::PIPELINE_CACHE);
 
 /// A mutex that a panic elsewhere does not close: what it guards are caches and messages, whole at any time.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -34,6 +35,10 @@ pub(super) struct Context {
     pub(super) features: wgpu::Features,
     /// Pipelines by the name of their specialisation.
     pub(super) kernels: Mutex<HashMap<String, Arc<Kernel>>>,
+    /// The file that compiled pipelines are kept in, if there is one.
+    pub(super) kept: Mutex<Option<Kept>>,
+    /// Whether shaders check their indices and bound their loops.
+    pub(super) checked_shaders: AtomicBool,
     /// The staging buffer of the last download: mapping fresh pages costs more than the copy.
     pub(super) staging: Mutex<Option<wgpu::Buffer>>,
     /// Whether its timestamps can be believed.
@@ -114,6 +119,8 @@ impl Context {
             limits: device.limits(),
             features: device.features(),
             kernels: Mutex::default(),
+            kept: Mutex::default(),
+            checked_shaders: AtomicBool::new(cfg!(debug_assertions)),
             staging: Mutex::default(),
             stamped: AtomicBool::new(device.features().contains(wgpu::Features::TIMESTAMP_QUERY)),
             pool: Mutex::default(),

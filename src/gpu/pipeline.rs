@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::error::Result;
+use crate::gpu::cache::Kept;
 use crate::gpu::device::{Context, lock};
 use crate::gpu::{deconvolve, fft, interp, matmul, reduce, selftest, spread};
 use crate::real::Real;
@@ -102,7 +103,7 @@ impl Context {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
-        let checks = if cfg!(debug_assertions) {
+        let checks = if self.checked_shaders.load(Ordering::Relaxed) {
             wgpu::ShaderRuntimeChecks::checked()
         } else {
             wgpu::ShaderRuntimeChecks::unchecked()
@@ -114,6 +115,7 @@ impl Context {
         // SAFETY: the text is this crate's own: every loop is bounded by a constant or a count from the host, and every index
         // is below an array's length for the jobs, cells and bins the host makes; with debug assertions both are checked.
         let module = unsafe { self.device.create_shader_module_trusted(descriptor, checks) };
+        let kept = lock(&self.kept);
         let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(label),
             layout: Some(&pipeline_layout),
@@ -124,7 +126,7 @@ impl Context {
                 zero_initialize_workgroup_memory: false,
                 ..Default::default()
             },
-            cache: None,
+            cache: kept.as_ref().map(Kept::cache),
         });
         Kernel { pipeline, layout }
     }

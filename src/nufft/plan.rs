@@ -381,7 +381,7 @@ impl<T: Real> NufftPlan<T> {
             return Err(Error::Device { device: self.device.name(), reason });
         };
         let here = coordinates.iter().map(|axis| gpu.download(axis)).collect::<Result<Vec<_>>>()?;
-        self.set_points(here.iter().map(|axis| ArrayView1::from(axis)).collect::<Vec<_>>())
+        self.set_points(here.iter().map(ArrayView1::from).collect::<Vec<_>>())
     }
 
     /// Type 1: modes from strengths, complex or real. Real ones take about half the time on the CPU; their modes are all there, with
