@@ -25,6 +25,7 @@ pub(crate) enum Group {
     /// The table over dimensions, types and tolerances.
     Table,
     /// The report on a GPU.
+    #[cfg(feature = "gpu")]
     Gpu,
 }
 
@@ -34,6 +35,7 @@ impl Group {
         match self {
             Self::Ladder => "ladder",
             Self::Table => "table",
+            #[cfg(feature = "gpu")]
             Self::Gpu => "gpu",
         }
     }
@@ -68,6 +70,7 @@ impl Case {
             Group::Table => {
                 &[(Precision::F64, 1e-6), (Precision::F64, 1e-9), (Precision::F64, 1e-12), (Precision::F32, 1e-4)]
             }
+            #[cfg(feature = "gpu")]
             Group::Gpu => {
                 &[(Precision::F32, 1e-4), (Precision::F32, 1e-5), (Precision::F64, 1e-6), (Precision::F64, 1e-9)]
             }
