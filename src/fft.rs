@@ -3,6 +3,8 @@
 //! `X[k] = Σ_l x[l] exp(±2πi Σ_a k_a l_a / n_a)` over one to three axes, with no factor 1/N. The shader is Stockham's algorithm in
 //! workgroup memory, with radices 2, 3, 4, 5 and 8; lines too long for it take several passes.
 
+pub(crate) mod plan;
+
 use num_complex::Complex;
 
 use crate::error::{Error, Result};

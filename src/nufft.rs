@@ -2,6 +2,7 @@
 
 mod accumulate;
 mod bins;
+mod builder;
 mod choice;
 pub mod direct;
 mod kernel;
@@ -18,8 +19,9 @@ mod vanderplas;
 
 pub use accumulate::Accumulation;
 pub use bins::{AxisTiles, BLOCK, Bins, Tiling, Unpacked};
+pub use builder::NufftBuilder;
 pub use kernel::{KernelShape, Shape};
-pub use plan::{NufftBuilder, NufftPlan};
+pub use plan::NufftPlan;
 pub use points::{Fold, Points};
 pub use recipe::{ModeOrder, Recipe, Sign, UniformTransform};
 pub use stages::{Progress, Stages};

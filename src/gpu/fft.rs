@@ -1,10 +1,11 @@
-//! The uniform transform on the device: axes cut into lines that fit workgroup memory, the passes over them, their shaders.
+//! The uniform transform on the device: how a pass is laid out in workgroups, its shader, and the passes made ready to run.
 
 use std::sync::Arc;
 
 use num_complex::Complex;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::fft::plan::{Axis, Between, Lines, Memory, Pass, Plan, Room, radices};
 use crate::gpu::buffer::complex_bytes;
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate, roomy, unrolled};
@@ -21,268 +22,12 @@ const NUMBERS: usize = 1024;
 /// Neighbouring lines a workgroup takes of a strided axis, in bytes: some whole sectors of memory.
 const SECTORS: usize = 128;
 
-/// An axis of a grid, or of its kept modes: bins from `head` to `tail` are zero, or not wanted.
-#[derive(Debug, Clone)]
-struct Axis {
-    cells: usize,
-    stride: usize,
-    /// Lengths of the passes, the first over the largest stride.
-    factors: Vec<usize>,
-    head: usize,
-    tail: usize,
-}
-
-impl Axis {
-    /// Product of the factors after this one: the stride of its lines within the axis.
-    fn rest(&self, pass: usize) -> usize {
-        self.factors[pass + 1..].iter().product()
-    }
-
-    /// Where the passes leave a bin: the digits of its number, the lowest one first.
-    fn placed(&self, bin: usize) -> usize {
-        let mut left = bin;
-        (0..self.factors.len()).fold(0, |place, pass| {
-            let digit = left % self.factors[pass];
-            left /= self.factors[pass];
-            place + digit * self.rest(pass)
-        })
-    }
-
-    /// Which of the last pass's numbers hold wanted bins, from the wanted bins of the axis: numbers `head..tail` do not.
-    fn wanted(&self) -> (usize, usize) {
-        let last = self.factors.last().copied().unwrap_or(1);
-        let below = self.cells / last;
-        let (head, tail) = (self.head.div_ceil(below), self.tail / below);
-        if head < tail { (head, tail) } else { (last, last) }
-    }
-
-    /// The lines over this axis while another one is transformed, before or after its own transform.
-    fn lines(&self, transformed: bool) -> Vec<Lines> {
-        if !transformed {
-            return vec![Lines::all(self.cells, self.stride)];
-        }
-        let last = self.factors.last().copied().unwrap_or(1);
-        let (head, tail) = self.wanted();
-        vec![
-            Lines { count: head + last - tail, head, skip: tail - head, strides: [self.stride; 2], rest: false },
-            Lines::all(self.cells / last, self.stride * last),
-        ]
-    }
-}
-
-/// Lines side by side: the first `head` of `count` in a row, the others `skip` further on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Lines {
-    count: usize,
-    head: usize,
-    skip: usize,
-    /// Where they are read, and where they are written.
-    strides: [usize; 2],
-    /// Whether their number is that within what later passes of the same axis transform.
-    rest: bool,
-}
-
-impl Lines {
-    fn all(count: usize, stride: usize) -> Self {
-        Self { count, head: count, skip: 0, strides: [stride; 2], rest: false }
-    }
-
-    /// Both as one, if the other ones begin where these end.
-    fn with(&self, next: &Self) -> Option<Self> {
-        let whole = |lines: &Self| lines.skip == 0 && !lines.rest;
-        let follows = (0..2).all(|side| next.strides[side] == self.strides[side] * self.count);
-        let count = self.count * next.count;
-        (whole(self) && whole(next) && follows).then_some(Self { count, head: count, ..*self })
-    }
-}
-
-/// Where roots of unity between passes come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Between {
-    None,
-    /// After the line's transform: its number times that of the line.
-    After,
-    Before,
-}
-
-/// Which memory a pass reads and writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Memory {
-    InPlace,
-    ToScratch,
-    InScratch,
-    FromScratch,
-}
-
-/// Transforms of many lines of one length.
-#[derive(Debug, Clone)]
-struct Pass {
-    length: usize,
-    /// Neighbouring lines by increasing stride where they are read.
-    lines: Vec<Lines>,
-    /// From one number of a line to the next, where it is read and where it is written.
-    strides: [usize; 2],
-    /// Numbers that are zero where they are read, and those that are not written.
-    holes: [(usize, usize); 2],
-    between: Between,
-    /// Of the longer line that this pass and the later ones of its axis transform.
-    modulus: usize,
-    memory: Memory,
-}
-
-impl Pass {
-    fn count(&self) -> usize {
-        self.lines.iter().map(|lines| lines.count).product()
-    }
-
-    /// The transpose: a transform's passes backwards, each transposed, are the transform with bins where cells were.
-    fn transposed(&self) -> Self {
-        let between = if self.between == Between::None { Between::None } else { Between::Before };
-        Self { holes: [self.holes[1], self.holes[0]], between, ..self.clone() }
-    }
-}
-
 /// What a device's workgroups can hold.
-#[derive(Debug, Clone, Copy)]
-struct Room {
-    numbers: usize,
-    /// Bytes of a number.
-    bytes: usize,
-    lanes: usize,
-}
-
-impl Room {
-    fn of<T: Real>(limits: &wgpu::Limits) -> Self {
-        let bytes = complex_bytes::<T>() as usize;
-        let numbers = limits.max_compute_workgroup_storage_size.min(MEMORY) as usize / bytes;
-        let lanes = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x) as usize;
-        Self { numbers, bytes, lanes: lanes.min(LANES) }
-    }
-
-    /// The longest line of a pass. Two neighbours at least share a sector where lines are strided.
-    fn longest(&self, stride: usize) -> usize {
-        if stride == 1 { self.numbers } else { self.numbers / 2 }
-    }
-
-    /// The lengths of the passes over an axis, of even size as far as may be.
-    fn factors(&self, cells: usize, stride: usize) -> Option<Vec<usize>> {
-        if cells <= self.longest(stride) {
-            return Some(vec![cells]);
-        }
-        // The first passes' lines are strided whatever the axis is.
-        let (first, last) = (self.longest(2), self.longest(stride));
-        let passes = 1 + (1..).find(|&passes| first.saturating_pow(passes).saturating_mul(last) >= cells)?;
-        for passes in passes as usize..8 {
-            let mut factors = Vec::new();
-            let mut left = cells;
-            for pass in 0..passes - 1 {
-                let even = (left as f64).powf(1.0 / (passes - pass) as f64);
-                let off = |factor: usize| ((factor as f64).ln() - even.ln()).abs();
-                let divisors = (1..=first.min(left)).filter(|factor| left.is_multiple_of(*factor));
-                let factor = divisors.min_by(|&a, &b| off(a).total_cmp(&off(b)))?;
-                factors.push(factor);
-                left /= factor;
-            }
-            factors.push(left);
-            if left <= last {
-                factors.retain(|&factor| factor > 1);
-                return Some(factors);
-            }
-        }
-        None
-    }
-}
-
-/// The passes over a grid in C order, and where they leave bins.
-#[derive(Debug)]
-struct Plan {
-    axes: Vec<Axis>,
-    passes: Vec<Pass>,
-}
-
-impl Plan {
-    /// From cells to the wanted bins of each axis, those from 0 on before those below; `natural` says that bins shall lie where cells
-    /// did, which takes scratch memory where an axis takes several passes. Else they lie where [`Plan::placed`] says.
-    fn new(room: &Room, grid: &[usize], wanted: &[[usize; 2]], batch: usize, natural: bool) -> Result<Self> {
-        let mut axes = Vec::new();
-        for (at, (&cells, [low, high])) in grid.iter().zip(wanted).enumerate() {
-            let stride = grid[at + 1..].iter().product();
-            let refused = || Error::parameter("the length of an axis", "a product of powers of 2, 3 and 5", cells);
-            if radices(cells).is_none() {
-                return Err(refused());
-            }
-            let factors = room.factors(cells, stride).ok_or_else(refused)?;
-            axes.push(Axis { cells, stride, factors, head: *low, tail: cells - high });
-        }
-        let whole = grid.iter().product::<usize>();
-        let mut passes = Vec::new();
-        for at in (0..axes.len()).rev() {
-            for pass in 0..axes[at].factors.len() {
-                passes.push(Self::pass(&axes, at, pass, [whole, batch], natural));
-            }
-        }
-        passes.retain(|pass| pass.length > 1);
-        Ok(Self { axes, passes })
-    }
-
-    fn pass(axes: &[Axis], at: usize, pass: usize, [whole, batch]: [usize; 2], natural: bool) -> Pass {
-        let axis = &axes[at];
-        let (length, rest, last) = (axis.factors[pass], axis.rest(pass), axis.factors.len() - 1);
-        let others = axes.iter().enumerate().filter(|(other, _)| *other != at);
-        let mut lines: Vec<Lines> = others.flat_map(|(other, axis)| axis.lines(other > at)).collect();
-        lines.push(Lines::all(batch, whole));
-        lines.push(Lines { rest: rest > 1, ..Lines::all(rest, axis.stride) });
-        // The last pass of an axis puts each bin where a cell was.
-        let moves = natural && last > 0 && pass == last;
-        for earlier in 0..pass {
-            let natural: usize = axis.factors[..earlier].iter().product();
-            let stride = axis.stride * axis.rest(earlier);
-            let written = if moves { axis.stride * natural } else { stride };
-            lines.push(Lines { strides: [stride, written], ..Lines::all(axis.factors[earlier], stride) });
-        }
-        lines.retain(|lines| lines.count != 1 || lines.skip > 0 && lines.head == 0);
-        lines.sort_by_key(|lines| lines.strides[0]);
-        let mut merged: Vec<Lines> = Vec::new();
-        for lines in lines {
-            match merged.last().and_then(|before| before.with(&lines)) {
-                Some(both) => *merged.last_mut().expect("there is one") = both,
-                None => merged.push(lines),
-            }
-        }
-        let stride = axis.stride * rest;
-        let written = if moves { axis.stride * (axis.cells / length) } else { stride };
-        let hole = if pass == last { axis.wanted() } else { (length, length) };
-        Pass {
-            length,
-            lines: merged,
-            strides: [stride, written],
-            holes: [(length, length), hole],
-            between: if rest > 1 { Between::After } else { Between::None },
-            modulus: length * rest,
-            memory: match (natural && last > 0, pass) {
-                (false, _) => Memory::InPlace,
-                (true, 0) => Memory::ToScratch,
-                (true, pass) if pass == last => Memory::FromScratch,
-                _ => Memory::InScratch,
-            },
-        }
-    }
-}
-
-/// The radices of a line's stages, the largest first; none for lengths with other factors.
-fn radices(length: usize) -> Option<Vec<usize>> {
-    let mut left = length;
-    let mut found = Vec::new();
-    if length == 0 {
-        return None;
-    }
-    for radix in [8, 5, 4, 3, 2] {
-        while left.is_multiple_of(radix) {
-            found.push(radix);
-            left /= radix;
-        }
-    }
-    (left == 1).then_some(found)
+fn room<T: Real>(limits: &wgpu::Limits) -> Room {
+    let bytes = complex_bytes::<T>() as usize;
+    let numbers = limits.max_compute_workgroup_storage_size.min(MEMORY) as usize / bytes;
+    let lanes = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x) as usize;
+    Room { numbers, bytes, lanes: lanes.min(LANES) }
 }
 
 /// How the workgroups of a pass are laid out.
@@ -444,7 +189,7 @@ impl Layout {
 pub(super) fn sources() -> Vec<Source> {
     fn of<T: Real>(sources: &mut Vec<Source>) {
         for limits in [wgpu::Limits::default(), roomy()] {
-            let room = Room::of::<T>(&limits);
+            let room = room::<T>(&limits);
             for grid in
                 [&[2][..], &[30], &[8, 60], &[2000], &[40, 2048], &[5, 9, 16], &[1 << 20], &[25, 46_656], &[1 << 23]]
             {
@@ -550,7 +295,7 @@ impl Passes {
         kept: &[[usize; 2]],
         batch: usize,
     ) -> Result<Self> {
-        let room = Room::of::<T>(&context.limits);
+        let room = room::<T>(&context.limits);
         let Plan { axes, passes } = Plan::new(&room, grid, kept, batch, false)?;
         let forward = passes.iter().map(|pass| Ready::new::<T>(context, &room, pass, batch)).collect::<Result<_>>()?;
         let backward = passes.iter().rev().map(|pass| Ready::new::<T>(context, &room, &pass.transposed(), batch));
@@ -559,7 +304,7 @@ impl Passes {
 
     /// Of `batch` grids one after another, bins in the place of cells.
     pub(super) fn natural<T: Real>(context: &Context, grid: &[usize], batch: usize) -> Result<Self> {
-        let room = Room::of::<T>(&context.limits);
+        let room = room::<T>(&context.limits);
         let all: Vec<[usize; 2]> = grid.iter().map(|&cells| [cells, 0]).collect();
         let Plan { axes, passes } = Plan::new(&room, grid, &all, batch, true)?;
         let forward = passes.iter().map(|pass| Ready::new::<T>(context, &room, pass, batch)).collect::<Result<_>>()?;

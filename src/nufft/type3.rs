@@ -8,9 +8,10 @@ use num_complex::Complex;
 
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::nufft::builder::NufftBuilder;
 use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request, smooth_size};
 use crate::nufft::kernel::Shape;
-use crate::nufft::plan::{NufftBuilder, NufftPlan, check, contiguous, into_contiguous};
+use crate::nufft::plan::{NufftPlan, check, contiguous, into_contiguous};
 use crate::nufft::points::{Points, Unit};
 use crate::nufft::recipe::{ModeOrder, Recipe, Sign};
 use crate::nufft::table::{Correction, TOGETHER};
