@@ -47,7 +47,8 @@ impl Rate {
 /// Measures both families on one device.
 pub(crate) fn measure(number: usize, device: &Device, quick: bool, budget: Duration) -> Result<Vec<Rate>> {
     let mut rates = Vec::new();
-    let side = if quick { 1500 } else { 10_000 };
+    // More than caches hold.
+    let side = if quick { 4000 } else { 10_000 };
     // Sixteenths, of which sums are exact.
     let data = Array2::from_shape_fn((side, side), |(i, j)| ((i * 7919 + j * 104_729) % 4093) as f32 / 16.0);
     let read = (device.kind() == Kind::Cpu).then(|| read_time(&data.view().into_dyn(), 5)).flatten();
@@ -144,7 +145,7 @@ fn product<V: Number>(number: usize, device: &Device, n: usize, budget: Duration
         family: "matmul",
         what: format!("{} {n} x {n} x {n}", V::name()),
         seconds,
-        rate: 1e-9 * plan.recipe().operations() / seconds,
+        rate: 1e-9 * plan.recipe().operations() * (V::PARTS * V::PARTS) as f64 / seconds,
         ceiling,
         error: check.worst,
     })
