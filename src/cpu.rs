@@ -395,7 +395,7 @@ impl Backend for Cpu {
         let (field, count) = (prepared.field::<V>(), prepared.mode_count);
         let modes = modes.slice(s![items.clone(), ..]);
         let modes = modes.as_standard_layout();
-        let modes = modes.as_slice().unwrap_or_default().chunks_exact(count);
+        let modes = modes.as_slice().expect("standard layout").chunks_exact(count);
         fine.holds = Holds::Leavings;
         let len = field.complex_len::<V>();
         let (grids, spare) = fine.cells.split_at_mut(items.len() * len);

@@ -415,7 +415,8 @@ impl Backend for Gpu {
     }
 
     fn fine_bytes<T: Real>(&self, design: &Design<'_, T>) -> usize {
-        usize::try_from(uniform::bytes::<T>(design.grid)).unwrap_or(usize::MAX)
+        let copies = if design.uniform == UniformTransform::Host { 2 } else { 1 };
+        usize::try_from(uniform::bytes::<T>(design.grid).saturating_mul(copies)).unwrap_or(usize::MAX)
     }
 
     fn together<T: Real>(&self, design: &Design<'_, T>, batch: usize) -> usize {
@@ -446,7 +447,7 @@ impl Backend for Gpu {
         match V::values(host) {
             Values::Complex(host) => {
                 let host = host.as_standard_layout();
-                self.0.write("input", &buffer, host.as_slice().unwrap_or_default())?;
+                self.0.write("input", &buffer, host.as_slice().expect("standard layout"))?;
             }
             Values::Real(host) => {
                 let host: Vec<_> = host.iter().map(|&x| Complex::new(x, V::Real::default())).collect();

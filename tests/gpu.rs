@@ -147,6 +147,9 @@ fn executing_on_the_device_submits_once_and_moves_nothing() {
     let x = random.points(400, 2, 3.0);
     let builder = NufftPlan::<f32>::builder([20, 18]).tolerance(1e-4).batch(3);
     let mut plan = builder.uniform_transform(UniformTransform::Device).build(&device).unwrap();
+    // Three grids on the device, and no copy on the host.
+    let grids = 3 * 8 * plan.recipe().grid.iter().product::<usize>();
+    assert!((grids..grids + 10_000).contains(&plan.recipe().bytes), "{}", plan.describe());
     plan.set_points(views(&x)).unwrap();
     let strengths = random.strengths::<f32>(1200);
     let (there, modes, values) = (buffer(&gpu, 1200), buffer(&gpu, 1080), buffer(&gpu, 1200));

@@ -278,7 +278,10 @@ impl<T: Real> OnBackend<T> {
                 cpu.fine_bytes(design).saturating_mul(cpu.together(design, batch)),
             ),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => (Self::Gpu(Stages::new(gpu.clone(), design, batch)?), gpu.fine_bytes(design)),
+            Engine::Gpu(gpu) => (
+                Self::Gpu(Stages::new(gpu.clone(), design, batch)?),
+                gpu.fine_bytes(design).saturating_mul(gpu.together(design, batch)),
+            ),
         })
     }
 
