@@ -2,10 +2,12 @@
 #![cfg(feature = "gpu")]
 
 use crate::common::{self, Random, allowed, own_device, relative_error, views};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 use num_complex::Complex;
 use wavemill::nufft::direct;
-use wavemill::{Device, Error, Gpu, ModeOrder, NufftPlan, Real, Shape, Sign, Stage, Timings, UniformTransform, wgpu};
+use wavemill::{
+    Backend, Device, Error, Gpu, ModeOrder, NufftPlan, Real, Shape, Sign, Stage, Timings, UniformTransform, wgpu,
+};
 
 fn buffer(gpu: &Gpu, numbers: usize) -> wgpu::Buffer {
     gpu.device().create_buffer(&wgpu::BufferDescriptor {
@@ -209,6 +211,16 @@ fn points_can_come_from_the_device() {
         let exact = direct::type1(&views(&x), c.as_slice().unwrap(), &[16, 12], Sign::Plus).unwrap();
         assert!(relative_error(&twice.0, &exact) < 4e-4);
     }
+    // Two that are held at once have memory of their own.
+    let other = Random::new(83).strengths::<f32>(300);
+    let (first, _second) =
+        (gpu.load(c.view().insert_axis(Axis(0))).unwrap(), gpu.load(other.view().insert_axis(Axis(0))).unwrap());
+    let mut host = vec![Complex::default(); 192];
+    let mut output = gpu.open(&mut host).unwrap();
+    plan.on_gpu().unwrap().type1(&first, &mut output, 1, Sign::Plus, &mut Timings::default()).unwrap();
+    gpu.store(output).unwrap();
+    assert_eq!(host, expected.as_slice().unwrap());
+
     let mut here = NufftPlan::<f32>::builder([16, 12]).build(&common::cpu()).unwrap();
     let error = here.set_points_on_gpu(&there.iter().collect::<Vec<_>>()).unwrap_err();
     assert!(matches!(error, Error::Device { .. }), "{error}");
