@@ -1,9 +1,10 @@
-// Between modes and spectrum, one lane a mode, items along z: f[k] = spectrum[bin(k)] prod_a factor_a(k_a), and the same way back.
+// Between modes and spectrum, one lane a mode, items along z: f[k] = spectrum[bin(k)] prod_a factor_a(k_a), and the same way back. Where
+// the device transforms, the pass at the modes' end does it (fft.wgsl).
 
 const LANES = {{LANES}}u;
 
 struct Params {
-    modes: vec3<u32>, // on each axis; leading ones where there are fewer axes
+    modes: vec3<u32>, // on each axis; ones after them where there are fewer axes
     count: u32,
     cells: vec3<u32>, // of the grid
     base: u32, // of the first item's modes

@@ -3,7 +3,8 @@
 // A workgroup takes COLUMNS lines. Neighbouring lanes take neighbouring lines, so that strided axes are read in whole sectors. A
 // lane keeps its butterflies in registers; between two stages they go through workgroup memory. The other sign is the same
 // transform with real and imaginary parts exchanged on the way in and out. Longer lines take several passes, with roots of unity
-// between them; src/gpu/fft.rs makes the stages and plans the passes.
+// between them; src/gpu/fft.rs makes the stages and plans the passes. The pass at the modes' end of a NUFFT's transform deconvolves too:
+// it writes modes, or reads them.
 
 const LENGTH = {{LENGTH}}u;
 const COLUMNS = {{COLUMNS}}u;
@@ -95,6 +96,9 @@ struct Place {
     input: u32,
     output: u32,
     rest: u32, // of a longer line: place within what the next passes transform
+    mode: u32, // at the modes' end: rank among the modes of the other axes, NONE where there is none
+    cell: u32, // the line's first one along its axis
+    factor: Real,
 }
 
 fn place(line: u32) -> Place {
@@ -113,7 +117,7 @@ fn take(place: Place, index: u32) -> Complex {
     if (index >= params.read_head && index < params.read_tail) {
         return Complex();
     }
-    let z = {{SOURCE}}[place.input + index * params.input_stride];
+    {{READ}}
     return {{TAKEN}};
 }
 
@@ -122,7 +126,7 @@ fn give(place: Place, index: u32, value: Complex) {
         return;
     }
     let z = {{GIVEN}};
-    output[place.output + index * params.output_stride] = select(z, z.yx, params.exchanged != 0u);
+    {{WRITE}}
 }
 
 @compute @workgroup_size({{WORKGROUP}})

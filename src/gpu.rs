@@ -320,7 +320,7 @@ impl Gpu {
         encoder: wgpu::CommandEncoder,
         (input, output): (&Input<V>, &Output<'_, W>),
     ) -> Result<Fine<T>> {
-        if matches!(prepared.uniform, uniform::Prepared::Host(_)) {
+        if matches!(prepared.uniform, uniform::Prepared::Host(..)) {
             return Err(Error::parameter("the plan's uniform transform", "UniformTransform::Device", "Host"));
         }
         input.buffer.keep();
@@ -375,7 +375,7 @@ pub struct Prepared<T: Real> {
     coefficients: wgpu::Buffer,
     spread: spread::Prepared,
     interp: interp::Prepared,
-    deconvolve: deconvolve::Prepared<T>,
+    modes: deconvolve::Modes<T>,
     uniform: uniform::Prepared<T>,
 }
 
@@ -409,7 +409,7 @@ impl Backend for Gpu {
             coefficients: context.table("the kernel's coefficients", &design.kernel.coefficients)?,
             spread: spread::Prepared::new(context, design)?,
             interp: interp::Prepared::new(context, design)?,
-            deconvolve: deconvolve::Prepared::new(context, design, extents, |axis, bin| uniform.placed(axis, bin))?,
+            modes: deconvolve::Modes::new(context, design, &uniform)?,
             uniform,
         })
     }
@@ -531,9 +531,10 @@ impl Backend for Gpu {
         spectrum: &mut Spectrum<Fine<V::Real>, V>,
         modes: &mut Output<'_, Complex<V::Real>>,
         items: Range<usize>,
-        _: Sign,
+        sign: Sign,
     ) -> Result<()> {
-        prepared.deconvolve.forward(&self.0, &mut spectrum.0, &modes.buffer, items)
+        let modes = prepared.modes.of(&self.0, &modes.buffer, items)?;
+        prepared.uniform.to_modes(&self.0, &mut spectrum.0, &modes, sign)
     }
 
     fn deconvolve_back<V: Number>(
@@ -541,10 +542,11 @@ impl Backend for Gpu {
         prepared: &Prepared<V::Real>,
         modes: &Input<Complex<V::Real>>,
         items: Range<usize>,
-        _: Sign,
+        sign: Sign,
         mut fine: Fine<V::Real>,
     ) -> Result<Spectrum<Fine<V::Real>, V>> {
-        prepared.deconvolve.back(&self.0, prepared.uniform.sparse(), &modes.buffer, items, &mut fine)?;
+        let modes = prepared.modes.of(&self.0, &modes.buffer, items)?;
+        prepared.uniform.from_modes(&self.0, &modes, &mut fine, sign)?;
         Ok(Spectrum::new(fine))
     }
 

@@ -98,14 +98,14 @@ fn default_limits_are_enough() {
 /// than go together, both signs, both orders, f64 where there is f64.
 #[test]
 fn the_uniform_transform_of_the_device_keeps_the_law() {
-    fn check<T: Real>(device: &Device, modes: &[usize], tolerance: f64, order: ModeOrder) {
+    fn check<T: Real>(device: &Device, modes: &[usize], points: usize, tolerance: f64, order: ModeOrder) {
         let mut random = Random::new(53);
-        let x = random.points(900, modes.len(), 5.0);
+        let x = random.points(points, modes.len(), 5.0);
         let builder = NufftPlan::<T>::builder(modes).tolerance(tolerance).order(order).batch(2);
         let mut plan = builder.uniform_transform(UniformTransform::Device).build(device).unwrap();
         assert!(plan.describe().contains("transform   on the device"));
         plan.set_points(views(&x)).unwrap();
-        let strengths = Array2::from_shape_simple_fn((2, 900), || random.complex::<T>());
+        let strengths = Array2::from_shape_simple_fn((2, points), || random.complex::<T>());
         let found = plan.type1(&strengths).unwrap();
         plan.set_sign(Sign::Minus);
         let values = plan.type2(&found).unwrap();
@@ -128,14 +128,25 @@ fn the_uniform_transform_of_the_device_keeps_the_law() {
     let Some((_, _turn)) = common::gpu() else { return };
     let (_, gpu) = own_device(wgpu::Limits::default(), wgpu::Features::SHADER_F64);
     let device = Device::from(gpu.clone());
-    for (modes, tolerance) in
-        [(&[300][..], 1e-6), (&[5000], 1e-5), (&[30, 22], 1e-5), (&[9, 8, 11], 1e-4), (&[1300, 2], 1e-4)]
-    {
-        check::<f32>(&device, modes, tolerance, ModeOrder::Centred);
+    for (modes, tolerance) in [
+        (&[300][..], 1e-6),
+        (&[5000], 1e-5),
+        (&[30, 22], 1e-5),
+        (&[9, 8, 11], 1e-4),
+        (&[1300, 2], 1e-4),
+        (&[2, 1300], 1e-4),
+    ] {
+        check::<f32>(&device, modes, 900, tolerance, ModeOrder::Centred);
     }
-    check::<f32>(&device, &[31, 20], 1e-4, ModeOrder::Fft);
+    check::<f32>(&device, &[31, 20], 900, 1e-4, ModeOrder::Fft);
+    // Few points on a large grid, one of them alone in its tile.
+    for modes in [&[4000][..], &[150, 120], &[30, 26, 28]] {
+        check::<f32>(&device, modes, 12, 1e-5, ModeOrder::Centred);
+        check::<f32>(&device, modes, 1, 1e-3, ModeOrder::Centred);
+    }
     if gpu.has_f64() {
-        check::<f64>(&device, &[33, 24], 1e-9, ModeOrder::Centred);
+        check::<f64>(&device, &[33, 24], 900, 1e-9, ModeOrder::Centred);
+        check::<f64>(&device, &[20, 18, 22], 5, 1e-11, ModeOrder::Centred);
     }
 }
 

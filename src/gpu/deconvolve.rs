@@ -1,5 +1,7 @@
-//! Deconvolution on the device, from spectrum to modes and back.
+//! Deconvolution on the device, from spectrum to modes and back: what modes are, for the transform's pass that does it, and kernels of its
+//! own where the host transforms.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,7 +10,8 @@ use crate::backend::Design;
 use crate::error::{Error, Result};
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate};
-use crate::gpu::uniform::Fine;
+use crate::gpu::queue::Queue;
+use crate::gpu::uniform::{Fine, Prepared as Uniform};
 use crate::nufft::Stage;
 use crate::real::Real;
 
@@ -20,54 +23,66 @@ pub(super) fn source<T: Real>() -> Source {
     generate::<T>("deconvolve".into(), include_str!("../../shaders/deconvolve.wgsl"), &values)
 }
 
-/// The modes of a plan on the device.
+/// A cell without a mode.
+const NONE: u32 = u32::MAX;
+
+/// What the modes of a plan are, on the device.
 #[derive(Debug)]
-pub(super) struct Prepared<T> {
-    forward: Arc<Kernel>,
-    back: Arc<Kernel>,
-    /// Bins of all axes, one after another; an axis that is missing has one mode in bin 0.
-    bins: wgpu::Buffer,
-    /// Factors in the same order; 1 for an axis that is missing.
-    factors: wgpu::Buffer,
-    /// As the shader lays them out, for items from the first number of their binding on.
+pub(super) struct Modes<T> {
+    /// Of all axes, one after another: the cells of modes, or the modes of cells.
+    pub(super) places: wgpu::Buffer,
+    /// Factors in the same order.
+    pub(super) factors: wgpu::Buffer,
+    /// As the shaders lay them out, for items from the first number of their binding on.
     numbers: [u32; 8],
     params: wgpu::Buffer,
     count: usize,
     kind: PhantomData<T>,
 }
 
-impl<T: Real> Prepared<T> {
-    /// For grids of so many cells; `placed` says where the transform leaves a bin of an axis.
-    pub(super) fn new(
-        context: &Context,
-        design: &Design<'_, T>,
-        [z, y, x]: [u32; 3],
-        placed: impl Fn(usize, usize) -> usize,
-    ) -> Result<Self> {
+/// The modes of some items, as kernels see them.
+#[derive(Debug)]
+pub(super) struct Taken<'a, T> {
+    pub(super) modes: &'a Modes<T>,
+    pub(super) numbers: wgpu::BindingResource<'a>,
+    pub(super) params: Cow<'a, wgpu::Buffer>,
+    pub(super) items: usize,
+}
+
+impl<T: Real> Modes<T> {
+    /// For what the uniform transform gives, or takes: if it has modes at its end, a table of cells, else of modes.
+    pub(super) fn new(context: &Context, design: &Design<'_, T>, uniform: &Uniform<T>) -> Result<Self> {
         let count = design.mode_count();
-        if u32::try_from(count).is_err() {
+        if count >= NONE as usize {
             return Err(Error::TooLarge {
                 what: "the modes of one transform",
                 needed: format!("{count} modes"),
                 limit: "an index on the device has 32 bits; use the CPU".into(),
             });
         }
-        let missing = 3 - design.modes.len();
-        let mut modes = [1; 3];
-        let (mut bins, mut factors) = (vec![0; missing], vec![T::one(); missing]);
-        for (at, (axis, length)) in design.modes.iter().zip(&mut modes[missing..]).enumerate() {
-            *length = axis.count() as u32;
-            bins.extend((0..axis.count()).map(|mode| placed(at, axis.bin(mode)) as u32));
-            factors.extend((0..axis.count()).map(|mode| axis.factor(mode)));
+        let by_cell = matches!(uniform, Uniform::Device(_));
+        let (mut counts, mut cells) = ([1; 3], [1; 3]);
+        let (mut places, mut factors) = (Vec::new(), Vec::new());
+        for (at, (axis, &extent)) in design.modes.iter().zip(design.grid).enumerate() {
+            (counts[at], cells[at]) = (axis.count() as u32, extent as u32);
+            let first = places.len();
+            let len = if by_cell { extent } else { axis.count() };
+            places.resize(first + len, NONE);
+            factors.resize(first + len, T::zero());
+            for mode in 0..axis.count() {
+                let cell = uniform.placed(at, axis.bin(mode));
+                let (index, place) = if by_cell { (cell, mode) } else { (mode, cell) };
+                (places[first + index], factors[first + index]) = (place as u32, axis.factor(mode));
+            }
         }
-        let [a, b, c] = modes;
+        // Axes that are missing have one mode, in their only cell.
+        let missing = 3 - design.modes.len();
+        places.resize(places.len() + missing, 0);
+        factors.resize(factors.len() + missing, T::one());
+        let ([a, b, c], [z, y, x]) = (counts, cells);
         let numbers = [a, b, c, count as u32, z, y, x, 0];
-        let source = source::<T>();
-        let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Read, Slot::Write];
         Ok(Self {
-            forward: context.kernel(&source, "forward", &slots)?,
-            back: context.kernel(&source, "back", &slots)?,
-            bins: context.table("the bins of modes", &bins)?,
+            places: context.table("the places of modes", &places)?,
             factors: context.table("the factors of modes", &factors)?,
             numbers,
             params: context.uniform(&numbers)?,
@@ -76,61 +91,73 @@ impl<T: Real> Prepared<T> {
         })
     }
 
-    /// Writes the modes of some items.
-    pub(super) fn forward(
-        &self,
+    /// Those of some items.
+    pub(super) fn of<'a>(
+        &'a self,
         context: &Context,
-        fine: &mut Fine<T>,
-        modes: &wgpu::Buffer,
+        numbers: &'a wgpu::Buffer,
         items: Range<usize>,
-    ) -> Result<()> {
-        self.dispatch(context, &self.forward, "deconvolve", fine, modes, items)
-    }
-
-    /// Overwrites grids with the modes of some items: all cells, or `sparse`ly those where modes lie.
-    pub(super) fn back(
-        &self,
-        context: &Context,
-        sparse: bool,
-        modes: &wgpu::Buffer,
-        items: Range<usize>,
-        fine: &mut Fine<T>,
-    ) -> Result<()> {
-        let what = "deconvolve_back";
-        if !sparse {
-            let Fine { buffer, queue, .. } = fine;
-            queue.record(context, what, |encoder| encoder.clear_buffer(buffer, 0, None))?;
-        }
-        self.dispatch(context, &self.back, what, fine, modes, items)
-    }
-
-    fn dispatch(
-        &self,
-        context: &Context,
-        kernel: &Kernel,
-        what: &'static str,
-        fine: &mut Fine<T>,
-        modes: &wgpu::Buffer,
-        items: Range<usize>,
-    ) -> Result<()> {
-        if self.count == 0 {
-            return context.alive();
-        }
-        let count = items.len() as u32;
-        let (modes, base) = context.window::<T>("modes", modes, items, self.count)?;
+    ) -> Result<Taken<'a, T>> {
+        let (count, all) = (items.len(), items);
+        let (numbers, base) = context.window::<T>("modes", numbers, all, self.count)?;
         let params = match base {
-            0 => &self.params,
-            _ => &context.uniform(&[&self.numbers[..7], &[base]].concat())?,
+            0 => Cow::Borrowed(&self.params),
+            _ => Cow::Owned(context.uniform(&[&self.numbers[..7], &[base]].concat())?),
         };
-        let grid = fine.buffer.as_entire_binding();
-        let arrays = if std::ptr::eq(kernel, &*self.forward) { [grid, modes] } else { [modes, grid] };
-        let tables = [params, &self.bins, &self.factors].map(|buffer| buffer.as_entire_binding());
-        let group = context.bind(what, kernel, tables.into_iter().chain(arrays).collect())?;
-        fine.queue.pass(context, Stage::Deconvolve, what, |pass| {
-            let (x, y) = folded(self.count.div_ceil(LANES));
-            pass.set_pipeline(&kernel.pipeline);
-            pass.set_bind_group(0, &group, &[]);
-            pass.dispatch_workgroups(x, y, count);
-        })
+        Ok(Taken { modes: self, numbers, params, items: count })
     }
+}
+
+/// The kernels of their own.
+#[derive(Debug)]
+pub(super) struct Kernels {
+    forward: Arc<Kernel>,
+    back: Arc<Kernel>,
+}
+
+impl Kernels {
+    pub(super) fn new<T: Real>(context: &Context) -> Result<Self> {
+        let source = source::<T>();
+        let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Read, Slot::Write];
+        let kernel = |entry| context.kernel(&source, entry, &slots);
+        Ok(Self { forward: kernel("forward")?, back: kernel("back")? })
+    }
+
+    /// Writes modes.
+    pub(super) fn forward<T: Real>(&self, context: &Context, fine: &mut Fine<T>, modes: &Taken<'_, T>) -> Result<()> {
+        let Fine { buffer, queue, .. } = fine;
+        let arrays = [buffer.as_entire_binding(), modes.numbers.clone()];
+        dispatch(context, &self.forward, "deconvolve", queue, modes, arrays)
+    }
+
+    /// Overwrites grids with modes, zero where there is none.
+    pub(super) fn back<T: Real>(&self, context: &Context, modes: &Taken<'_, T>, fine: &mut Fine<T>) -> Result<()> {
+        let what = "deconvolve_back";
+        let Fine { buffer, queue, .. } = fine;
+        queue.record(context, what, |encoder| encoder.clear_buffer(buffer, 0, None))?;
+        let arrays = [modes.numbers.clone(), buffer.as_entire_binding()];
+        dispatch(context, &self.back, what, queue, modes, arrays)
+    }
+}
+
+fn dispatch<T: Real>(
+    context: &Context,
+    kernel: &Kernel,
+    what: &'static str,
+    queue: &mut Queue,
+    modes: &Taken<'_, T>,
+    arrays: [wgpu::BindingResource<'_>; 2],
+) -> Result<()> {
+    let Modes { places, factors, count, .. } = modes.modes;
+    if *count == 0 {
+        return context.alive();
+    }
+    let tables = [&*modes.params, places, factors].map(wgpu::Buffer::as_entire_binding);
+    let group = context.bind(what, kernel, tables.into_iter().chain(arrays).collect())?;
+    queue.pass(context, Stage::Deconvolve, what, |pass| {
+        let (x, y) = folded(count.div_ceil(LANES));
+        pass.set_pipeline(&kernel.pipeline);
+        pass.set_bind_group(0, &group, &[]);
+        pass.dispatch_workgroups(x, y, modes.items as u32);
+    })
 }

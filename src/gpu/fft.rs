@@ -7,6 +7,7 @@ use num_complex::Complex;
 use crate::error::Result;
 use crate::fft::plan::{Axis, Between, Lines, Memory, Pass, Plan, Room, radices};
 use crate::gpu::buffer::complex_bytes;
+use crate::gpu::deconvolve::Taken;
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate, roomy, unrolled};
 use crate::gpu::queue::Queue;
@@ -22,12 +23,57 @@ const NUMBERS: usize = 1024;
 /// Neighbouring lines a workgroup takes of a strided axis, in bytes: some whole sectors of memory.
 const SECTORS: usize = 128;
 
+/// The modes' end of a NUFFT's transform.
+const MODES: &str = "const NONE = 0xffffffffu;
+
+struct Modes {
+    counts: vec3<u32>, // on each axis, the first one this pass transforms; ones where there are fewer
+    all: u32, // of one grid
+    cells: vec3<u32>,
+    base: u32, // of the first item's modes
+}
+
+@group(0) @binding(4) var<uniform> modes: Modes;
+// Of each cell of each axis, one axis after another: its mode's number there or NONE, and what that is multiplied by.
+@group(0) @binding(5) var<storage, read> ranks: array<u32>;
+@group(0) @binding(6) var<storage, read> factors: array<Real>;
+
+fn mode(place: Place, index: u32) -> u32 {
+    let rank = ranks[place.cell + index];
+    return select(place.mode + rank * modes.counts.y * modes.counts.z, NONE, place.mode == NONE || rank == NONE);
+}
+
+fn factor(place: Place, index: u32) -> Real {
+    return place.factor * factors[place.cell + index];
+}
+";
+
+/// What a line has in common with others at the modes' end.
+const PLACE_MODES: &str = "let rows = place.input / modes.cells.z;
+    let planes = rows / modes.cells.y;
+    let y = modes.cells.x + rows % modes.cells.y;
+    let x = modes.cells.x + modes.cells.y + place.input % modes.cells.z;
+    place.cell = planes % modes.cells.x;
+    place.mode = modes.base + planes / modes.cells.x * modes.all + ranks[y] * modes.counts.z + ranks[x];
+    place.mode = select(place.mode, NONE, ranks[y] == NONE || ranks[x] == NONE);
+    place.factor = factors[y] * factors[x];";
+
 /// What a device's workgroups can hold.
 fn room<T: Real>(limits: &wgpu::Limits) -> Room {
     let bytes = complex_bytes::<T>() as usize;
     let numbers = limits.max_compute_workgroup_storage_size.min(MEMORY) as usize / bytes;
     let lanes = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x) as usize;
     Room { numbers, bytes, lanes: lanes.min(LANES) }
+}
+
+/// Whether a pass is the one at the modes' end, which deconvolves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    None,
+    /// It writes modes.
+    Out,
+    /// It reads them.
+    In,
 }
 
 /// How the workgroups of a pass are laid out.
@@ -43,11 +89,12 @@ struct Layout {
     rest: Option<usize>,
     between: Between,
     apart: bool,
+    end: End,
     fine: usize,
 }
 
 impl Layout {
-    fn new(room: &Room, pass: &Pass) -> Self {
+    fn new(room: &Room, pass: &Pass, end: End) -> Self {
         let length = pass.length;
         let radices = radices(length).unwrap_or_default();
         let largest = radices.first().copied().unwrap_or(1);
@@ -65,29 +112,53 @@ impl Layout {
             axes: pass.lines.len(),
             rest: pass.lines.iter().position(|lines| lines.rest),
             between: pass.between,
-            apart: matches!(pass.memory, Memory::ToScratch | Memory::FromScratch),
+            apart: matches!(pass.memory, Memory::ToScratch | Memory::FromScratch) || end != End::None,
+            end,
             fine: fine(pass.modulus),
         }
     }
 
     fn source<T: Real>(&self) -> Source {
-        let Self { length, columns, lanes, axes, rest, between, apart, fine, .. } = self;
+        let Self { length, columns, lanes, axes, rest, between, apart, end, fine, .. } = self;
         let rest = rest.map_or("none".into(), |rest| rest.to_string());
         let name = format!(
-            "fft {length} x{columns} lanes {lanes} axes {axes} rest {rest} {between:?} apart {apart} fine {fine}"
+            "fft {length} x{columns} lanes {lanes} axes {axes} rest {rest} {between:?} apart {apart} end {end:?} fine {fine}"
         );
-        let place = unrolled(0..self.axes, |axis| {
+        let mut place = unrolled(0..self.axes, |axis| {
             let counted = if self.rest == Some(axis) { "place.rest = i;\n        " } else { "" };
             format!(
                 "{{\n        let axis = params.axes[{axis}];\n        let i = left % axis.count;\n        left /= axis.count;\n        {counted}let cell = select(i + axis.skip, i, i < axis.head);\n        place.input += cell * axis.input_stride;\n        place.output += cell * axis.output_stride;\n    }}"
             )
         });
+        if *end != End::None {
+            place = format!("{place}\n    {PLACE_MODES}");
+        }
         let (taken, given) = match self.between {
             Between::None => ("select(z, z.yx, params.exchanged != 0u)", "value"),
             Between::After => ("select(z, z.yx, params.exchanged != 0u)", "times(value, root(place.rest * index))"),
             Between::Before => ("times(select(z, z.yx, params.exchanged != 0u), root(place.rest * index))", "value"),
         };
-        let input = "@group(0) @binding(3) var<storage, read> input: array<Complex>;";
+        let mut input = String::new();
+        if *apart {
+            input += "@group(0) @binding(3) var<storage, read> input: array<Complex>;\n";
+        }
+        if *end != End::None {
+            input += MODES;
+        }
+        let from = if *apart { "input" } else { "output" };
+        let read = match end {
+            End::In => {
+                "let mode = mode(place, index);\n    if (mode == NONE) {\n        return Complex();\n    }\n    let z = input[mode] * factor(place, index);".into()
+            }
+            _ => format!("let z = {from}[place.input + index * params.input_stride];"),
+        };
+        let result = "select(z, z.yx, params.exchanged != 0u)";
+        let write = match end {
+            End::Out => format!(
+                "let mode = mode(place, index);\n    if (mode != NONE) {{\n        output[mode] = {result} * factor(place, index);\n    }}"
+            ),
+            _ => format!("output[place.output + index * params.output_stride] = {result};"),
+        };
         let number = |x: f64| format!("Real({x:?}{})", if T::NAME == "f64" { "lf" } else { "" });
         let turn = std::f64::consts::TAU;
         let values = [
@@ -96,8 +167,9 @@ impl Layout {
             ("LANES", lanes.to_string()),
             ("FINE", fine.to_string()),
             ("AXES", axes.max(&1).to_string()),
-            ("INPUT", if *apart { input.into() } else { String::new() }),
-            ("SOURCE", if *apart { "input" } else { "output" }.into()),
+            ("INPUT", input),
+            ("READ", read),
+            ("WRITE", write),
             ("TILE", (length * columns).to_string()),
             ("HALF", number(0.5)),
             ("SIN_3", number((turn / 3.0).sin())),
@@ -196,10 +268,12 @@ pub(super) fn sources() -> Vec<Source> {
                 let all: Vec<[usize; 2]> = grid.iter().map(|&cells| [cells, 0]).collect();
                 for natural in [false, true] {
                     let plan = Plan::new(&room, grid, &all, 3, natural).expect("lengths with small factors");
-                    for pass in &plan.passes {
-                        sources.push(Layout::new(&room, pass).source::<T>());
-                        sources.push(Layout::new(&room, &pass.transposed()).source::<T>());
-                    }
+                    let mut every = |pass: &Pass, out: End, back: End| {
+                        sources.push(Layout::new(&room, pass, out).source::<T>());
+                        sources.push(Layout::new(&room, &pass.transposed(), back).source::<T>());
+                    };
+                    plan.passes.iter().for_each(|pass| every(pass, End::None, End::None));
+                    plan.passes.last().into_iter().for_each(|pass| every(pass, End::Out, End::In));
                 }
             }
         }
@@ -239,10 +313,13 @@ struct Ready {
 }
 
 impl Ready {
-    fn new<T: Real>(context: &Context, room: &Room, pass: &Pass, batch: usize) -> Result<Self> {
-        let layout = Layout::new(room, pass);
+    fn new<T: Real>(context: &Context, room: &Room, pass: &Pass, end: End, batch: usize) -> Result<Self> {
+        let layout = Layout::new(room, pass, end);
         let mut slots = vec![Slot::Call, Slot::Read, Slot::Write];
         slots.extend(layout.apart.then_some(Slot::Read));
+        if end != End::None {
+            slots.extend([Slot::Uniform, Slot::Read, Slot::Read]);
+        }
         let kernel = context.kernel(&layout.source::<T>(), "main", &slots)?;
         let (length, fine) = (pass.length, layout.fine);
         let mut roots: Vec<Complex<T>> = (0..length).map(|m| root(m, length)).collect();
@@ -284,11 +361,13 @@ pub(crate) struct Passes {
     axes: Vec<Axis>,
     forward: Vec<Ready>,
     backward: Vec<Ready>,
+    /// The last pass forward and the first one back, between grids and modes.
+    ends: Option<[Ready; 2]>,
 }
 
 impl Passes {
-    /// Between the cells of up to `batch` grids one after another and their kept bins, `[low, high]` of each axis: from 0 on, and below. Bins lie where [`Passes::placed`]
-    /// says.
+    /// Between the cells of up to `batch` grids one after another and modes: the kept bins, `[low, high]` of each axis: from 0 on, and
+    /// below. The last pass is [`Passes::to_modes`], the first one back [`Passes::from_modes`].
     pub(super) fn pruned<T: Real>(
         context: &Context,
         grid: &[usize],
@@ -297,9 +376,15 @@ impl Passes {
     ) -> Result<Self> {
         let room = room::<T>(&context.limits);
         let Plan { axes, passes } = Plan::new(&room, grid, kept, batch, false)?;
-        let forward = passes.iter().map(|pass| Ready::new::<T>(context, &room, pass, batch)).collect::<Result<_>>()?;
-        let backward = passes.iter().rev().map(|pass| Ready::new::<T>(context, &room, &pass.transposed(), batch));
-        Ok(Self { axes, backward: backward.collect::<Result<_>>()?, forward })
+        let ready = |pass: &Pass, end| Ready::new::<T>(context, &room, pass, end, batch);
+        let (last, rest) = match passes.split_last() {
+            Some((last, rest)) => (Some(last), rest),
+            None => (None, &[][..]),
+        };
+        let ends = last.map(|last| Ok([ready(last, End::Out)?, ready(&last.transposed(), End::In)?])).transpose()?;
+        let forward = rest.iter().map(|pass| ready(pass, End::None)).collect::<Result<_>>()?;
+        let backward = rest.iter().rev().map(|pass| ready(&pass.transposed(), End::None)).collect::<Result<_>>()?;
+        Ok(Self { axes, forward, backward, ends })
     }
 
     /// Of `batch` grids one after another, bins in the place of cells.
@@ -307,8 +392,8 @@ impl Passes {
         let room = room::<T>(&context.limits);
         let all: Vec<[usize; 2]> = grid.iter().map(|&cells| [cells, 0]).collect();
         let Plan { axes, passes } = Plan::new(&room, grid, &all, batch, true)?;
-        let forward = passes.iter().map(|pass| Ready::new::<T>(context, &room, pass, batch)).collect::<Result<_>>()?;
-        Ok(Self { axes, forward, backward: Vec::new() })
+        let ready = |pass| Ready::new::<T>(context, &room, pass, End::None, batch);
+        Ok(Self { axes, forward: passes.iter().map(ready).collect::<Result<_>>()?, backward: Vec::new(), ends: None })
     }
 
     /// Whether some axis takes several passes, which need scratch memory to end in natural order.
@@ -318,7 +403,7 @@ impl Passes {
 
     /// Passes over the numbers.
     pub(crate) fn count(&self) -> usize {
-        self.forward.len()
+        self.forward.len() + usize::from(self.ends.is_some())
     }
 
     /// Lengths of the passes, for people.
@@ -332,7 +417,7 @@ impl Passes {
         self.axes[axis].placed(bin)
     }
 
-    /// Records the transform from cells to bins.
+    /// Records the transform from cells to bins, where there are modes all passes but the last one.
     pub(super) fn forward(
         &self,
         context: &Context,
@@ -344,7 +429,7 @@ impl Passes {
         record(context, &self.forward, queue, [numbers, scratch], items, sign)
     }
 
-    /// Records the transform from bins to cells.
+    /// Records the transform from bins to cells, where there are modes all passes but the first one.
     pub(super) fn backward(
         &self,
         context: &Context,
@@ -354,6 +439,64 @@ impl Passes {
         sign: Sign,
     ) -> Result<()> {
         record(context, &self.backward, queue, [numbers, numbers], items, sign)
+    }
+
+    /// Records the last pass, from grids to modes.
+    pub(super) fn to_modes<T: Real>(
+        &self,
+        context: &Context,
+        queue: &mut Queue,
+        grids: &wgpu::Buffer,
+        modes: &Taken<'_, T>,
+        sign: Sign,
+    ) -> Result<()> {
+        let Some([out, _]) = &self.ends else { return context.alive() };
+        out.at_the_end(context, queue, [grids.as_entire_binding(), modes.numbers.clone()], modes, sign)
+    }
+
+    /// Records the first pass back, from modes to all that the others read of grids.
+    pub(super) fn from_modes<T: Real>(
+        &self,
+        context: &Context,
+        queue: &mut Queue,
+        modes: &Taken<'_, T>,
+        grids: &wgpu::Buffer,
+        sign: Sign,
+    ) -> Result<()> {
+        let Some([_, back]) = &self.ends else { return context.alive() };
+        back.at_the_end(context, queue, [modes.numbers.clone(), grids.as_entire_binding()], modes, sign)
+    }
+}
+
+impl Ready {
+    /// The parameters of a sign, at an offset given with the dispatch.
+    fn call(&self) -> wgpu::BindingResource<'_> {
+        let size = wgpu::BufferSize::new(u64::from(self.stride));
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &self.params, offset: 0, size })
+    }
+
+    /// Dispatches it for the first items.
+    fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, group: &wgpu::BindGroup, items: usize, sign: Sign) {
+        let (x, y) = folded((self.lines * items).div_ceil(self.columns));
+        pass.set_pipeline(&self.kernel.pipeline);
+        pass.set_bind_group(0, group, &[if sign == Sign::Plus { 0 } else { self.stride }]);
+        pass.dispatch_workgroups(x, y, 1);
+    }
+
+    /// Records the pass at the modes' end.
+    fn at_the_end<T: Real>(
+        &self,
+        context: &Context,
+        queue: &mut Queue,
+        [input, output]: [wgpu::BindingResource<'_>; 2],
+        modes: &Taken<'_, T>,
+        sign: Sign,
+    ) -> Result<()> {
+        let what = "fft and deconvolve";
+        let tables = [&*modes.params, &modes.modes.places, &modes.modes.factors].map(wgpu::Buffer::as_entire_binding);
+        let resources = [self.call(), self.roots.as_entire_binding(), output, input].into_iter().chain(tables);
+        let group = context.bind(what, &self.kernel, resources.collect())?;
+        queue.pass(context, Stage::Deconvolve, what, |pass| self.dispatch(pass, &group, modes.items, sign))
     }
 }
 
@@ -367,26 +510,22 @@ fn record(
     sign: Sign,
 ) -> Result<()> {
     let what = "fft";
-    let bound = passes.iter().map(|Ready { kernel, roots, params, stride, memory, .. }| {
-        let (input, output) = match memory {
+    if passes.is_empty() {
+        return context.alive();
+    }
+    let bound = passes.iter().map(|ready| {
+        let (input, output) = match ready.memory {
             Memory::InPlace => (None, numbers),
             Memory::InScratch => (None, scratch),
             Memory::ToScratch => (Some(numbers), scratch),
             Memory::FromScratch => (Some(scratch), numbers),
         };
-        let call = wgpu::BufferBinding { buffer: params, offset: 0, size: wgpu::BufferSize::new(u64::from(*stride)) };
-        let mut resources =
-            vec![wgpu::BindingResource::Buffer(call), roots.as_entire_binding(), output.as_entire_binding()];
+        let mut resources = vec![ready.call(), ready.roots.as_entire_binding(), output.as_entire_binding()];
         resources.extend(input.map(wgpu::Buffer::as_entire_binding));
-        context.bind(what, kernel, resources)
+        context.bind(what, &ready.kernel, resources)
     });
     let bound: Vec<wgpu::BindGroup> = bound.collect::<Result<_>>()?;
     queue.pass(context, Stage::Fft, what, |pass| {
-        for (Ready { kernel, stride, lines, columns, .. }, group) in passes.iter().zip(&bound) {
-            let (x, y) = folded((lines * items).div_ceil(*columns));
-            pass.set_pipeline(&kernel.pipeline);
-            pass.set_bind_group(0, group, &[if sign == Sign::Plus { 0 } else { *stride }]);
-            pass.dispatch_workgroups(x, y, 1);
-        }
+        passes.iter().zip(&bound).for_each(|(ready, group)| ready.dispatch(pass, group, items, sign));
     })
 }

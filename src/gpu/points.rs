@@ -27,7 +27,6 @@ pub struct Points<T> {
 
 impl<T: Real> Points<T> {
     pub(super) fn new(context: &Context, prepared: &super::Prepared<T>, bins: Bins<T>) -> Result<Self> {
-        let jobs = spread::Jobs::new(context, &prepared.spread, &bins)?;
         let (len, axes) = (bins.len, bins.tiling.axes.len());
         let (mut cells, mut arguments) = (vec![0u32; axes * len], vec![T::zero(); axes * len]);
         let mut order = vec![0u32; len];
@@ -53,7 +52,7 @@ impl<T: Real> Points<T> {
             cells: context.table("the cells of points", &cells)?,
             arguments: context.table("the fractions of points", &arguments)?,
             order: context.table("the order of points", &order)?,
-            jobs,
+            jobs: spread::Jobs::new(context, &prepared.spread, &bins, &cells)?,
             extents: prepared.extents,
             params: params(context, &prepared.extents, len, 0)?,
             kind: PhantomData,

@@ -56,8 +56,13 @@ impl Shape {
         };
         let team = plane * split;
         let teams = (LANES / team).clamp(1, invocations / team);
-        // More memory for a workgroup means fewer of them at a time; only in 3-D are large boxes worth it.
-        let most = if axes == 3 { 32 << 10 } else { 16 << 10 };
+        // More memory for a workgroup means fewer of them at a time; only in 3-D are large boxes worth it, the more so in f64, where
+        // a tile of a wide kernel is cut and its points are gone through for each part.
+        let most = match (axes, size_of::<T>()) {
+            (3, 8) => 48 << 10,
+            (3, _) => 32 << 10,
+            _ => 16 << 10,
+        };
         let room = (limits.max_compute_workgroup_storage_size.min(most) as usize - 64) / teams;
         let (real, complex) = (size_of::<T>(), complex_bytes::<T>() as usize);
         let point = axes * width * real + complex + 4 * axes;
@@ -189,8 +194,9 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    /// Rounds come after one another, and in a round the colours: jobs of one dispatch touch no common cell.
-    pub(super) fn new<T: Real>(context: &Context, prepared: &Prepared, bins: &Bins<T>) -> Result<Self> {
+    /// Rounds come after one another, and in a round the colours: jobs of one dispatch touch no common cell. `cells` are the first
+    /// ones of stencils, axis-major.
+    pub(super) fn new<T: Real>(context: &Context, prepared: &Prepared, bins: &Bins<T>, cells: &[u32]) -> Result<Self> {
         let shape = &prepared.shape;
         let colours = 1 << shape.axes;
         let mut dispatches: Vec<Vec<Job>> = Vec::new();
@@ -199,7 +205,7 @@ impl Jobs {
             if first == end {
                 continue;
             }
-            let (colour, boxes) = boxes(&bins.tiling, tile, shape)?;
+            let (colour, boxes) = boxes(&bins.tiling, tile, cells, first..end, shape)?;
             for (round, begin) in (first..end).step_by(shape.round()).enumerate() {
                 let dispatch = round * colours + colour;
                 if dispatches.len() <= dispatch {
@@ -228,8 +234,15 @@ impl Jobs {
 }
 
 /// A tile's colour and the boxes its padded cells are cut into: along the first axis, and where one plane is still too much
-/// along the second.
-fn boxes(tiling: &Tiling, tile: usize, shape: &Shape) -> Result<(usize, Vec<Job>)> {
+/// along the second. Where points are few only the cells between their outermost stencils are cleared and returned to the grid: when
+/// all their stencils together have fewer cells than the tile.
+fn boxes(
+    tiling: &Tiling,
+    tile: usize,
+    cells: &[u32],
+    points: Range<usize>,
+    shape: &Shape,
+) -> Result<(usize, Vec<Job>)> {
     let place = tiling.place(tile);
     let mut colour = 0;
     let mut origin = [0; 3];
@@ -239,6 +252,15 @@ fn boxes(tiling: &Tiling, tile: usize, shape: &Shape) -> Result<(usize, Vec<Job>
         colour = 2 * colour + place[axis] % 2;
         origin[at] = tiles.start(place[axis]);
         extent[at] = tiles.start(place[axis] + 1) - origin[at] + shape.width - 1;
+    }
+    let axes = tiling.axes.len();
+    if points.len() * shape.width.pow(axes as u32) < extent.iter().product() {
+        let len = cells.len() / axes;
+        for axis in 0..axes {
+            let first = |point: usize| cells[axis * len + point] as usize;
+            let (low, high) = points.clone().map(first).fold((usize::MAX, 0), |(a, b), x| (a.min(x), b.max(x)));
+            (origin[3 - axes + axis], extent[3 - axes + axis]) = (low, high - low + shape.width);
+        }
     }
     let planes = shape.cells / (extent[1] * extent[2]);
     let rows = shape.cells / extent[2];

@@ -6,6 +6,7 @@ use crate::backend::Design;
 use crate::cpu::fft::Transform;
 use crate::error::Result;
 use crate::gpu::buffer::complex_bytes;
+use crate::gpu::deconvolve::{Kernels, Taken};
 use crate::gpu::device::Context;
 use crate::gpu::fft::Passes;
 use crate::gpu::queue::Queue;
@@ -32,7 +33,7 @@ pub(super) fn bytes<T: Real>(grid: &[usize]) -> u64 {
 #[derive(Debug)]
 pub(super) enum Prepared<T: Real> {
     Device(Passes),
-    Host(Box<Transform<T>>),
+    Host(Box<Transform<T>>, Kernels),
 }
 
 impl<T: Real> Prepared<T> {
@@ -47,20 +48,15 @@ impl<T: Real> Prepared<T> {
         let strides: Vec<usize> = (0..grid.len()).map(|axis| grid[axis + 1..].iter().product()).collect();
         let transform = Transform::new(grid, &strides, &kept, design.order);
         transform.ready(design.sign);
-        Ok(Self::Host(Box::new(transform)))
+        Ok(Self::Host(Box::new(transform), Kernels::new::<T>(context)?))
     }
 
     /// Where the transform leaves a bin of an axis.
     pub(super) fn placed(&self, axis: usize, bin: usize) -> usize {
         match self {
             Self::Device(passes) => passes.placed(axis, bin),
-            Self::Host(transform) => transform.placed(bin),
+            Self::Host(transform, _) => transform.placed(bin),
         }
-    }
-
-    /// Whether nothing but the kept bins is read on the way back, so that others need not be zero.
-    pub(super) fn sparse(&self) -> bool {
-        matches!(self, Self::Device(passes) if !passes.split())
     }
 
     /// Room for some grids of so many cells.
@@ -69,7 +65,7 @@ impl<T: Real> Prepared<T> {
         let all = cells.saturating_mul(items);
         let bytes = (all as u64).saturating_mul(complex_bytes::<T>());
         context.bindable(what, bytes)?;
-        let copied = if matches!(self, Self::Host(_)) { all } else { 0 };
+        let copied = if matches!(self, Self::Host(..)) { all } else { 0 };
         Ok(Fine {
             buffer: context.storage(what, bytes)?,
             queue: Queue::default(),
@@ -78,7 +74,37 @@ impl<T: Real> Prepared<T> {
         })
     }
 
-    /// From grid to spectrum.
+    /// From spectrum to modes.
+    pub(super) fn to_modes(
+        &self,
+        context: &Context,
+        fine: &mut Fine<T>,
+        modes: &Taken<'_, T>,
+        sign: Sign,
+    ) -> Result<()> {
+        let Fine { buffer, queue, .. } = fine;
+        match self {
+            Self::Device(passes) => passes.to_modes(context, queue, buffer, modes, sign),
+            Self::Host(_, kernels) => kernels.forward(context, fine, modes),
+        }
+    }
+
+    /// From modes to spectrum.
+    pub(super) fn from_modes(
+        &self,
+        context: &Context,
+        modes: &Taken<'_, T>,
+        fine: &mut Fine<T>,
+        sign: Sign,
+    ) -> Result<()> {
+        let Fine { buffer, queue, .. } = fine;
+        match self {
+            Self::Device(passes) => passes.from_modes(context, queue, modes, buffer, sign),
+            Self::Host(_, kernels) => kernels.back(context, modes, fine),
+        }
+    }
+
+    /// From grid to spectrum; a device leaves the last pass to [`Prepared::to_modes`].
     pub(super) fn forward(
         &self,
         context: &Context,
@@ -92,14 +118,14 @@ impl<T: Real> Prepared<T> {
                 let Fine { buffer, queue, .. } = fine;
                 passes.forward(context, queue, [buffer, buffer], items, sign)
             }
-            Self::Host(transform) => on_the_host(context, fine, items, timings, |cells| {
+            Self::Host(transform, _) => on_the_host(context, fine, items, timings, |cells| {
                 transform.forward(cells, sign);
                 transform.slowest(cells, sign);
             }),
         }
     }
 
-    /// From spectrum to grid.
+    /// From spectrum to grid; a device has done the first pass.
     pub(super) fn backward(
         &self,
         context: &Context,
@@ -110,7 +136,7 @@ impl<T: Real> Prepared<T> {
     ) -> Result<()> {
         match self {
             Self::Device(passes) => passes.backward(context, &mut fine.queue, &fine.buffer, items, sign),
-            Self::Host(transform) => on_the_host(context, fine, items, timings, |cells| {
+            Self::Host(transform, _) => on_the_host(context, fine, items, timings, |cells| {
                 transform.slowest(cells, sign);
                 transform.backward(cells, sign);
             }),
