@@ -211,7 +211,7 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     ) -> Result<Grid<Self::Fine<V::Real>, V>>;
 
     /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies, of the first `items` grids. A
-    /// backend may leave an axis to `deconvolve`. Its time goes to
+    /// backend may leave an axis or a pass to `deconvolve`. Its time goes to
     /// [`crate::Stage::Fft`], and the grid's way to where it is transformed and back, if there is one, to
     /// [`crate::Stage::Transfers`].
     ///
@@ -241,7 +241,7 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     ) -> Result<()>;
 
     /// Type 2, first stage: `spectrum[bin(k)] = f[k] · Π_a factor_a(k_a)`, zero elsewhere, where values will be complex; of
-    /// `(f[k] + conj(f[-k]))/2` where they will be real. A backend may do an axis of the transform at once, and leave undone what
+    /// `(f[k] + conj(f[-k]))/2` where they will be real. A backend may do an axis or a pass of the transform at once, and leave undone what
     /// `fft_back` does not read.
     ///
     /// # Errors

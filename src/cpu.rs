@@ -4,6 +4,7 @@ pub(crate) mod deconvolve;
 pub(crate) mod fft;
 pub(crate) mod interp;
 pub(crate) mod matmul;
+pub(crate) mod phase;
 pub(crate) mod reduce;
 pub(crate) mod spread;
 

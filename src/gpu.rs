@@ -31,6 +31,7 @@ mod device;
 pub(crate) mod fft;
 mod interp;
 mod matmul;
+mod phase;
 mod pipeline;
 mod points;
 mod queue;
@@ -40,6 +41,7 @@ mod spread;
 mod uniform;
 
 pub use buffer::{Array, Input, Output};
+pub(crate) use phase::Phases;
 #[doc(hidden)]
 pub use pipeline::shader_sources;
 pub use points::Points;
@@ -534,7 +536,7 @@ impl Backend for Gpu {
         sign: Sign,
     ) -> Result<()> {
         let modes = prepared.modes.of(&self.0, &modes.buffer, items)?;
-        prepared.uniform.to_modes(&self.0, &mut spectrum.0, &modes, sign)
+        prepared.uniform.write_modes(&self.0, &mut spectrum.0, &modes, sign)
     }
 
     fn deconvolve_back<V: Number>(
@@ -546,7 +548,7 @@ impl Backend for Gpu {
         mut fine: Fine<V::Real>,
     ) -> Result<Spectrum<Fine<V::Real>, V>> {
         let modes = prepared.modes.of(&self.0, &modes.buffer, items)?;
-        prepared.uniform.from_modes(&self.0, &modes, &mut fine, sign)?;
+        prepared.uniform.read_modes(&self.0, &modes, &mut fine, sign)?;
         Ok(Spectrum::new(fine))
     }
 

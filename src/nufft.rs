@@ -12,6 +12,8 @@ mod prolate;
 mod recipe;
 mod stages;
 mod table;
+#[cfg(feature = "gpu")]
+mod through;
 mod timings;
 mod turns;
 mod type3;
@@ -26,6 +28,8 @@ pub use points::{Fold, Points};
 pub use recipe::{ModeOrder, Recipe, Sign, UniformTransform};
 pub use stages::{Progress, Stages};
 pub use table::{KernelTable, ModeAxis};
+#[cfg(feature = "gpu")]
+pub use through::Stages3;
 pub use timings::{Stage, Timings};
 pub use type3::{NufftBuilder3, NufftPlan3};
 pub use vanderplas::vanderplas;

@@ -6,7 +6,8 @@ use ndarray::{Array1, Array2, Axis};
 use num_complex::Complex;
 use wavemill::nufft::direct;
 use wavemill::{
-    Backend, Device, Error, Gpu, ModeOrder, NufftPlan, Real, Shape, Sign, Stage, Timings, UniformTransform, wgpu,
+    Backend, Device, Error, Gpu, ModeOrder, NufftPlan, NufftPlan3, Real, Shape, Sign, Stage, Timings, UniformTransform,
+    wgpu,
 };
 
 fn buffer(gpu: &Gpu, numbers: usize) -> wgpu::Buffer {
@@ -198,6 +199,55 @@ fn executing_on_the_device_submits_once_and_moves_nothing() {
     let encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     let error = plan.on_gpu().unwrap().record_type1(encoder, &input, &mut output, 1, Sign::Plus).unwrap_err();
     assert!(matches!(error, Error::Parameter { .. }), "{error}");
+}
+
+#[test]
+fn a_type_3_stays_on_the_device() {
+    let Some((_, _turn)) = common::gpu() else { return };
+    let gpu = Gpu::enumerate().into_iter().find_map(Result::ok).unwrap();
+    let device = Device::from(gpu.clone());
+    let mut random = Random::new(67);
+    // Centres that are not 0 have phases on both sides.
+    for (centres, batch) in [((0.0, 0.0), 1), ((3.0, -7.0), 3)] {
+        let x = random.points(300, 2, 2.0).into_iter().map(|x| x + centres.0).collect::<Vec<_>>();
+        let s = random.points(250, 2, 9.0).into_iter().map(|s| s + centres.1).collect::<Vec<_>>();
+        let builder = NufftPlan3::<f32>::builder(2).tolerance(1e-4).batch(batch);
+        let mut plan = builder.uniform_transform(UniformTransform::Device).build(&device).unwrap();
+        assert!(plan.on_gpu().is_none());
+        plan.set_points(views(&x), views(&s)).unwrap();
+        let strengths = Array2::from_shape_simple_fn((batch, 300), || random.complex::<f32>());
+        let expected = plan.type3(&strengths).unwrap();
+        let adjoint = plan.adjoint(&expected).unwrap();
+        for (item, values) in expected.outer_iter().enumerate() {
+            let strengths = strengths.row(item).to_owned();
+            let exact = direct::type3(&views(&x), strengths.as_slice().unwrap(), &views(&s), Sign::Plus).unwrap();
+            let error = relative_error(&values, &exact);
+            assert!(error < 5e-4, "{centres:?}, item {item}: {error:e}");
+            // <f, A c> = <A* f, c>.
+            let wide = |z: &Complex<f32>| Complex::new(f64::from(z.re), f64::from(z.im));
+            let power: f64 = values.iter().map(|z| wide(z).norm_sqr()).sum();
+            let back = adjoint.index_axis(Axis(0), item);
+            let inner: Complex<f64> = back.iter().zip(&strengths).map(|(a, c)| wide(a).conj() * wide(c)).sum();
+            assert!((inner - power).norm() < 1e-5 * power, "{inner} {power}");
+        }
+
+        let (there, values) = (buffer(&gpu, 300 * batch), buffer(&gpu, 250 * batch));
+        let back = buffer(&gpu, 300 * batch);
+        gpu.queue().write_buffer(&there, 0, &bytes(strengths.as_slice().unwrap()));
+        let (input, from) = (gpu.input(there).unwrap(), gpu.input(values.clone()).unwrap());
+        let (mut output, mut to) = (gpu.output(values.clone()).unwrap(), gpu.output(back.clone()).unwrap());
+        let mut timings = Timings::default();
+        let mut stages = plan.on_gpu().unwrap();
+        let before = (gpu.submissions(), gpu.transferred());
+        stages.type3(&input, &mut output, Sign::Plus, &mut timings).unwrap();
+        // Small parameters, no numbers.
+        assert_eq!(gpu.submissions() - before.0, 1);
+        assert!(gpu.transferred() - before.1 < 100, "{} bytes", gpu.transferred() - before.1);
+        stages.adjoint(&from, &mut to, Sign::Minus, &mut timings).unwrap();
+        assert_eq!(gpu.submissions() - before.0, 2);
+        assert!(read(&gpu, &values) == bytes(expected.as_slice().unwrap()));
+        assert!(read(&gpu, &back) == bytes(adjoint.as_slice().unwrap()));
+    }
 }
 
 #[test]

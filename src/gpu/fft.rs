@@ -362,12 +362,12 @@ pub(crate) struct Passes {
     forward: Vec<Ready>,
     backward: Vec<Ready>,
     /// The last pass forward and the first one back, between grids and modes.
-    ends: Option<[Ready; 2]>,
+    ends: Option<Box<[Ready; 2]>>,
 }
 
 impl Passes {
     /// Between the cells of up to `batch` grids one after another and modes: the kept bins, `[low, high]` of each axis: from 0 on, and
-    /// below. The last pass is [`Passes::to_modes`], the first one back [`Passes::from_modes`].
+    /// below. The last pass is [`Passes::write_modes`], the first one back [`Passes::read_modes`].
     pub(super) fn pruned<T: Real>(
         context: &Context,
         grid: &[usize],
@@ -381,7 +381,8 @@ impl Passes {
             Some((last, rest)) => (Some(last), rest),
             None => (None, &[][..]),
         };
-        let ends = last.map(|last| Ok([ready(last, End::Out)?, ready(&last.transposed(), End::In)?])).transpose()?;
+        let ends = |last: &Pass| Ok(Box::new([ready(last, End::Out)?, ready(&last.transposed(), End::In)?]));
+        let ends = last.map(ends).transpose()?;
         let forward = rest.iter().map(|pass| ready(pass, End::None)).collect::<Result<_>>()?;
         let backward = rest.iter().rev().map(|pass| ready(&pass.transposed(), End::None)).collect::<Result<_>>()?;
         Ok(Self { axes, forward, backward, ends })
@@ -442,7 +443,7 @@ impl Passes {
     }
 
     /// Records the last pass, from grids to modes.
-    pub(super) fn to_modes<T: Real>(
+    pub(super) fn write_modes<T: Real>(
         &self,
         context: &Context,
         queue: &mut Queue,
@@ -450,12 +451,12 @@ impl Passes {
         modes: &Taken<'_, T>,
         sign: Sign,
     ) -> Result<()> {
-        let Some([out, _]) = &self.ends else { return context.alive() };
+        let Some([out, _]) = self.ends.as_deref() else { return context.alive() };
         out.at_the_end(context, queue, [grids.as_entire_binding(), modes.numbers.clone()], modes, sign)
     }
 
     /// Records the first pass back, from modes to all that the others read of grids.
-    pub(super) fn from_modes<T: Real>(
+    pub(super) fn read_modes<T: Real>(
         &self,
         context: &Context,
         queue: &mut Queue,
@@ -463,7 +464,7 @@ impl Passes {
         grids: &wgpu::Buffer,
         sign: Sign,
     ) -> Result<()> {
-        let Some([_, back]) = &self.ends else { return context.alive() };
+        let Some([_, back]) = self.ends.as_deref() else { return context.alive() };
         back.at_the_end(context, queue, [modes.numbers.clone(), grids.as_entire_binding()], modes, sign)
     }
 }

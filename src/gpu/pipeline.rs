@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::error::Result;
 use crate::gpu::cache::Kept;
 use crate::gpu::device::{Context, lock};
-use crate::gpu::{deconvolve, fft, interp, matmul, reduce, selftest, spread};
+use crate::gpu::{deconvolve, fft, interp, matmul, phase, reduce, selftest, spread};
 use crate::real::Real;
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
@@ -169,6 +169,7 @@ fn layout_entry(slot: Slot, binding: u32) -> wgpu::BindGroupLayoutEntry {
 pub fn shader_sources() -> Vec<(String, String)> {
     fn of<T: Real>(sources: &mut Vec<Source>) {
         sources.push(deconvolve::source::<T>());
+        sources.push(phase::source::<T>());
         for axes in 1..=3 {
             for width in 2..=spread::WIDEST {
                 let (padded, degree) = (width.next_multiple_of(2), width + 3);

@@ -1,11 +1,13 @@
 //! The uniform transform of a plan's grid: on the device, or on the host by the CPU's twin.
 
+use std::marker::PhantomData;
+
 use num_complex::Complex;
 
 use crate::backend::Design;
 use crate::cpu::fft::Transform;
 use crate::error::Result;
-use crate::gpu::buffer::complex_bytes;
+use crate::gpu::buffer::{Input, Lease, Output, complex_bytes};
 use crate::gpu::deconvolve::{Kernels, Taken};
 use crate::gpu::device::Context;
 use crate::gpu::fft::Passes;
@@ -22,6 +24,23 @@ pub struct Fine<T> {
     host: Vec<Complex<T>>,
     /// Of one grid.
     cells: usize,
+}
+
+impl<T: Real> Fine<T> {
+    /// Its grids as what kernels read of another plan.
+    pub(crate) fn as_input(&self) -> Input<Complex<T>> {
+        Input { buffer: Lease::foreign(self.buffer.clone()), kind: PhantomData }
+    }
+
+    /// Its grids as what kernels write of another plan.
+    pub(crate) fn as_output(&self) -> Output<'static, Complex<T>> {
+        Output { buffer: Lease::foreign(self.buffer.clone()), host: None }
+    }
+
+    /// Lets another one's work follow on its own, in the same submission. The other must have none.
+    pub(crate) fn hand_on(&mut self, to: &mut Self) {
+        to.queue = std::mem::take(&mut self.queue);
+    }
 }
 
 /// Bytes of a grid on the device.
@@ -75,7 +94,7 @@ impl<T: Real> Prepared<T> {
     }
 
     /// From spectrum to modes.
-    pub(super) fn to_modes(
+    pub(super) fn write_modes(
         &self,
         context: &Context,
         fine: &mut Fine<T>,
@@ -84,13 +103,13 @@ impl<T: Real> Prepared<T> {
     ) -> Result<()> {
         let Fine { buffer, queue, .. } = fine;
         match self {
-            Self::Device(passes) => passes.to_modes(context, queue, buffer, modes, sign),
+            Self::Device(passes) => passes.write_modes(context, queue, buffer, modes, sign),
             Self::Host(_, kernels) => kernels.forward(context, fine, modes),
         }
     }
 
     /// From modes to spectrum.
-    pub(super) fn from_modes(
+    pub(super) fn read_modes(
         &self,
         context: &Context,
         modes: &Taken<'_, T>,
@@ -99,12 +118,12 @@ impl<T: Real> Prepared<T> {
     ) -> Result<()> {
         let Fine { buffer, queue, .. } = fine;
         match self {
-            Self::Device(passes) => passes.from_modes(context, queue, modes, buffer, sign),
+            Self::Device(passes) => passes.read_modes(context, queue, modes, buffer, sign),
             Self::Host(_, kernels) => kernels.back(context, modes, fine),
         }
     }
 
-    /// From grid to spectrum; a device leaves the last pass to [`Prepared::to_modes`].
+    /// From grid to spectrum; a device leaves the last pass to [`Prepared::write_modes`].
     pub(super) fn forward(
         &self,
         context: &Context,

@@ -21,15 +21,15 @@ use crate::real::{Number, Real, Values, ValuesMut};
 /// data on the device transfers nothing.
 #[derive(Debug)]
 pub struct Stages<T: Real, B: Backend> {
-    backend: B,
-    prepared: B::Prepared<T>,
-    points: Option<B::Points<T>>,
+    pub(super) backend: B,
+    pub(super) prepared: B::Prepared<T>,
+    pub(super) points: Option<B::Points<T>>,
     /// Kept from one execution to the next: fresh pages cost more than the transform.
-    fine: Option<B::Fine<T>>,
+    pub(super) fine: Option<B::Fine<T>>,
     /// Grids to which chunks of points are being added, one for each group of a batch.
     sums: Vec<Grid<B::Fine<T>, Complex<T>>>,
     /// Transforms executed together.
-    together: usize,
+    pub(super) together: usize,
     watcher: Watcher,
 }
 
@@ -47,7 +47,8 @@ impl<T: Real, B: Backend> Stages<T, B> {
         &self.backend
     }
 
-    fn fine(&mut self) -> Result<B::Fine<T>> {
+    /// Memory for grids, which goes back to `fine`.
+    pub(super) fn fine(&mut self) -> Result<B::Fine<T>> {
         // A sum that was begun and never finished has the plan's own memory first.
         match self.fine.take().or_else(|| self.sums.drain(..).next().map(|grid| grid.0)) {
             Some(fine) => Ok(fine),
@@ -118,7 +119,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
     }
 
     /// Waits for what was asked of the device.
-    fn finish(&mut self, timings: &mut Timings) -> Result<()> {
+    pub(super) fn finish(&mut self, timings: &mut Timings) -> Result<()> {
         let Self { backend, fine, .. } = self;
         fine.as_mut().map_or(Ok(()), |fine| backend.finish(fine, timings))
     }
@@ -249,7 +250,7 @@ impl Watcher {
 }
 
 /// The transforms of a batch, so many at a time.
-fn groups(batch: usize, together: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn groups(batch: usize, together: usize) -> impl Iterator<Item = Range<usize>> {
     (0..batch).step_by(together).map(move |first| first..batch.min(first + together))
 }
 

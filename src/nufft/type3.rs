@@ -6,15 +6,18 @@ use std::time::Instant;
 use ndarray::{ArrayD, ArrayRef, ArrayView1, Dimension, IxDyn};
 use num_complex::Complex;
 
-use crate::device::Device;
+use crate::cpu::phase::{multiply, product};
+use crate::device::{Device, Engine};
 use crate::error::{Error, Result};
 use crate::nufft::builder::NufftBuilder;
 use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request, smooth_size};
 use crate::nufft::kernel::Shape;
 use crate::nufft::plan::{NufftPlan, check, contiguous, into_contiguous};
 use crate::nufft::points::{Points, Unit};
-use crate::nufft::recipe::{ModeOrder, Recipe, Sign};
+use crate::nufft::recipe::{ModeOrder, Recipe, Sign, UniformTransform};
 use crate::nufft::table::{Correction, TOGETHER};
+#[cfg(feature = "gpu")]
+use crate::nufft::through::{Sides, Stages3};
 use crate::nufft::timings::{Stage, Timings};
 use crate::nufft::turns;
 use crate::pages;
@@ -29,6 +32,7 @@ pub struct NufftBuilder3<T: Real> {
     accept: bool,
     sign: Sign,
     batch: Option<usize>,
+    uniform: UniformTransform,
     precision: std::marker::PhantomData<T>,
 }
 
@@ -58,6 +62,13 @@ impl<T: Real> NufftBuilder3<T> {
     #[must_use]
     pub fn batch(mut self, batch: usize) -> Self {
         self.batch = Some(batch);
+        self
+    }
+
+    /// Where a GPU's grid is transformed [default: `Auto`].
+    #[must_use]
+    pub fn uniform_transform(mut self, uniform: UniformTransform) -> Self {
+        self.uniform = uniform;
         self
     }
 
@@ -140,15 +151,37 @@ struct Plans<T: Real> {
     before: Option<Vec<Complex<T>>>,
     /// `exp(+i s·x̄)` of each target, times the correction.
     after: Vec<Complex<T>>,
-    /// Strengths or values on their way, and grids, kept from one execution to the next.
+    /// Strengths or values on their way, and grids, kept from one execution to the next; nothing where a GPU keeps them.
     turned: Vec<Complex<T>>,
     grids: Vec<Complex<T>>,
+    /// The phases on the GPU, where the plans are of one.
+    #[cfg(feature = "gpu")]
+    sides: Option<Sides<T>>,
 }
 
 impl<T: Real> Plans<T> {
+    /// The stages on the GPU.
+    #[cfg(feature = "gpu")]
+    fn on_gpu(&mut self) -> Option<Stages3<'_, T>> {
+        let Self { outer, inner, sides, .. } = self;
+        Some(Stages3 { outer: outer.on_gpu()?, inner: inner.on_gpu()?, sides: sides.as_ref()? })
+    }
+
     /// From the sources' side to the targets'.
-    fn forward(&mut self, strengths: &[Complex<T>], values: &mut [Complex<T>], sign: Sign) -> Result<()> {
-        let Self { outer, inner, before, after, turned, grids } = self;
+    fn forward(
+        &mut self,
+        strengths: &[Complex<T>],
+        values: &mut [Complex<T>],
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        #[cfg(feature = "gpu")]
+        if let Some(mut stages) = self.on_gpu() {
+            return stages.with_host_arrays(strengths, values, timings, |stages, strengths, values, timings| {
+                stages.type3(strengths, values, sign, timings)
+            });
+        }
+        let Self { outer, inner, before, after, turned, grids, .. } = self;
         let strengths = match before {
             Some(before) => product(strengths, before, sign, turned),
             None => strengths,
@@ -156,12 +189,26 @@ impl<T: Real> Plans<T> {
         outer.spread_flat(strengths, grids)?;
         inner.type2_flat(grids, values)?;
         multiply(values, after, sign);
+        timings.take(outer.timings());
+        timings.take(inner.timings());
         Ok(())
     }
 
     /// From the targets' side to the sources'.
-    fn back(&mut self, values: &[Complex<T>], strengths: &mut [Complex<T>], sign: Sign) -> Result<()> {
-        let Self { outer, inner, before, after, turned, grids } = self;
+    fn back(
+        &mut self,
+        values: &[Complex<T>],
+        strengths: &mut [Complex<T>],
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        #[cfg(feature = "gpu")]
+        if let Some(mut stages) = self.on_gpu() {
+            return stages.with_host_arrays(values, strengths, timings, |stages, values, strengths, timings| {
+                stages.adjoint(values, strengths, sign, timings)
+            });
+        }
+        let Self { outer, inner, before, after, turned, grids, .. } = self;
         let values = product(values, after, sign, turned);
         inner.set_sign(sign);
         let done = inner.type1_flat(values, grids);
@@ -171,6 +218,8 @@ impl<T: Real> Plans<T> {
         if let Some(before) = before {
             multiply(strengths, before, sign);
         }
+        timings.take(outer.timings());
+        timings.take(inner.timings());
         Ok(())
     }
 }
@@ -227,8 +276,8 @@ impl Axis {
 impl<T: Real> NufftPlan3<T> {
     /// Starts a plan for 1, 2 or 3 axes.
     pub fn builder(dimensions: usize) -> NufftBuilder3<T> {
-        let (tolerance, accept, sign, batch) = (1e-6, false, Sign::Plus, None);
-        NufftBuilder3 { dimensions, tolerance, accept, sign, batch, precision: std::marker::PhantomData }
+        let (tolerance, accept, sign, batch, uniform) = (1e-6, false, Sign::Plus, None, UniformTransform::Auto);
+        NufftBuilder3 { dimensions, tolerance, accept, sign, batch, uniform, precision: std::marker::PhantomData }
     }
 
     /// Sets sources and targets: one view an axis each, in f64 or f32. On an error the earlier ones stay.
@@ -300,7 +349,8 @@ impl<T: Real> NufftPlan3<T> {
         let outer: NufftBuilder<T> = builder(lengths);
         let mut outer = outer.assemble(&self.device, choice, false, Instant::now())?;
         let steps = spacings.iter().map(|&step| Unit::Radians { step }).collect();
-        let mut inner = builder(steps).expected_points(targets.len()).build(&self.device)?;
+        let inner = builder(steps).uniform_transform(self.builder.uniform).expected_points(targets.len());
+        let mut inner = inner.build(&self.device)?;
         outer.set_points(axes.iter().map(|axis| ArrayView1::from(&axis.sources)).collect::<Vec<_>>())?;
         inner.set_points(axes.iter().map(|axis| ArrayView1::from(&axis.targets)).collect::<Vec<_>>())?;
 
@@ -318,8 +368,28 @@ impl<T: Real> NufftPlan3<T> {
                 values.iter_mut().zip(correction.at(angles)).for_each(|(value, factor)| *value *= factor);
             });
         }
-        let grids = vec![Complex::default(); grid.iter().product::<usize>() * self.builder.batch.unwrap_or(1)];
-        Ok(Plans { outer, inner, before: before.map(narrow), after: narrow(after), turned: Vec::new(), grids })
+        let (before, after) = (before.map(narrow), narrow(after));
+        let batch = self.builder.batch.unwrap_or(1);
+        #[cfg(feature = "gpu")]
+        let sides = match (outer.on_gpu(), inner.on_gpu()) {
+            (Some(outer), Some(inner)) => Some(Sides::new([outer, inner], before.as_deref(), &after, batch)?),
+            _ => None,
+        };
+        let cells = match self.device.engine() {
+            Engine::Cpu(_) => grid.iter().product::<usize>() * batch,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => 0,
+        };
+        Ok(Plans {
+            outer,
+            inner,
+            before,
+            after,
+            turned: Vec::new(),
+            grids: vec![Complex::default(); cells],
+            #[cfg(feature = "gpu")]
+            sides,
+        })
     }
 
     /// An estimate of the memory, and an error if the machine has not so much.
@@ -362,6 +432,12 @@ impl<T: Real> NufftPlan3<T> {
         &self.timings
     }
 
+    /// The stages on the GPU, for strengths and values that already are on the device; none before points are set or where there are none.
+    #[cfg(feature = "gpu")]
+    pub fn on_gpu(&mut self) -> Option<Stages3<'_, T>> {
+        self.set.as_mut()?.plans.as_mut()?.on_gpu()
+    }
+
     /// Values at the targets from strengths at the sources.
     ///
     /// # Errors
@@ -387,7 +463,7 @@ impl<T: Real> NufftPlan3<T> {
         check("strengths", &self.shape(sources), strengths.shape())?;
         check("values", &self.shape(targets), values.shape())?;
         let strengths = contiguous(strengths);
-        self.execute(values, |plans, values, sign| plans.forward(&strengths, values, sign))
+        self.execute(values, |plans, values, sign, timings| plans.forward(&strengths, values, sign, timings))
     }
 
     /// The adjoint: strengths at the sources from values at the targets, `c[j] = Σ_k f[k] exp(∓i s[k]·x[j])`. It is the exact
@@ -400,14 +476,16 @@ impl<T: Real> NufftPlan3<T> {
         check("values", &self.shape(targets), values.shape())?;
         let mut strengths = ArrayD::zeros(self.shape(sources));
         let values = contiguous(values);
-        self.execute(&mut strengths, |plans, strengths, sign| plans.back(&values, strengths, sign.opposite()))?;
+        self.execute(&mut strengths, |plans, strengths, sign, timings| {
+            plans.back(&values, strengths, sign.opposite(), timings)
+        })?;
         Ok(strengths)
     }
 
     fn execute<E: Dimension>(
         &mut self,
         output: &mut ArrayRef<Complex<T>, E>,
-        work: impl FnOnce(&mut Plans<T>, &mut [Complex<T>], Sign) -> Result<()> + Send,
+        work: impl FnOnce(&mut Plans<T>, &mut [Complex<T>], Sign, &mut Timings) -> Result<()> + Send,
     ) -> Result<()> {
         let start = Instant::now();
         let sign = self.builder.sign;
@@ -415,9 +493,8 @@ impl<T: Real> NufftPlan3<T> {
         match self.set.as_mut().and_then(|set| set.plans.as_mut()) {
             Some(plans) => {
                 let device = self.device.clone();
-                into_contiguous(output, |output| device.install(output.len(), || work(plans, output, sign)))?;
-                self.timings.take(plans.outer.timings());
-                self.timings.take(plans.inner.timings());
+                let timings = &mut self.timings;
+                into_contiguous(output, |output| device.install(output.len(), || work(plans, output, sign, timings)))?;
             }
             None => output.fill(Complex::default()),
         }
@@ -464,41 +541,4 @@ fn turn(values: &mut [Complex<f64>], centre: f64, x: impl Fn(usize) -> f64 + Syn
 
 fn narrow<T: Real>(values: Vec<Complex<f64>>) -> Vec<Complex<T>> {
     values.into_iter().map(|z| Complex::new(T::nearest(z.re), T::nearest(z.im))).collect()
-}
-
-/// Each of a batch of arrays times the factors, or their conjugates for sign -.
-fn product<'a, T: Real>(
-    values: &[Complex<T>],
-    factors: &[Complex<T>],
-    sign: Sign,
-    to: &'a mut Vec<Complex<T>>,
-) -> &'a [Complex<T>] {
-    to.resize(values.len(), Complex::default());
-    for (to, values) in to.chunks_exact_mut(factors.len()).zip(values.chunks_exact(factors.len())) {
-        parallel::chunks(to, PIECE, 2, |index, to| {
-            let factors = &factors[index * PIECE..];
-            for ((to, value), factor) in to.iter_mut().zip(&values[index * PIECE..]).zip(factors) {
-                *to = *value * signed(*factor, sign);
-            }
-        });
-    }
-    to
-}
-
-/// The same in place.
-fn multiply<T: Real>(values: &mut [Complex<T>], factors: &[Complex<T>], sign: Sign) {
-    for values in values.chunks_exact_mut(factors.len()) {
-        parallel::chunks(values, PIECE, 2, |index, values| {
-            for (value, factor) in values.iter_mut().zip(&factors[index * PIECE..]) {
-                *value = *value * signed(*factor, sign);
-            }
-        });
-    }
-}
-
-/// Numbers a task multiplies.
-const PIECE: usize = 4096;
-
-fn signed<T: Real>(factor: Complex<T>, sign: Sign) -> Complex<T> {
-    if sign == Sign::Plus { factor } else { factor.conj() }
 }

@@ -1,0 +1,106 @@
+//! Phases of type 3 on the device: their table, memory for what they are multiplied with, and the dispatch.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::Arc;
+
+use num_complex::Complex;
+
+use crate::error::Result;
+use crate::gpu::buffer::{Lease, complex_bytes};
+use crate::gpu::device::Context;
+use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate};
+use crate::gpu::uniform::Fine;
+use crate::gpu::{Gpu, Input, Output};
+use crate::nufft::{Sign, Stage};
+use crate::real::Real;
+
+/// Lanes of a workgroup.
+const LANES: usize = 64;
+
+pub(super) fn source<T: Real>() -> Source {
+    generate::<T>("phase".into(), include_str!("../../shaders/phase.wgsl"), &[("LANES", LANES.to_string())])
+}
+
+/// A factor for each point, and memory for the numbers of as many items as go together.
+#[derive(Debug)]
+pub(crate) struct Phases<T> {
+    kernel: Arc<Kernel>,
+    table: wgpu::Buffer,
+    turned: wgpu::Buffer,
+    count: usize,
+    kind: PhantomData<T>,
+}
+
+impl<T: Real> Phases<T> {
+    /// What is to be multiplied, for a kernel to write.
+    pub(crate) fn unturned(&self) -> Output<'static, Complex<T>> {
+        Output { buffer: Lease::foreign(self.turned.clone()), host: None }
+    }
+
+    /// Records the products of some items, with the conjugates for sign -, as some items of another array.
+    fn run(
+        &self,
+        context: &Context,
+        (fine, stage, sign): (&mut Fine<T>, Stage, Sign),
+        (input, from): (&wgpu::Buffer, Range<usize>),
+        (output, to): (&wgpu::Buffer, Range<usize>),
+    ) -> Result<()> {
+        let (what, items) = ("phase", from.len() as u32);
+        let (input, first) = context.window::<T>("strengths or values", input, from, self.count)?;
+        let (output, begin) = context.window::<T>("strengths or values", output, to, self.count)?;
+        let params = context.uniform(&[self.count as u32, u32::from(sign == Sign::Minus), first, begin])?;
+        let resources = vec![params.as_entire_binding(), self.table.as_entire_binding(), input, output];
+        let group = context.bind(what, &self.kernel, resources)?;
+        fine.queue.pass(context, stage, what, |pass| {
+            let (x, y) = folded(self.count.div_ceil(LANES));
+            pass.set_pipeline(&self.kernel.pipeline);
+            pass.set_bind_group(0, &group, &[]);
+            pass.dispatch_workgroups(x, y, items);
+        })
+    }
+}
+
+impl Gpu {
+    /// Takes phases to the device, for so many items at a time.
+    pub(crate) fn phases<T: Real>(&self, phases: &[Complex<T>], together: usize) -> Result<Phases<T>> {
+        let context = &self.0;
+        let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Write];
+        let bytes = (together * phases.len()) as u64 * complex_bytes::<T>();
+        context.bindable("strengths or values", bytes)?;
+        Ok(Phases {
+            kernel: context.kernel(&source::<T>(), "main", &slots)?,
+            table: context.table("the phases of points", phases)?,
+            turned: context.storage("strengths or values", bytes)?,
+            count: phases.len(),
+            kind: PhantomData,
+        })
+    }
+
+    /// Some items of the numbers, turned before they are spread.
+    pub(crate) fn turn<T: Real>(
+        &self,
+        fine: &mut Fine<T>,
+        phases: &Phases<T>,
+        sign: Sign,
+        numbers: &Input<Complex<T>>,
+        items: Range<usize>,
+    ) -> Result<Input<Complex<T>>> {
+        let to = (&phases.turned, 0..items.len());
+        phases.run(&self.0, (fine, Stage::Spread, sign), (&numbers.buffer, items), to)?;
+        Ok(Input { buffer: Lease::foreign(phases.turned.clone()), kind: PhantomData })
+    }
+
+    /// Writes some items of the numbers, turned after they were interpolated.
+    pub(crate) fn turn_back<T: Real>(
+        &self,
+        fine: &mut Fine<T>,
+        phases: &Phases<T>,
+        sign: Sign,
+        numbers: &Output<'_, Complex<T>>,
+        items: Range<usize>,
+    ) -> Result<()> {
+        let from = (&phases.turned, 0..items.len());
+        phases.run(&self.0, (fine, Stage::Interpolate, sign), from, (&numbers.buffer, items))
+    }
+}
