@@ -274,15 +274,6 @@ impl Gpu {
 }
 
 impl Gpu {
-    /// Where grids are transformed, if nothing else is asked for on the device itself where it is hardware.
-    pub(crate) fn uniform(&self, asked: UniformTransform) -> UniformTransform {
-        match asked {
-            UniformTransform::Auto if self.is_software() => UniformTransform::Host,
-            UniformTransform::Auto => UniformTransform::Device,
-            asked => asked,
-        }
-    }
-
     /// What is known of |z|² over some axes of complex numbers on the device.
     pub(crate) fn reduce_powers<E: Element + Real>(
         &self,

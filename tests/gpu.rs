@@ -193,6 +193,12 @@ fn executing_on_the_device_submits_once_and_moves_nothing() {
     assert_eq!(gpu.submissions(), before);
     gpu.queue().submit([encoder.finish()]);
     assert!((read(&gpu, &modes), read(&gpu, &values)) == expected);
+    // Left alone, the plan says what made it choose.
+    let plan = NufftPlan::<f32>::builder([20]).build(&device).unwrap();
+    let [host, device_takes] = plan.recipe().transform_times.unwrap();
+    let chosen = if device_takes < host { UniformTransform::Device } else { UniformTransform::Host };
+    assert_eq!(plan.recipe().uniform, chosen);
+    assert!(plan.describe().contains(&format!("transform   {chosen}, expected to take")), "{}", plan.describe());
     // A plan whose grid goes to the host has nothing to record.
     let mut plan = NufftPlan::<f32>::builder([20]).uniform_transform(UniformTransform::Host).build(&device).unwrap();
     plan.set_points(views(&x[..1])).unwrap();

@@ -7,6 +7,7 @@ use num_complex::Complex;
 use crate::backend::Design;
 use crate::cpu::fft::Transform;
 use crate::error::Result;
+use crate::gpu::Gpu;
 use crate::gpu::buffer::{Input, Lease, Output, complex_bytes};
 use crate::gpu::deconvolve::{Kernels, Taken};
 use crate::gpu::device::Context;
@@ -41,6 +42,37 @@ impl<T: Real> Fine<T> {
     pub(crate) fn hand_on(&mut self, to: &mut Self) {
         to.queue = std::mem::take(&mut self.queue);
     }
+}
+
+impl Gpu {
+    /// Where a grid is transformed, and the seconds that decided it where it was left open: on the host with the way there and back, and
+    /// on the device.
+    pub(crate) fn uniform<T: Real>(
+        &self,
+        asked: UniformTransform,
+        grid: &[usize],
+    ) -> (UniformTransform, Option<[f64; 2]>) {
+        if asked != UniformTransform::Auto {
+            return (asked, None);
+        }
+        let [host, device] = expected(self.0.info.device_type, bytes::<T>(grid) as f64, grid.len() as f64);
+        let better = if device < host { UniformTransform::Device } else { UniformTransform::Host };
+        (better, Some([host, device]))
+    }
+}
+
+/// What the transform of a grid of so many bytes should take on the host and on the device, by the bytes that are moved: round figures of
+/// bytes a second within the device and between it and the host, and seconds a pass costs that moves nothing. Software's were measured
+/// on lavapipe with two threads.
+fn expected(kind: wgpu::DeviceType, bytes: f64, axes: f64) -> [f64; 2] {
+    let (memory, bus, pass) = match kind {
+        wgpu::DeviceType::DiscreteGpu => (400e9, 12e9, 10e-6),
+        wgpu::DeviceType::Cpu => (0.15e9, 4e9, 300e-6),
+        _ => (40e9, 8e9, 20e-6),
+    };
+    let wait = 50e-6;
+    let host = 2.0 * (wait + bytes / bus) + axes * bytes / (2.5e9 * rayon::current_num_threads() as f64);
+    [host, axes * (pass + 2.0 * bytes / memory)]
 }
 
 /// Bytes of a grid on the device.
@@ -177,4 +209,25 @@ fn on_the_host<T: Real>(
     timings.time(Stage::Transfers, || context.download("the fine grid", buffer, host))?;
     timings.time(Stage::Fft, || host.chunks_exact_mut(*cells).for_each(work));
     timings.time(Stage::Transfers, || context.write("the fine grid", buffer, host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expected;
+
+    /// Hardware transforms where the grid is, small or large; software leaves it to the host it runs on.
+    #[test]
+    fn the_model_knows_hardware_from_software() {
+        for axes in 1..=3 {
+            for bytes in [1e3, 1e6, 1e9] {
+                let device_is_faster = |kind| {
+                    let [host, device] = expected(kind, bytes, f64::from(axes));
+                    device < host
+                };
+                assert!(device_is_faster(wgpu::DeviceType::DiscreteGpu), "{axes} axes, {bytes} bytes");
+                assert!(device_is_faster(wgpu::DeviceType::IntegratedGpu), "{axes} axes, {bytes} bytes");
+                assert!(!device_is_faster(wgpu::DeviceType::Cpu), "{axes} axes, {bytes} bytes");
+            }
+        }
+    }
 }

@@ -194,10 +194,10 @@ impl<T: Real> NufftBuilder<T> {
         });
         let tiling = OnBackend::<T>::tiling(device, &choice.grid, choice.width)?;
         let (grid, order, sign) = (&choice.grid, self.order, self.sign);
-        let uniform = match device.engine() {
-            Engine::Cpu(_) => UniformTransform::Host,
+        let (uniform, transform_times) = match device.engine() {
+            Engine::Cpu(_) => (UniformTransform::Host, None),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => gpu.uniform(self.uniform),
+            Engine::Gpu(gpu) => gpu.uniform::<T>(self.uniform, grid),
         };
         let design = Design { grid, kernel: &table, modes: &axes, tiling: &tiling, order, sign, uniform };
         let before = compiling(device);
@@ -222,6 +222,7 @@ impl<T: Real> NufftBuilder<T> {
             sign: self.sign,
             order: self.order,
             uniform,
+            transform_times,
             precision: T::NAME,
             device: device.name(),
         };

@@ -55,8 +55,8 @@ impl fmt::Display for ModeOrder {
 /// Where the grid of a GPU's plan is transformed between spreading and deconvolution. On the CPU it is where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UniformTransform {
-    /// On the device if it is hardware: the way to the host and back would take longer than all the rest. A device emulated in
-    /// software leaves it to the host, which is what it runs on.
+    /// Where a model expects it to be faster: on hardware the device, since the way to the host and back takes longer than all the rest; a
+    /// device emulated in software leaves it to the host, which is what it runs on. [`Recipe::transform_times`] has its figures.
     #[default]
     Auto,
     /// By rustfft, on all cores, with the grid taken there and back.
@@ -109,6 +109,9 @@ pub struct Recipe {
     pub order: ModeOrder,
     /// Where the grid is transformed: `Host` or `Device`.
     pub uniform: UniformTransform,
+    /// The seconds that a model expects of one transform on the host, with the way there and back, and on the device, where the plan of a
+    /// GPU was left to choose.
+    pub transform_times: Option<[f64; 2]>,
     /// `f32` or `f64`.
     pub precision: &'static str,
     /// The device the plan runs on.
@@ -135,7 +138,18 @@ impl fmt::Display for Recipe {
         writeln!(f, "kernel      {}, width {}, polynomials of degree {}", self.kernel, self.width, self.degree)?;
         let (grid, tiles) = (extents(&self.grid), extents(&self.tiles));
         writeln!(f, "fine grid   {grid}, upsampling {:.3}, in {tiles} tiles", self.upsampling)?;
-        writeln!(f, "transform   {}", self.uniform)?;
+        write!(f, "transform   {}", self.uniform)?;
+        match self.transform_times {
+            Some([host, device]) => {
+                writeln!(
+                    f,
+                    ", expected to take {:.3} ms on the host and {:.3} ms on the device",
+                    host * 1e3,
+                    device * 1e3
+                )?;
+            }
+            None => writeln!(f)?,
+        }
         write!(f, "memory      {:.1} MB without points", self.bytes as f64 / 1e6)
     }
 }
