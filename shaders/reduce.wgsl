@@ -1,19 +1,20 @@
 // Reductions: what is known of the elements x[k, r, c] over r, block by block of r. The host joins the blocks in f64.
 //
 // Where there is one column a workgroup takes a block of a run, neighbouring lanes neighbouring elements, and joins its lanes in a
-// fixed tree; else a lane takes a column's block. Sums of f32 carry the error of each addition, which compilers may take for zero:
-// every intermediate is pinned by bits that are not known before the dispatch. NaN is told by bits too.
+// fixed tree; else a lane takes a column's block. NaN is told by bits, as compilers may assume that there is none.
+//
+// A section begins with `//: names` and ends at the next `//:`; it is there where all that it names is wanted. Arithmetic is that
+// of the elements' kind, of src/gpu/arithmetic.rs.
 
 const LANES = {{LANES}}u;
-const COLUMNS = {{COLUMNS}}; // whether lanes are columns
 const SKIP = {{SKIP}}; // whether NaNs count for nothing
-const TRUTHS = {{TRUTHS}};
-const TOTAL = {{TOTAL}};
-const MOMENTS = {{MOMENTS}};
-const LEAST = {{LEAST}};
-const GREATEST = {{GREATEST}};
-const ABSOLUTE = {{ABSOLUTE}};
-const SQUARES = {{SQUARES}};
+const NOWHERE = 0xffffffffu;
+
+alias Value = {{VALUE_TYPE}}; // a Real, or the two parts of a complex number
+alias Bits = {{BITS}}; // of a value, where it has bits
+alias Word = {{WORD}}; // the bits of an element in memory
+alias Half = {{HALF}}; // half of them
+alias Weight = {{WEIGHT_TYPE}};
 
 struct Params {
     outer: u32, // k
@@ -22,198 +23,263 @@ struct Params {
     blocks: u32, // of each run or column
     block: u32, // rows of a block
     zero: u32, // 0
+    one: u32, // 1
+    pad: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> elements: array<{{STORED}}>;
-@group(0) @binding(2) var<storage, read> words: array<{{WORDS}}>; // the same in bits
-@group(0) @binding(3) var<storage, read_write> numbers: array<Real>; // {{NUMBERS}} for each block
-@group(0) @binding(4) var<storage, read_write> places: array<u32>; // 4 for each block
+@group(0) @binding(1) var<storage, read> words: array<Word>;
+@group(0) @binding(2) var<storage, read_write> numbers: array<{{NUMBER}}>; // {{NUMBERS}} for each block
+@group(0) @binding(3) var<storage, read_write> places: array<u32>; // 4 for each block
+//: wide
+@group(0) @binding(4) var<storage, read> elements: array<{{STORED}}>; // the same memory as the words
+//: weighted
+@group(0) @binding(5) var<storage, read> weights: array<Weight>;
+//:
 
-struct Sum {
-    high: Real,
-    low: Real,
+// An element as it lies in memory.
+struct Loaded {
+    word: Word,
+//: wide
+    stored: {{STORED}},
+//: weighted
+    weight: Weight,
+//:
+}
+
+fn loaded(index: u32) -> Loaded {
+    var raw: Loaded;
+    raw.word = words[index];
+//: wide
+    raw.stored = elements[index];
+//: weighted
+    raw.weight = weights[index];
+//:
+    return raw;
+}
+
+struct Item {
+    value: Value,
+    nan: bool, // whether any part is
+    infinite: bool, // whether any part is
+    zero: bool,
+//: weighted
+    weight: Weight,
+//:
+}
+
+{{ARITHMETIC}}
+
+struct Best {
+    value: Real,
+    nan: bool,
+    place: u32,
 }
 
 struct State {
     count: u32,
     truths: u32,
+//: total
     total: Sum,
-    shift: Real,
+//: moments
+    shift: Value,
     first: Sum,
-    second: Sum,
-    least: Real,
-    least_nan: bool,
-    least_place: u32,
-    greatest: Real,
-    greatest_nan: bool,
-    greatest_place: u32,
+    second: Squares,
+//: least
+    least: Best,
+//: greatest
+    greatest: Best,
+//: absolute
     absolute: Sum,
-    squares: Sum,
+//: squares
+    squares: Squares,
+//: product
+    product: Product,
+//: weighted
+    weighted: Sum,
+    weights: Sum,
+//:
 }
 
-{{ARITHMETIC}}
-
-fn element(index: u32) -> Real {
-    {{LOAD}}
+// Of no elements.
+fn empty(shift: Value) -> State {
+    var state = State();
+//: moments
+    state.shift = shift;
+//: least
+    state.least.place = NOWHERE;
+//: greatest
+    state.greatest.place = NOWHERE;
+//: product
+    state.product = one();
+//:
+    return state;
 }
 
-// Whether (x, x_nan, x_place) takes the place of the best so far; of equals the one that lies first does.
-fn beyond(x: Real, x_nan: bool, x_place: u32, best: Real, best_nan: bool, best_place: u32, greatest: bool) -> bool {
-    if (x_nan || best_nan) {
-        if (x_nan && best_nan) {
-            return x_place < best_place;
+// The better of two; of equals the one that lies first.
+fn best(a: Best, b: Best, greatest: bool) -> Best {
+    if (a.place == NOWHERE || b.place == NOWHERE) {
+        if (a.place == NOWHERE) {
+            return b;
         }
-        return x_nan != SKIP;
+        return a;
     }
-    if (x == best) {
-        return x_place < best_place;
+    var taken = b.place < a.place;
+    if (a.nan != b.nan) {
+        taken = b.nan != SKIP;
+    } else if (!a.nan && a.value != b.value) {
+        taken = (b.value > a.value) == greatest;
     }
-    return (x > best) == greatest;
+    if (taken) {
+        return b;
+    }
+    return a;
 }
 
-fn taken(before: State, x: Real, nan: bool, place: u32) -> State {
+fn taken(before: State, item: Item, place: u32) -> State {
     var state = before;
-    if (state.count == 0u && (state.least_place == 0xffffffffu)) {
-        state.least = x;
-        state.least_nan = nan;
-        state.least_place = place;
-        state.greatest = x;
-        state.greatest_nan = nan;
-        state.greatest_place = place;
-    }
-    if (LEAST && beyond(x, nan, place, state.least, state.least_nan, state.least_place, false)) {
-        state.least = x;
-        state.least_nan = nan;
-        state.least_place = place;
-    }
-    if (GREATEST && beyond(x, nan, place, state.greatest, state.greatest_nan, state.greatest_place, true)) {
-        state.greatest = x;
-        state.greatest_nan = nan;
-        state.greatest_place = place;
-    }
-    if (SKIP && nan) {
+//: least
+    state.least = best(state.least, Best(key(item), item.nan, place), false);
+//: greatest
+    state.greatest = best(state.greatest, Best(key(item), item.nan, place), true);
+//:
+    if (SKIP && item.nan) {
         return state;
     }
-    if (MOMENTS) {
-        let off = x - state.shift;
-        state.first = added_one(state.first, off);
-        state.second = added_square(state.second, off);
-    }
     state.count += 1u;
-    if (TRUTHS) {
-        state.truths += select(1u, 0u, x == Real(0) && !nan); // NaN is not 0
-    }
-    if (TOTAL) {
-        state.total = added_one(state.total, x);
-    }
-    if (ABSOLUTE) {
-        state.absolute = added_one(state.absolute, abs(x));
-    }
-    if (SQUARES) {
-        state.squares = added_square(state.squares, x);
-    }
+    state.truths += select(1u, 0u, item.zero);
+//: total
+    state.total = added_one(state.total, item.value);
+//: moments
+    state.first = first_moment(state.first, item.value, state.shift);
+    state.second = second_moment(state.second, item.value, state.shift);
+//: absolute
+    state.absolute = added_size(state.absolute, item);
+//: squares
+    state.squares = added_square(state.squares, item.value);
+//: product
+    state.product = factor(state.product, item);
+//: weighted
+    state.weighted = weighed(state.weighted, item.value, item.weight);
+    state.weights = weighed(state.weights, Value(1), item.weight);
+//:
     return state;
 }
 
 fn joined(a: State, b: State) -> State {
     var state = a;
-    if (b.least_place == 0xffffffffu) {
-        return a;
-    }
-    if (a.least_place == 0xffffffffu) {
-        return b;
-    }
-    if (LEAST && beyond(b.least, b.least_nan, b.least_place, a.least, a.least_nan, a.least_place, false)) {
-        state.least = b.least;
-        state.least_nan = b.least_nan;
-        state.least_place = b.least_place;
-    }
-    if (GREATEST && beyond(b.greatest, b.greatest_nan, b.greatest_place, a.greatest, a.greatest_nan, a.greatest_place, true)) {
-        state.greatest = b.greatest;
-        state.greatest_nan = b.greatest_nan;
-        state.greatest_place = b.greatest_place;
-    }
     state.count += b.count;
     state.truths += b.truths;
-    if (TOTAL) {
-        state.total = added(a.total, b.total);
+//: total
+    state.total = added(a.total, b.total);
+//: moments
+    state.first = added(a.first, b.first);
+    state.second = added_squares(a.second, b.second);
+//: least
+    state.least = best(a.least, b.least, false);
+//: greatest
+    state.greatest = best(a.greatest, b.greatest, true);
+//: absolute
+    state.absolute = added(a.absolute, b.absolute);
+//: squares
+    state.squares = added_squares(a.squares, b.squares);
+//: product
+    state.product = joined_products(a.product, b.product);
+//: weighted
+    state.weighted = added(a.weighted, b.weighted);
+    state.weights = added(a.weights, b.weights);
+//:
+    return state;
+}
+
+// All of a block that is a lane's: rows from `first` on, every `stride`th, which lie from `start` on, `step` apart.
+fn swept(before: State, first: u32, end: u32, stride: u32, start: u32, step: u32) -> State {
+    if (first >= end) {
+        return before;
     }
-    if (ABSOLUTE) {
-        state.absolute = added(a.absolute, b.absolute);
-    }
-    if (SQUARES) {
-        state.squares = added(a.squares, b.squares);
-    }
-    if (MOMENTS) {
-        state.first = added(a.first, b.first);
-        state.second = added(a.second, b.second);
+    let last = start + (end - 1u - first) / stride * step;
+    // Three more are on their way while one is taken in.
+    var now = loaded(start);
+    var next = loaded(min(start + step, last));
+    var third = loaded(min(start + 2u * step, last));
+    var state = before;
+    var index = start + 3u * step;
+    for (var row = first; row < end; row += stride) {
+        let fourth = loaded(min(index, last));
+        state = taken(state, item(now), row);
+        now = next;
+        next = third;
+        third = fourth;
+        index += step;
     }
     return state;
 }
 
 // A number near a block's elements, whose deviations from it lose nothing: its first one.
-fn shift_at(index: u32) -> Real {
-    if (MOMENTS && !is_nan(index)) {
-        return element(index);
+fn shift_of(start: u32, rows: u32, step: u32) -> Value {
+//: moments
+    for (var row = 0u; row < rows; row++) {
+        let first = item(loaded(start + row * step));
+        if (!(SKIP && first.nan)) {
+            return first.value;
+        }
     }
-    return Real(0);
+//:
+    return Value(0);
 }
 
 fn written(at: u32, state: State) {
     let places_at = at * 4u;
     places[places_at] = state.count;
     places[places_at + 1u] = state.truths;
-    places[places_at + 2u] = state.least_place;
-    places[places_at + 3u] = state.greatest_place;
+//: least
+    places[places_at + 2u] = state.least.place;
+//: greatest
+    places[places_at + 3u] = state.greatest.place;
+//:
     let n = at * {{NUMBERS}}u;
     {{WRITE}}
 }
 
+//: columns
+@compute @workgroup_size({{LANES}})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    // A job is a column's block: outer, block, column.
+    let job = unfolded(group) * LANES + lane;
+    if (job >= params.outer * params.blocks * params.columns) {
+        return;
+    }
+    let column = job % params.columns;
+    let block = job / params.columns % params.blocks;
+    let outer = job / params.columns / params.blocks;
+    let first = block * params.block;
+    let end = min(first + params.block, params.rows);
+    let start = (outer * params.rows + first) * params.columns + column;
+    let state = empty(shift_of(start, end - first, params.columns));
+    written(job, swept(state, first, end, 1u, start, params.columns));
+}
+//: runs
 var<workgroup> lanes: array<State, LANES>;
 
 @compute @workgroup_size({{LANES}})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let index = unfolded(group);
-    var state = State();
-    state.least_place = 0xffffffffu;
-    if (COLUMNS) {
-        // A job is a column's block: outer, block, column.
-        let job = index * LANES + lane;
-        if (job >= params.outer * params.blocks * params.columns) {
-            return;
-        }
-        let column = job % params.columns;
-        let block = job / params.columns % params.blocks;
-        let outer = job / params.columns / params.blocks;
-        let first = block * params.block;
-        let end = min(first + params.block, params.rows);
-        state.shift = shift_at((outer * params.rows + first) * params.columns + column);
-        for (var row = first; row < end; row++) {
-            let at = (outer * params.rows + row) * params.columns + column;
-            state = taken(state, element(at), is_nan(at), row);
-        }
-        written(job, state);
-    } else {
-        if (index >= params.outer * params.blocks) {
-            return;
-        }
-        let first = index % params.blocks * params.block;
-        let end = min(first + params.block, params.rows);
-        let start = index / params.blocks * params.rows;
-        state.shift = shift_at(start + first);
-        for (var row = first + lane; row < end; row += LANES) {
-            state = taken(state, element(start + row), is_nan(start + row), row);
-        }
-        lanes[lane] = state;
-        for (var half = LANES / 2u; half > 0u; half /= 2u) {
-            workgroupBarrier();
-            if (lane < half) {
-                lanes[lane] = joined(lanes[lane], lanes[lane + half]);
-            }
-        }
-        if (lane == 0u) {
-            written(index, lanes[0]);
+    if (index >= params.outer * params.blocks) {
+        return;
+    }
+    let first = index % params.blocks * params.block;
+    let end = min(first + params.block, params.rows);
+    let start = index / params.blocks * params.rows + first;
+    let state = empty(shift_of(start, end - first, 1u));
+    lanes[lane] = swept(state, first + lane, end, LANES, start + lane, LANES);
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (lane < half) {
+            lanes[lane] = joined(lanes[lane], lanes[lane + half]);
         }
     }
+    if (lane == 0u) {
+        written(index, lanes[0]);
+    }
 }
+//:

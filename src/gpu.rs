@@ -24,6 +24,7 @@ use crate::reduce::cells::Cells;
 use crate::reduce::op::Needs;
 use crate::reduce::{Element, Reduced, Reduction};
 
+mod arithmetic;
 mod buffer;
 mod cache;
 mod deconvolve;
@@ -35,6 +36,7 @@ mod phase;
 mod pipeline;
 mod points;
 mod queue;
+mod record;
 mod reduce;
 mod selftest;
 mod spread;

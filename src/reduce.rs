@@ -23,7 +23,8 @@
 //! Sums of f32: correctly rounded from f64 block sums, error below 1 unit in the last place unless terms cancel by more than 2²⁵.
 //! Sums of f64: the sum of blocks carries the errors of all additions, error below 1 unit in the last place unless terms cancel
 //! by more than 2⁵⁰. Means are those sums divided once. Variances: deviations from an element of the block, in f64;
-//! blocks are joined exactly. `tests/reduce_accuracy.rs` holds all of it to an exact sum.
+//! blocks are joined exactly. `tests/reduce_accuracy.rs` holds all of it to an exact sum, on GPUs too: f32 sums there are two f32, and
+//! blocks are added up exactly all the same ([`ReducePlan`] says what differs).
 
 pub(crate) mod answer;
 pub(crate) mod cells;

@@ -2,8 +2,8 @@
 
 use crate::common::{self, Random};
 use ndarray::{Array1, Array2, ArrayD, Axis};
+use wavemill::Device;
 use wavemill::reduce::{Answer, Op, ReducePlan, direct};
-use wavemill::{Cpu, Device};
 
 /// The distance in units in the last place of the exact value's type.
 fn ulps(got: f64, exact: f64, ulp: f64) -> f64 {
@@ -49,72 +49,83 @@ fn f32_means_variances_and_sums_are_within_one_unit() {
 
 #[test]
 fn f64_sums_are_within_two_units() {
-    let device = Device::from(Cpu::new());
-    let mut random = Random::new(5);
-    let mut next = || random.between(-1.0, 1.0);
-    let constant = Array1::from_elem(1_000_000, 273.15).into_dyn();
-    let noise = Array1::from_shape_simple_fn(1_000_000, &mut next).into_dyn();
-    let wide = Array1::from_shape_simple_fn(300_000, || next() * 2f64.powi((next() * 60.0) as i32)).into_dyn();
-    for (name, x) in [("constant", constant), ("noise", noise), ("wide", wide)] {
-        for count in [1, 15, 16, 17, 1000, 16_384, 16_385, x.len()] {
-            let part = x.slice_axis(Axis(0), (0..count).into()).to_owned();
-            let exact = direct::exact(part.iter().copied());
-            let Answer::Sum(sum) = run(&device, &part, &[0], Op::Sum) else { panic!() };
-            let off = ulps(sum[[]], exact, ULP64);
-            assert!(off <= 2.0, "the sum of {count} of {name}: {off} ulp");
+    common::on_every_device(|device| {
+        if !common::reduces::<f64>(device) {
+            return;
         }
-    }
+        let mut random = Random::new(5);
+        let mut next = || random.between(-1.0, 1.0);
+        let constant = Array1::from_elem(1_000_000, 273.15).into_dyn();
+        let noise = Array1::from_shape_simple_fn(1_000_000, &mut next).into_dyn();
+        let wide = Array1::from_shape_simple_fn(300_000, || next() * 2f64.powi((next() * 60.0) as i32)).into_dyn();
+        for (name, x) in [("constant", constant), ("noise", noise), ("wide", wide)] {
+            for count in [1, 15, 16, 17, 1000, 16_384, 16_385, x.len()] {
+                let part = x.slice_axis(Axis(0), (0..count).into()).to_owned();
+                let exact = direct::exact(part.iter().copied());
+                let Answer::Sum(sum) = run(device, &part, &[0], Op::Sum) else { panic!() };
+                let off = ulps(sum[[]], exact, ULP64);
+                assert!(off <= 2.0, "the sum of {count} of {name}: {off} ulp");
+            }
+        }
+    });
 }
 
 #[test]
 fn f64_variances_keep_what_the_mean_leaves() {
-    let device = Device::from(Cpu::new());
-    let mut random = Random::new(6);
-    // The mean is so many times the deviation; squares of it leave 2^-53 of the variance at 1e8.
-    for (ratio, allowed) in [(0.0, 1e-14), (1e3, 1e-14), (1e8, 1e-10), (1e11, 1e-4)] {
-        let x = Array2::from_shape_simple_fn((100_000, 4), || ratio + random.between(-1.0, 1.0)).into_dyn();
-        for axes in [&[0][..], &[0, 1]] {
-            let exact = direct::reduce(x.view(), axes, Op::Var { ddof: 1.0 }, false, None).unwrap();
-            let Answer::Float(got) = run(&device, &x, axes, Op::Var { ddof: 1.0 }) else { panic!() };
-            for (got, exact) in got.iter().zip(&exact) {
-                assert!((got / exact.re - 1.0).abs() <= allowed, "mean {ratio}: {got} instead of {}", exact.re);
+    common::on_every_device(|device| {
+        if !common::reduces::<f64>(device) {
+            return;
+        }
+        let mut random = Random::new(6);
+        // The mean is so many times the deviation; squares of it leave 2^-53 of the variance at 1e8.
+        for (ratio, allowed) in [(0.0, 1e-14), (1e3, 1e-14), (1e8, 1e-10), (1e11, 1e-4)] {
+            let x = Array2::from_shape_simple_fn((100_000, 4), || ratio + random.between(-1.0, 1.0)).into_dyn();
+            for axes in [&[0][..], &[0, 1]] {
+                let exact = direct::reduce(x.view(), axes, Op::Var { ddof: 1.0 }, false, None).unwrap();
+                let Answer::Float(got) = run(device, &x, axes, Op::Var { ddof: 1.0 }) else { panic!() };
+                for (got, exact) in got.iter().zip(&exact) {
+                    assert!((got / exact.re - 1.0).abs() <= allowed, "mean {ratio}: {got} instead of {}", exact.re);
+                }
             }
         }
-    }
+    });
 }
 
 #[test]
 fn weighted_means_agree_with_exact_sums() {
-    let device = Device::from(Cpu::new());
-    let mut random = Random::new(7);
-    let x = Array2::from_shape_simple_fn((500, 70), || random.between(200.0, 300.0) as f32).into_dyn();
-    // Areas of a grid by latitude: along one axis.
-    let weights = Array2::from_shape_fn((500, 1), |(row, _)| (row as f64 / 160.0 - 1.56).cos());
-    for axes in [&[0][..], &[1], &[0, 1]] {
-        let ops = [Op::Average, Op::WeightedSum];
-        let plan = ReducePlan::builder(x.shape()).axes(axes).ops(ops).weights(weights.view()).build(&device).unwrap();
-        for (op, answer) in ops.into_iter().zip(plan.execute(x.view()).unwrap()) {
-            let wide = weights.broadcast((500, 70)).unwrap().into_dyn();
-            let exact = direct::reduce(x.view(), axes, op, false, Some(wide)).unwrap();
-            let Answer::Mean(got) = answer else { panic!() };
-            for (got, exact) in got.iter().zip(&exact) {
-                assert!(
-                    ulps((*got).into(), exact.re, ULP32) <= 1.0,
-                    "{op} over {axes:?}: {got} instead of {}",
-                    exact.re
-                );
+    common::on_every_device(|device| {
+        let mut random = Random::new(7);
+        let x = Array2::from_shape_simple_fn((500, 70), || random.between(200.0, 300.0) as f32).into_dyn();
+        // Areas of a grid by latitude: along one axis.
+        let weights = Array2::from_shape_fn((500, 1), |(row, _)| (row as f64 / 160.0 - 1.56).cos());
+        for axes in [&[0][..], &[1], &[0, 1]] {
+            let ops = [Op::Average, Op::WeightedSum];
+            let plan =
+                ReducePlan::builder(x.shape()).axes(axes).ops(ops).weights(weights.view()).build(device).unwrap();
+            for (op, answer) in ops.into_iter().zip(plan.execute(x.view()).unwrap()) {
+                let wide = weights.broadcast((500, 70)).unwrap().into_dyn();
+                let exact = direct::reduce(x.view(), axes, op, false, Some(wide)).unwrap();
+                let Answer::Mean(got) = answer else { panic!() };
+                for (got, exact) in got.iter().zip(&exact) {
+                    assert!(
+                        ulps((*got).into(), exact.re, ULP32) <= 1.0,
+                        "{op} over {axes:?}: {got} instead of {}",
+                        exact.re
+                    );
+                }
             }
         }
-    }
+    });
 }
 
 #[test]
 fn products_leave_the_range_only_at_the_end() {
-    let device = Device::from(Cpu::new());
-    let mut x = Array1::from_elem(4000, 1e30f32).into_dyn();
-    x.iter_mut().skip(1).step_by(2).for_each(|x| *x = 1e-30);
-    let Answer::Sum(product) = run(&device, &x, &[0], Op::Prod) else { panic!() };
-    // Neither number is exact in f32: 2000 times their product.
-    let exact = (f64::from(1e30f32) * f64::from(1e-30f32)).powi(2000);
-    assert!((f64::from(product[[]]) / exact - 1.0).abs() < 1e-7, "{} instead of {exact}", product[[]]);
+    common::on_every_device(|device| {
+        let mut x = Array1::from_elem(4000, 1e30f32).into_dyn();
+        x.iter_mut().skip(1).step_by(2).for_each(|x| *x = 1e-30);
+        let Answer::Sum(product) = run(device, &x, &[0], Op::Prod) else { panic!() };
+        // Neither number is exact in f32: 2000 times their product.
+        let exact = (f64::from(1e30f32) * f64::from(1e-30f32)).powi(2000);
+        assert!((f64::from(product[[]]) / exact - 1.0).abs() < 1e-7, "{} instead of {exact}", product[[]]);
+    });
 }

@@ -2,10 +2,11 @@
 #![cfg(feature = "gpu")]
 
 use crate::common::{self, Random, views};
+use crate::reduce_numpy::flat;
 use ndarray::{Array3, ArrayD};
 use num_complex::Complex;
-use wavemill::reduce::{Answer, Op, ReducePlan};
-use wavemill::{Device, Error, Gpu, NufftPlan, Sign, Timings, wgpu};
+use wavemill::reduce::{Answer, Element, Op, ReducePlan};
+use wavemill::{Backend, Device, Error, Gpu, NufftPlan, Sign, Timings, wgpu};
 
 #[test]
 fn a_spectrum_is_reduced_where_it_is() {
@@ -58,16 +59,29 @@ fn pieces_give_what_the_whole_gives() {
     let (small, large) = (Device::from(own), Device::from(gpu));
     let mut random = Random::new(8);
     let x = Array3::from_shape_simple_fn((7, 300, 90), || 270.0 + random.unit() as f32).into_dyn();
-    let ops =
-        [Op::Sum, Op::Mean, Op::Std { ddof: 1.0 }, Op::Min, Op::ArgMin, Op::ArgMax, Op::Norm1, Op::Norm2, Op::All];
+    let weights = x.mapv(|x| f64::from(x).sin().abs());
+    let ops = [
+        Op::Sum,
+        Op::Mean,
+        Op::Std { ddof: 1.0 },
+        Op::Min,
+        Op::ArgMin,
+        Op::ArgMax,
+        Op::Norm1,
+        Op::Norm2,
+        Op::All,
+        Op::Average,
+        Op::Prod,
+    ];
     for axes in [&[0][..], &[1], &[2], &[0, 1], &[1, 2], &[0, 2], &[0, 1, 2]] {
         let run = |device: &Device| {
-            let plan = ReducePlan::builder(x.shape()).axes(axes).ops(ops).build(device).unwrap();
-            plan.execute(x.view()).unwrap()
+            let plan = ReducePlan::builder(x.shape()).axes(axes).ops(ops).weights(weights.view()).build(device);
+            plan.unwrap().execute(x.view()).unwrap()
         };
         let (pieces, whole, host) = (run(&small), run(&large), run(&common::cpu()));
         for (((pieces, whole), host), op) in pieces.iter().zip(&whole).zip(&host).zip(ops) {
-            let close = |a: &ArrayD<f32>, b: &ArrayD<f32>| a.iter().zip(b).all(|(a, b)| (a / b - 1.0).abs() < 3e-7);
+            let close =
+                |a: &ArrayD<f32>, b: &ArrayD<f32>| a.iter().zip(b).all(|(a, b)| a == b || (a / b - 1.0).abs() < 3e-7);
             match (pieces, whole, host) {
                 (Answer::Sum(a), Answer::Sum(b), Answer::Sum(c))
                 | (Answer::Mean(a), Answer::Mean(b), Answer::Mean(c))
@@ -80,26 +94,165 @@ fn pieces_give_what_the_whole_gives() {
     }
 }
 
+/// Every operation of the CPU, of arrays whose results are made of several blocks: runs and columns, NaN propagated and skipped.
+fn twins<E: Element>(device: &Device, tolerance: f64, mut next: impl FnMut() -> E) {
+    if !common::reduces::<E>(device) {
+        return;
+    }
+    for (shape, axes) in [([2, 20_000, 1], 1), ([2, 2500, 3], 1), ([3, 2, 40], 0)] {
+        let x = Array3::from_shape_simple_fn(shape, &mut next);
+        let weights = Array3::from_shape_fn((1, shape[1], 1), |(_, row, _)| 1e-3 + (row as f64 * 0.7).sin().powi(2));
+        for op in Op::EVERY.into_iter().filter(|op| E::NAME.len() < 3 || !E::NAME.starts_with('c') || !orders(*op)) {
+            for skip in [false, true] {
+                let run = |device: &Device| {
+                    let plan = ReducePlan::builder(shape).axes(&[axes]).ops([op]).skip_nan(skip);
+                    let weighed = matches!(op, Op::WeightedSum | Op::Average);
+                    let plan = if weighed { plan.weights(weights.view()) } else { plan };
+                    flat(&plan.build(device).unwrap().execute(x.view()).unwrap()[0])
+                };
+                let (got, expected) = (run(device), run(&common::cpu()));
+                assert_eq!(got.len(), expected.len());
+                let parse = |text: &String| text.parse::<f64>().unwrap();
+                let scale =
+                    expected.iter().map(parse).filter(|x| x.is_finite()).fold(0.0, |most: f64, x| most.max(x.abs()));
+                for (got, expected) in got.iter().zip(&expected) {
+                    let (a, b) = (parse(got), parse(expected));
+                    let close = got == expected || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * scale;
+                    assert!(close, "{op} of {} {shape:?}, skip {skip}: {got} instead of {expected}", E::NAME);
+                }
+            }
+        }
+    }
+}
+
+fn orders(op: Op) -> bool {
+    matches!(op, Op::Min | Op::Max | Op::ArgMin | Op::ArgMax)
+}
+
+#[test]
+fn the_twins_agree() {
+    let Some((device, _turn)) = common::gpu() else { return };
+    let mut random = Random::new(12);
+    // Products of so many stay in range; one in so many is NaN.
+    let mut real = move || {
+        let size = random.between(-0.9, 0.9).exp2();
+        let sign = if random.bits() & 1 == 0 { 1.0 } else { -1.0 };
+        if random.bits() % 9000 == 0 { f64::NAN } else { sign * size }
+    };
+    twins(&device, 1e-6, || real() as f32);
+    // Squares of these are no f32.
+    for unit in [1e-26, 1e25] {
+        twins(&device, 1e-6, || (real() * unit) as f32);
+    }
+    twins(&device, 1e-12, &mut real);
+    twins(&device, 1e-6, || Complex::new(real() as f32, real() as f32) * 0.7);
+    twins(&device, 1e-12, || Complex::new(real(), real()) * 0.7);
+    let mut random = Random::new(13);
+    let mut bits = move || random.bits();
+    twins(&device, 1e-14, || bits() as i32);
+    twins(&device, 1e-14, || bits() as u32);
+    twins(&device, 1e-14, || bits() as i16);
+    twins(&device, 1e-14, || bits() as u16);
+    twins(&device, 1e-14, || bits() as i8);
+    twins(&device, 1e-14, || bits() as u8);
+    // Products that are not 0 at the end.
+    twins(&device, 1e-14, || bits() as i32 | 1);
+    twins(&device, 1e-14, || bits() as u32 | 1);
+}
+
+/// Weighted integers on a device that has no f64: they go over in halves.
+#[test]
+fn weighted_integers_keep_their_digits_without_f64() {
+    let Some((_, _turn)) = common::gpu() else { return };
+    let (_, own) = common::own_device(wgpu::Limits::default(), wgpu::Features::empty());
+    let device = Device::from(own);
+    assert!(!common::reduces::<f64>(&device));
+    let mut random = Random::new(14);
+    let x = Array3::from_shape_simple_fn((3, 4000, 2), || random.bits() as i32);
+    // Weights far outside the range of f32.
+    for scale in [1.0, 1e-200, 1e150] {
+        let weights = Array3::from_shape_simple_fn((3, 4000, 2), || scale * random.unit());
+        let ops = [Op::WeightedSum, Op::Average, Op::Sum, Op::Count];
+        let plan = |device: &Device| {
+            let plan = ReducePlan::builder(x.shape()).axes(&[1]).ops(ops).weights(weights.view());
+            plan.build(device).unwrap().execute(x.view()).unwrap()
+        };
+        let (got, expected) = (plan(&device), plan(&common::cpu()));
+        assert_eq!(got[2..], expected[2..]);
+        for ((got, expected), op) in got.iter().zip(&expected).zip(ops).take(2) {
+            let (Answer::Mean(got), Answer::Mean(expected)) = (got, expected) else { panic!() };
+            // Against the sum of |w x|.
+            let size = 2f64.powi(30) * if op == Op::Average { 1.0 } else { 2000.0 * scale };
+            for (got, expected) in got.iter().zip(expected) {
+                assert!(
+                    (got - expected).abs() <= 1e-12 * size,
+                    "{op}, weights of {scale}: {got} instead of {expected}"
+                );
+            }
+        }
+    }
+}
+
+/// What leaves the range on the way, at its ends, and what is not finite.
+#[test]
+fn the_whole_range_is_multiplied_and_measured() {
+    let Some((device, _turn)) = common::gpu() else { return };
+    fn both<E: Element>(device: &Device, x: &[E], ops: &[Op]) {
+        if !common::reduces::<E>(device) {
+            return;
+        }
+        let run = |device: &Device| {
+            let plan = ReducePlan::builder([x.len()]).ops(ops.iter().copied()).build(device).unwrap();
+            plan.execute(ndarray::ArrayView1::from(x)).unwrap()
+        };
+        for ((got, expected), op) in run(device).iter().zip(&run(&common::cpu())).zip(ops) {
+            for (got, expected) in flat(got).iter().zip(&flat(expected)) {
+                let (a, b): (f64, f64) = (got.parse().unwrap(), expected.parse().unwrap());
+                let close = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 3e-7 * b.abs();
+                assert!(close, "{op} of {x:?}: {got} instead of {expected}");
+            }
+        }
+    }
+    let (tiny, inf) = (f32::from_bits(3), f32::INFINITY);
+    for x in [
+        &[1e30f32, 1e30, 1e-30, 1e-30][..],
+        &[tiny, 3e38, 1e7, -2.0],
+        &[tiny],
+        &[tiny, tiny, 1e38, 1e38, 1e13],
+        &[f32::MAX, f32::MIN_POSITIVE, -1.5],
+        &[inf, -2.0],
+        &[inf, 0.0],
+        &[-inf, -1.0, -3.0],
+        &[inf, f32::NAN],
+        &[0.0, -1.0],
+    ] {
+        both(&device, x, &[Op::Prod, Op::Norm1, Op::NormInf, Op::Any, Op::All]);
+        let wide: Vec<f64> = x.iter().map(|&x| f64::from(x).signum() * f64::from(x).abs().powi(7)).collect();
+        both(&device, &wide, &[Op::Prod, Op::Norm1, Op::NormInf, Op::Any, Op::All]);
+        let turned: Vec<_> = x.iter().map(|&x| Complex::new(0.6 * x, 0.8 * x)).collect();
+        both(&device, &turned, &[Op::Norm1, Op::NormInf, Op::Any, Op::All]);
+        both(&device, &x.iter().map(|&x| Complex::new(x, 0.0)).collect::<Vec<_>>(), &[Op::Prod]);
+        both(&device, &x.iter().map(|&x| Complex::new(0.0, x)).collect::<Vec<_>>(), &[Op::Prod, Op::Norm1]);
+        let wide: Vec<_> = wide.iter().map(|&x| Complex::new(0.6 * x, -0.8 * x)).collect();
+        both(&device, &wide, &[Op::Norm1, Op::NormInf, Op::Prod]);
+    }
+}
+
 #[test]
 fn what_a_gpu_has_not_is_said_and_not_computed_elsewhere() {
     let Some((device, _turn)) = common::gpu() else { return };
-    let refused = |answer: wavemill::Result<usize>| {
-        let error = answer.unwrap_err();
+    fn refused<E: Element>(device: &Device) {
+        let plan = ReducePlan::<E>::builder([10]).ops([Op::Sum]).build(device).unwrap();
+        let error = plan.execute(ndarray::Array1::from_elem(10, E::default()).view()).unwrap_err();
         assert!(matches!(&error, Error::Device { reason, .. } if reason.contains("use the CPU")), "{error}");
-    };
-    let x = ndarray::Array1::<f32>::ones(10);
-    let plan = |op| ReducePlan::builder([10]).ops([op]).build(&device).unwrap();
-    refused(plan(Op::Prod).execute(x.view()).map(|all| all.len()));
-    refused(
-        ReducePlan::<i64>::builder([10])
-            .ops([Op::Sum])
-            .build(&device)
-            .unwrap()
-            .execute(x.mapv(|x| x as i64).view())
-            .map(|all| all.len()),
-    );
-    let complex = x.mapv(|x| Complex::new(x, x));
-    refused(
-        ReducePlan::builder([10]).ops([Op::Norm1]).build(&device).unwrap().execute(complex.view()).map(|all| all.len()),
-    );
+    }
+    refused::<i64>(&device);
+    refused::<u64>(&device);
+    // Numbers that are on the device have no weights.
+    let gpu = Gpu::enumerate().into_iter().find_map(Result::ok).unwrap();
+    let mut host = vec![Complex::<f32>::default(); 10];
+    let numbers = gpu.open(&mut host).unwrap();
+    let weights = ndarray::Array1::ones(10);
+    let plan = ReducePlan::<f32>::builder([10]).ops([Op::Average]).weights(weights.view()).build(&device).unwrap();
+    assert!(matches!(plan.execute_powers(&numbers), Err(Error::Device { .. })));
 }

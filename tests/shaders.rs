@@ -30,7 +30,18 @@ fn every_specialisation_is_valid() {
         Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)
             .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(text)));
+        if name.starts_with("reduce") {
+            assert!(workgroup_memory(&module) <= 16 << 10, "{name}: {} bytes", workgroup_memory(&module));
+        }
     }
+}
+
+/// Bytes of workgroup memory, of which every device has 16 KiB.
+fn workgroup_memory(module: &naga::Module) -> u32 {
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).unwrap();
+    let shared = module.global_variables.iter().filter(|(_, variable)| variable.space == naga::AddressSpace::WorkGroup);
+    shared.map(|(_, variable)| layouter[variable.ty].size).sum()
 }
 
 fn stems(folder: &str) -> BTreeSet<String> {

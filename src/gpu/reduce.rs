@@ -1,171 +1,42 @@
 //! Reductions on the device: the array goes over in pieces, the shader finds out what is needed of each block, the host joins
 //! the blocks.
 
+use std::borrow::Cow;
+
 use ndarray::{ArrayViewD, CowArray, IxDyn};
 
 use crate::error::{Error, Result};
+use crate::gpu::arithmetic::{Load, lanes, source};
 use crate::gpu::device::Context;
-use crate::gpu::pipeline::{Slot, Source, folded, generate_as};
-use crate::lanes::{Best, Count, Join, Moment, Pair};
+use crate::gpu::pipeline::{Slot, Source, folded};
+use crate::gpu::record::{Block, Format, Kind, Record, times_power};
+use crate::lanes::Join;
 use crate::real::Real;
 use crate::reduce::Reduction;
-use crate::reduce::cells::{Cells, Tally, improve};
+use crate::reduce::cells::Cells;
 use crate::reduce::element::{Element, Scalar};
 use crate::reduce::op::{Needs, Op};
+use crate::reduce::power::Power;
 
-/// Lanes of a workgroup.
-const LANES: usize = 64;
-/// Elements of a run, and of a column, that are joined on the device.
+/// Elements of a run, and of a column, that are joined on the device: sums of integers in halves fit for 2^15.
 const BLOCKS: [usize; 2] = [1 << 14, 1 << 10];
 /// Bytes of a piece: it bounds the staging memory, and the next piece travels while this one is reduced.
 const PIECE: u64 = 64 << 20;
-
-/// Sums of f32 with the errors of all additions. What is pinned cannot be reassociated.
-const SUMS_F32: &str = "fn pin(x: f32) -> f32 {
-    return bitcast<f32>(bitcast<u32>(x) ^ params.zero);
-}
-
-fn added_one(a: Sum, x: f32) -> Sum {
-    let sum = pin(a.high + x);
-    let part = pin(sum - a.high);
-    return Sum(sum, a.low + (pin(a.high - pin(sum - part)) + pin(x - part)));
-}
-
-fn added(a: Sum, b: Sum) -> Sum {
-    let sum = added_one(a, b.high);
-    return Sum(sum.high, sum.low + b.low);
-}
-
-// The square in halves of 12 bits, whose products are exact.
-fn added_square(a: Sum, x: f32) -> Sum {
-    let high = bitcast<f32>(bitcast<u32>(x) & 0xfffff000u);
-    let low = pin(x - high);
-    let square = pin(x * x);
-    let error = pin(pin(pin(high * high) - square) + pin(2.0 * high * low)) + pin(low * low);
-    let sum = added_one(a, square);
-    return Sum(sum.high, sum.low + error);
-}
-
-fn nan_bits(bits: u32) -> bool {
-    return (bits & 0x7fffffffu) > 0x7f800000u;
-}";
-
-/// Sums of f64, whose bits WGSL cannot pin.
-const SUMS_F64: &str = "fn added_one(a: Sum, x: f64) -> Sum {
-    return Sum(a.high + x, a.low);
-}
-
-fn added(a: Sum, b: Sum) -> Sum {
-    return Sum(a.high + b.high, a.low + b.low);
-}
-
-fn added_square(a: Sum, x: f64) -> Sum {
-    return added_one(a, x * x);
-}
-
-fn nan_bits(bits: vec2<u32>) -> bool {
-    let high = bits.y & 0x7fffffffu;
-    return high > 0x7ff00000u || (high == 0x7ff00000u && bits.x != 0u);
-}";
-
-/// Sums of integers in halves of 16 bits, which do not overflow within a block.
-const SUMS_INTEGER: &str = "fn added_one(a: Sum, x: Real) -> Sum {
-    return Sum(a.high + (x >> 16u), a.low + (x & Real(0xffff)));
-}
-
-// Not asked for: squares of integers do not fit.
-fn added_square(a: Sum, x: Real) -> Sum {
-    return a;
-}
-
-fn added(a: Sum, b: Sum) -> Sum {
-    return Sum(a.high + b.high, a.low + b.low);
-}";
-
-/// What the shader makes of the elements it finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Load {
-    /// They are what is reduced.
-    Elements,
-    /// Complex numbers, of which |z|² is reduced.
-    Powers,
-}
-
-/// Numbers of a block's record, in the order in which the shader writes them.
-fn record(needs: Needs) -> Vec<&'static str> {
-    let mut fields = Vec::new();
-    let mut some = |needed: bool, names: &[&'static str]| fields.extend(names.iter().filter(|_| needed));
-    some(needs.total, &["total.high", "total.low"]);
-    some(needs.moments, &["shift", "first.high", "first.low", "second.high", "second.low"]);
-    some(needs.least || needs.first_least, &["least"]);
-    some(needs.greatest || needs.first_greatest, &["greatest"]);
-    some(needs.absolute, &["absolute.high", "absolute.low"]);
-    some(needs.squares, &["squares.high", "squares.low"]);
-    fields
-}
-
-/// The shader for elements that WGSL calls `real`.
-pub(super) fn source(real: &'static str, load: Load, needs: Needs, skip: bool, columns: bool) -> Source {
-    let float = real.starts_with('f');
-    let (stored, words, value, nan) = match (real, load) {
-        ("f32", Load::Elements) => ("f32", "u32", "elements[index]", "nan_bits(words[index])"),
-        ("f32", Load::Powers) => (
-            "vec2<f32>",
-            "vec2<u32>",
-            "dot(elements[index], elements[index])",
-            "nan_bits(words[index].x) || nan_bits(words[index].y)",
-        ),
-        ("f64", Load::Elements) => ("f64", "vec2<u32>", "elements[index]", "nan_bits(words[index])"),
-        ("f64", Load::Powers) => (
-            "vec2<f64>",
-            "vec4<u32>",
-            "elements[index].x * elements[index].x + elements[index].y * elements[index].y",
-            "nan_bits(words[index].xy) || nan_bits(words[index].zw)",
-        ),
-        _ => (real, "u32", "elements[index]", "false"),
-    };
-    let arithmetic = match real {
-        "f32" => SUMS_F32,
-        "f64" => SUMS_F64,
-        _ => SUMS_INTEGER,
-    };
-    let fields = record(needs);
-    let write: Vec<_> =
-        fields.iter().enumerate().map(|(at, field)| format!("numbers[n + {at}u] = state.{field};")).collect();
-    let flag = |flag: bool| flag.to_string();
-    let values = [
-        ("ARITHMETIC", format!("{arithmetic}\nfn is_nan(index: u32) -> bool {{\n    return {nan};\n}}")),
-        ("LANES", LANES.to_string()),
-        ("COLUMNS", flag(columns)),
-        ("SKIP", flag(skip && float)),
-        ("TRUTHS", flag(needs.truths)),
-        ("TOTAL", flag(needs.total)),
-        ("MOMENTS", flag(needs.moments)),
-        ("LEAST", flag(needs.least || needs.first_least)),
-        ("GREATEST", flag(needs.greatest || needs.first_greatest)),
-        ("ABSOLUTE", flag(needs.absolute)),
-        ("SQUARES", flag(needs.squares)),
-        ("STORED", stored.into()),
-        ("WORDS", words.into()),
-        ("LOAD", format!("return {value};")),
-        ("NUMBERS", fields.len().max(1).to_string()),
-        ("WRITE", write.join("\n    ")),
-    ];
-    let name = format!("reduce {load:?} {:x} skip {skip} columns {columns}", needs.bits());
-    generate_as(real, name, include_str!("../../shaders/reduce.wgsl"), &values)
-}
+/// Bytes of a weight: f64, or a number of f32 and what rounding took from it.
+const WEIGHT: usize = 8;
 
 /// Every specialisation there is a rule for.
 pub(super) fn sources() -> Vec<Source> {
     let mut sources = Vec::new();
-    for real in ["f32", "f64", "i32", "u32"] {
-        let loads = if real.starts_with('f') { &[Load::Elements, Load::Powers][..] } else { &[Load::Elements] };
-        let ops = || Op::EVERY.into_iter().filter(|op| !op.weighs() && *op != Op::Prod);
+    for kind in [Kind::F32, Kind::F64, Kind::I32, Kind::U32] {
+        // Integers are weighed as floating-point numbers, and none of them is NaN.
+        let loads = if kind.float() { &[Load::Elements, Load::Pairs, Load::Powers][..] } else { &[Load::Elements] };
+        let ops = || Op::EVERY.into_iter().filter(|op| kind.float() || !op.weighs());
         let all: Vec<_> = ops().collect();
         for needs in ops().map(|op| vec![op]).chain([all]) {
             for (skip, columns) in [(false, false), (false, true), (true, false), (true, true)] {
-                let source = |&load| source(real, load, Needs::of(&needs, skip), skip, columns);
-                sources.extend(loads.iter().map(source));
+                let source = |&load| source(kind, load, Needs::of(&needs, skip), skip, columns);
+                sources.extend(loads.iter().filter(|_| kind.float() || !skip).map(source));
             }
         }
     }
@@ -194,6 +65,75 @@ impl Piece {
     }
 }
 
+/// How elements go over, and as what the shader sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// As they are.
+    Same,
+    /// Integers of 8 and 16 bits, in 32.
+    Widened,
+    /// Integers as f64.
+    Lifted,
+    /// Integers as halves of 16 bits, both f32: two parts whose sums are added up.
+    Halved,
+}
+
+impl Form {
+    /// What the shader sees.
+    fn kind<E: Element>(self) -> (Kind, Load) {
+        match (self, E::NAME) {
+            (Self::Widened, _) | (Self::Same, "i32") => (Kind::I32, Load::Elements),
+            (Self::Lifted, _) | (Self::Same, "f64") => (Kind::F64, Load::Elements),
+            (Self::Halved, _) | (Self::Same, "c64") => (Kind::F32, Load::Pairs),
+            (Self::Same, "c128") => (Kind::F64, Load::Pairs),
+            (Self::Same, "u32") => (Kind::U32, Load::Elements),
+            (Self::Same, _) => (Kind::F32, Load::Elements),
+        }
+    }
+
+    /// The bytes that go over.
+    fn bytes<E: Element>(self, elements: &[E]) -> Cow<'_, [u8]> {
+        let scalars = || elements.iter().map(|x| x.widen()[0]);
+        match self {
+            Self::Same => Cow::Borrowed(bytemuck::cast_slice(elements)),
+            Self::Widened => bytemuck::cast_slice(&scalars().collect::<Vec<_>>()).to_vec().into(),
+            Self::Lifted => bytemuck::cast_slice(&scalars().map(Scalar::lift).collect::<Vec<_>>()).to_vec().into(),
+            Self::Halved => {
+                let halves = scalars().map(Scalar::whole).flat_map(|x| [(x >> 16 << 16) as f32, (x & 0xffff) as f32]);
+                bytemuck::cast_slice(&halves.collect::<Vec<_>>()).to_vec().into()
+            }
+        }
+    }
+}
+
+/// Weights in the order of the elements they belong to.
+#[derive(Debug, Clone, Copy)]
+struct Weights<'a> {
+    numbers: &'a [f64],
+    /// They go over times 2 to minus this, which brings the largest to below 1: f32 have not the range of f64.
+    exponent: i32,
+}
+
+impl<'a> Weights<'a> {
+    fn new(numbers: &'a [f64]) -> Self {
+        let largest = numbers.iter().filter(|weight| weight.is_finite()).fold(0.0f64, |most, w| most.max(w.abs()));
+        Self { numbers, exponent: (largest.to_bits() >> 52) as i32 - 1022 }
+    }
+
+    /// The bytes of some of them.
+    fn bytes(self, weights: Cow<'_, [f64]>, kind: Kind) -> Vec<u8> {
+        if kind == Kind::F64 {
+            return bytemuck::cast_slice(&weights).to_vec();
+        }
+        let parts = weights.iter().flat_map(|&weight| {
+            let weight = times_power(weight, -self.exponent);
+            let high = weight as f32;
+            [high, if high.is_finite() { (weight - f64::from(high)) as f32 } else { 0.0 }]
+        });
+        bytemuck::cast_slice(&parts.collect::<Vec<_>>()).to_vec()
+    }
+}
+
 /// A dispatch that was submitted: its records and what they are of.
 #[derive(Debug)]
 struct Pending {
@@ -203,88 +143,67 @@ struct Pending {
     places: wgpu::Buffer,
 }
 
-/// One reduction on its way.
+/// One pass over the elements.
 #[derive(Debug)]
 struct Job<'a> {
     context: &'a Context,
     source: Source,
-    needs: Needs,
+    format: Format,
+    shape: Shape,
+    skip: bool,
+    /// Whether elements are counted: once, if there is more than one pass.
+    counted: bool,
+    /// The power of two that weights were divided by.
+    exponent: i32,
+    /// Elements of a block.
     block: usize,
-    /// Bytes of a number in a record.
-    number: usize,
+    /// Of a workgroup.
+    lanes: usize,
     /// Bytes of an element.
     stored: usize,
 }
 
 /// What the device cannot find out.
-fn refused(context: &Context, name: &str, complex: bool, needs: Needs, skip: bool, weighted: bool) -> Result<()> {
-    let float = name.starts_with('f') || complex;
-    let reason = if !["f32", "f64", "i32", "u32", "c64", "c128"].contains(&name) {
-        format!("reduces no {name}: f32, i32, u32, complex numbers, and f64 where shaders have it")
-    } else if weighted || needs.product {
-        "computes no products and no weighted sums".into()
-    } else if !float && (needs.moments || needs.absolute || needs.squares) {
-        format!("computes sums, means and extremes of {name} only")
-    } else if complex && (skip || needs.absolute || needs.greatest || needs.truths) {
-        "computes sums, means, variances and the 2-norm of complex numbers only, NaN included".into()
-    } else {
+fn refused(context: &Context, name: &str) -> Result<()> {
+    if ["f32", "f64", "i8", "i16", "i32", "u8", "u16", "u32", "c64", "c128"].contains(&name) {
         return Ok(());
-    };
-    Err(context.error(format!("{reason}; use the CPU: Device::from(Cpu::new())")))
+    }
+    let reason = format!("reduces no {name}: WGSL has integers of 32 bits; use the CPU: Device::from(Cpu::new())");
+    Err(context.error(reason))
 }
 
 /// What is known of each result, all axes that are kept in C order.
 pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Result<Cells<E::Scalar>> {
     let Reduction { view, over, needs, skip, weights } = asked;
-    refused(context, E::NAME, E::PARTS == 2, *needs, *skip, weights.is_some())?;
-    let real = match E::NAME {
-        "f64" | "c128" => {
-            context.supports::<f64>()?;
-            "f64"
-        }
-        "c64" => "f32",
-        name => name,
-    };
+    refused(context, E::NAME)?;
+    let form = if ["i8", "i16", "u8", "u16"].contains(&E::NAME) { Form::Widened } else { Form::Same };
+    if form.kind::<E>().0 == Kind::F64 {
+        context.supports::<f64>()?;
+    }
     let (data, shape) = brought(view.view(), over);
     let data = data.as_slice().expect("brought into C order");
-    // Complex numbers are twice as many columns.
-    let shape = Shape { columns: shape.columns * E::PARTS, ..shape };
-    let mut cells = Cells::identity(*needs, shape.outer * shape.columns / E::PARTS, E::PARTS);
+    let weights = weights.as_ref().map(|weights| brought(weights.view(), over).0);
+    let weights =
+        weights.as_ref().map(|weights| Weights::new(weights.as_slice().expect("brought into C order like the data")));
+    let mut cells = Cells::identity(*needs, shape.outer * shape.columns, E::PARTS);
     if data.is_empty() {
         return Ok(cells);
     }
-    let job = Job::new(context, real, Load::Elements, *needs, *skip, shape.columns > 1);
-    let limit = PIECE.min(context.limits.max_storage_buffer_binding_size) as usize;
-    // Records must fit too: a block has one, and at worst half of the blocks are all but empty.
-    let records = limit / (record(*needs).len() * job.number).max(16);
-    let most = (limit / job.number).min(records * shape.rows.min(job.block) / 2).max(1);
-    let scalars = data.len() * E::PARTS;
-    let size = most.min(scalars) as u64 * job.number as u64;
-    // While one piece is reduced the next one travels into the other buffer.
-    let buffers = [context.storage("elements", size)?, context.storage("elements", size)?];
-    let mut pending: Option<Pending> = None;
-    for (index, piece) in pieces(shape, most, job.block).into_iter().enumerate() {
-        let buffer = &buffers[index % 2];
-        let bytes: &[u8] = bytemuck::cast_slice(data);
-        let offset = |outer: usize, row: usize| (outer * shape.rows + row) * shape.columns * job.number;
-        if piece.columns.1 - piece.columns.0 == shape.columns {
-            let start = offset(piece.outer.0, piece.rows.0);
-            context.write("elements", buffer, &bytes[start..start + piece.len() * job.number])?;
-        } else {
-            let columns = piece.columns.0 * job.number..piece.columns.1 * job.number;
-            let part: Vec<u8> = (piece.rows.0..piece.rows.1)
-                .flat_map(|row| &bytes[offset(piece.outer.0, row)..][columns.clone()])
-                .copied()
-                .collect();
-            context.write("elements", buffer, &part)?;
-        }
-        let next = job.submit(buffer, piece)?;
-        if let Some(before) = pending.replace(next) {
-            job.collect::<E>(&before, shape, *skip, &mut cells)?;
-        }
-    }
-    if let Some(last) = pending {
-        job.collect::<E>(&last, shape, *skip, &mut cells)?;
+    let weighing = Needs { weighted: true, ..Needs::default() };
+    let rest = Needs { weighted: false, ..*needs };
+    let passes = if E::Scalar::FLOAT || !needs.weighted {
+        vec![(form, *needs)]
+    } else {
+        // Weights make integers floating-point numbers.
+        let weighed = if context.supports::<f64>().is_ok() { Form::Lifted } else { Form::Halved };
+        let rest = (form, rest);
+        if rest.1 == Needs::default() { vec![(weighed, weighing)] } else { vec![rest, (weighed, weighing)] }
+    };
+    for (index, (form, needs)) in passes.into_iter().enumerate() {
+        let (kind, load) = form.kind::<E>();
+        let mut job = Job::new(context, (kind, load), needs, *skip, shape);
+        job.counted = index == 0;
+        job.run(form, data, weights.filter(|_| needs.weighted), &mut cells)?;
     }
     Ok(cells)
 }
@@ -303,7 +222,7 @@ fn seen(extents: &[usize], over: &[bool]) -> Option<Shape> {
 }
 
 /// The array in C order with its reduced axes next to each other, copied where it is not so.
-fn brought<'a, E: Element>(view: ArrayViewD<'a, E>, over: &[bool]) -> (CowArray<'a, E, IxDyn>, Shape) {
+fn brought<'a, T: Clone>(view: ArrayViewD<'a, T>, over: &[bool]) -> (CowArray<'a, T, IxDyn>, Shape) {
     if let Some(shape) = seen(view.shape(), over) {
         let data = if view.is_standard_layout() { view.into() } else { view.as_standard_layout().into_owned().into() };
         return (data, shape);
@@ -325,7 +244,10 @@ pub(super) fn powers<E: Element + Real>(
     skip: bool,
 ) -> Result<Cells<E::Scalar>> {
     context.supports::<E>()?;
-    refused(context, <E as Real>::NAME, false, needs, skip, needs.weighted)?;
+    if needs.weighted {
+        let reason = "weighs no numbers that are on it: weigh mapv(|z| z.norm_sqr()) with execute";
+        return Err(context.error(reason));
+    }
     let Some(shape) = seen(extents, over) else {
         return Err(Error::parameter("axes", "next to each other for numbers on a device", format!("{over:?}")));
     };
@@ -338,15 +260,29 @@ pub(super) fn powers<E: Element + Real>(
     context.bindable("numbers on the device", bytes)?;
     let mut cells = Cells::identity(needs, shape.outer * shape.columns, 1);
     if count > 0 {
-        let job = Job::new(context, <E as Real>::NAME, Load::Powers, needs, skip, shape.columns > 1);
+        let kind = if size_of::<E>() == 4 { Kind::F32 } else { Kind::F64 };
+        let job = Job::new(context, (kind, Load::Powers), needs, skip, shape);
         let whole = Piece { outer: (0, shape.outer), rows: (0, shape.rows), columns: (0, shape.columns) };
-        let pending = job.submit(buffer, whole)?;
-        job.collect::<E>(&pending, shape, skip, &mut cells)?;
+        let pending = job.submit(buffer, None, whole)?;
+        job.collect::<E>(&pending, &[], &mut cells)?;
     }
     Ok(cells)
 }
 
-/// Pieces of at most so many scalars, whole blocks of rows where there is more than one.
+/// A piece's elements one after another.
+fn gathered<T: Copy>(all: &[T], shape: Shape, piece: Piece) -> Cow<'_, [T]> {
+    let offset = |outer: usize, row: usize| (outer * shape.rows + row) * shape.columns;
+    let start = offset(piece.outer.0, piece.rows.0);
+    if piece.columns == (0, shape.columns) {
+        return Cow::Borrowed(&all[start..start + piece.len()]);
+    }
+    // Part of the columns, of one outer index.
+    let columns = piece.columns.0..piece.columns.1;
+    let rows = piece.rows.0..piece.rows.1;
+    rows.flat_map(|row| &all[offset(piece.outer.0, row)..][columns.clone()]).copied().collect()
+}
+
+/// Pieces of at most so many elements, whole blocks of rows where there is more than one.
 fn pieces(shape: Shape, most: usize, block: usize) -> Vec<Piece> {
     let Shape { outer, rows, columns } = shape;
     let spans =
@@ -368,45 +304,96 @@ fn pieces(shape: Shape, most: usize, block: usize) -> Vec<Piece> {
 }
 
 impl<'a> Job<'a> {
-    fn new(context: &'a Context, real: &'static str, load: Load, needs: Needs, skip: bool, columns: bool) -> Self {
-        let number = if real == "f64" { 8 } else { 4 };
+    fn new(context: &'a Context, (kind, load): (Kind, Load), needs: Needs, skip: bool, shape: Shape) -> Self {
+        let columns = shape.columns > 1;
         Self {
             context,
-            source: source(real, load, needs, skip, columns),
-            needs,
+            source: source(kind, load, needs, skip, columns),
+            format: Format { kind, parts: if load == Load::Pairs { 2 } else { 1 }, needs },
+            shape,
+            skip,
+            counted: true,
+            exponent: 0,
             block: BLOCKS[usize::from(columns)],
-            number,
-            stored: if load == Load::Powers { 2 * number } else { number },
+            lanes: lanes(kind, load),
+            stored: kind.bytes() * if load == Load::Elements { 1 } else { 2 },
         }
     }
 
-    /// Starts the reduction of a piece that lies at the beginning of a buffer.
-    fn submit(&self, buffer: &wgpu::Buffer, piece: Piece) -> Result<Pending> {
-        let Self { context, block, .. } = *self;
+    /// Takes all elements over, in pieces.
+    fn run<E: Element>(
+        &mut self,
+        form: Form,
+        data: &[E],
+        weights: Option<Weights<'_>>,
+        cells: &mut Cells<E::Scalar>,
+    ) -> Result<()> {
+        let Self { context, shape, format, .. } = *self;
+        let limit = PIECE.min(context.limits.max_storage_buffer_binding_size) as usize;
+        // Records must fit too: a block has one, and at worst half of the blocks are all but empty.
+        let records = limit / (format.fields().len() * format.kind.bytes()).max(16);
+        let element = if weights.is_some() { self.stored.max(WEIGHT) } else { self.stored };
+        let most = (limit / element).min(records * shape.rows.min(self.block) / 2).max(1);
+        let size = most.min(data.len()) as u64;
+        // While one piece is reduced the next one travels into the other buffer.
+        let two = |what, bytes: usize| -> Result<_> {
+            Ok([context.storage(what, size * bytes as u64)?, context.storage(what, size * bytes as u64)?])
+        };
+        let buffers = two("elements", self.stored)?;
+        let heavy = weights.map(|weights| Ok::<_, Error>((weights, two("weights", WEIGHT)?))).transpose()?;
+        if format.kind != Kind::F64 {
+            self.exponent = weights.map_or(0, |weights| weights.exponent);
+        }
+        let mut pending: Option<Pending> = None;
+        for (index, piece) in pieces(shape, most, self.block).into_iter().enumerate() {
+            let buffer = &buffers[index % 2];
+            context.write("elements", buffer, &form.bytes(&gathered(data, shape, piece)))?;
+            let mut beside = None;
+            if let Some((weights, buffers)) = &heavy {
+                let bytes = weights.bytes(gathered(weights.numbers, shape, piece), format.kind);
+                context.write("weights", &buffers[index % 2], &bytes)?;
+                beside = Some(&buffers[index % 2]);
+            }
+            let next = self.submit(buffer, beside, piece)?;
+            if let Some(before) = pending.replace(next) {
+                self.collect(&before, data, cells)?;
+            }
+        }
+        pending.map_or(Ok(()), |last| self.collect(&last, data, cells))
+    }
+
+    /// Reduces a piece that is on the device.
+    fn submit(&self, buffer: &wgpu::Buffer, weights: Option<&wgpu::Buffer>, piece: Piece) -> Result<Pending> {
+        let context = self.context;
         let [outer, rows, columns] = [piece.outer, piece.rows, piece.columns].map(|(first, end)| end - first);
-        let blocks = rows.div_ceil(block);
+        let blocks = rows.div_ceil(self.block);
         let jobs = outer * blocks * columns;
-        let fields = record(self.needs).len().max(1);
-        let numbers = context.storage("partial results", (jobs * fields * self.number) as u64)?;
+        let numbers = self.format.fields().len().max(1) * self.format.kind.bytes();
+        let numbers = context.storage("partial results", (jobs * numbers) as u64)?;
         let places = context.storage("partial results", (jobs * 16) as u64)?;
-        let params = [outer, rows, columns, blocks, block, 0].map(|number| number as u32);
+        let params = [outer, rows, columns, blocks, self.block, 0, 1, 0].map(|number| number as u32);
         let params = context.uniform(&params)?;
-        let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Write, Slot::Write];
+        let slots = [Slot::Uniform, Slot::Read, Slot::Write, Slot::Write, Slot::Read, Slot::Read];
         let kernel = context.kernel(&self.source, "main", &slots)?;
-        let size = wgpu::BufferSize::new((piece.len() * self.stored) as u64);
-        let elements = || wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size });
+        let elements = |buffer, bytes: usize| {
+            let size = wgpu::BufferSize::new((piece.len() * bytes) as u64);
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size })
+        };
         let resources = vec![
             params.as_entire_binding(),
-            elements(),
-            elements(),
+            elements(buffer, self.stored),
             numbers.as_entire_binding(),
             places.as_entire_binding(),
+            elements(buffer, self.stored),
+            // Where there are none the shader does not look.
+            weights.map_or(elements(buffer, self.stored), |weights| elements(weights, WEIGHT)),
         ];
         let group = context.bind("reduce", &kernel, resources)?;
         context.submit("reduce", |encoder| {
             let descriptor = wgpu::ComputePassDescriptor { label: Some("reduce"), timestamp_writes: None };
             let mut pass = encoder.begin_compute_pass(&descriptor);
-            let (x, y) = folded(if columns > 1 { jobs.div_ceil(LANES) } else { jobs });
+            // A lane a column of a block, or a workgroup a block.
+            let (x, y) = folded(if self.shape.columns > 1 { jobs.div_ceil(self.lanes) } else { jobs });
             pass.set_pipeline(&kernel.pipeline);
             pass.set_bind_group(0, &group, &[]);
             pass.dispatch_workgroups(x, y, 1);
@@ -415,98 +402,38 @@ impl<'a> Job<'a> {
     }
 
     /// Waits for a piece and takes its blocks in.
-    fn collect<E: Element>(
-        &self,
-        pending: &Pending,
-        shape: Shape,
-        skip: bool,
-        cells: &mut Cells<E::Scalar>,
-    ) -> Result<()> {
+    fn collect<E: Element>(&self, pending: &Pending, data: &[E], cells: &mut Cells<E::Scalar>) -> Result<()> {
         let Pending { piece, blocks, numbers, places } = pending;
+        let shape = self.shape;
         let columns = piece.columns.1 - piece.columns.0;
         let jobs = (piece.outer.1 - piece.outer.0) * blocks * columns;
-        let fields = record(self.needs);
-        let mut records = vec![0u8; jobs * fields.len() * self.number];
+        let size = self.format.fields().len() * self.format.kind.bytes();
+        let mut records = vec![0u8; jobs * size];
         self.context.download("partial results", numbers, &mut records)?;
         let mut counts = vec![[0u32; 4]; jobs];
         self.context.download("partial results", places, &mut counts)?;
-        for (job, count) in counts.iter().enumerate() {
-            let (outer, column) = (job / columns / blocks, job % columns);
-            let scalar = (piece.outer.0 + outer) * shape.columns + piece.columns.0 + column;
-            let record = Record::<E> {
-                bytes: &records[job * fields.len() * self.number..][..fields.len() * self.number],
-                fields: &fields,
-                number: self.number,
-                element: std::marker::PhantomData,
+        for (job, counts) in counts.iter().enumerate() {
+            let outer = piece.outer.0 + job / columns / blocks;
+            let column = piece.columns.0 + job % columns;
+            let row = piece.rows.0 + job / columns % blocks * self.block;
+            let record = Record { bytes: &records[job * size..][..size], format: self.format };
+            let block = Block {
+                output: outer * shape.columns + column,
+                first: piece.rows.0 as u64,
+                skip: self.skip,
+                counted: self.counted,
+                exponent: self.exponent,
             };
-            record.join(cells, scalar, count, piece.rows.0 as u64, skip);
+            // The product of complex numbers some of which are not finite, of which WGSL knows nothing.
+            let product = || {
+                let rows = row..piece.rows.1.min(row + self.block);
+                let parts = rows.map(|row| data[(outer * shape.rows + row) * shape.columns + column].widen());
+                let valid = parts.filter(|parts| !(self.skip && parts.iter().any(|part| part.is_nan())));
+                valid.fold(Power::default(), |all, [re, im]| all.join(Power::of([re.lift(), im.lift()])))
+            };
+            record.join(cells, counts, block, product);
         }
         Ok(())
-    }
-}
-
-/// What the shader found out of one block.
-#[derive(Debug)]
-struct Record<'a, E> {
-    bytes: &'a [u8],
-    fields: &'a [&'static str],
-    number: usize,
-    element: std::marker::PhantomData<E>,
-}
-
-impl<E: Element> Record<'_, E> {
-    fn scalar(&self, field: &str) -> E::Scalar {
-        let at = self.fields.iter().position(|name| *name == field).expect("the record has what is needed");
-        let bytes = &self.bytes[at * self.number..][..self.number];
-        if E::PARTS == 2 {
-            bytemuck::pod_read_unaligned(bytes)
-        } else {
-            bytemuck::pod_read_unaligned::<E>(bytes).widen()[0]
-        }
-    }
-
-    fn pair(&self, name: &str) -> Pair {
-        let [high, low] = ["high", "low"].map(|part| self.scalar(&format!("{name}.{part}")));
-        Pair { high: high.lift(), low: low.lift() }
-    }
-
-    /// Takes it into the result whose scalars begin at `scalar`.
-    fn join(&self, cells: &mut Cells<E::Scalar>, scalar: usize, count: &[u32; 4], first: u64, skip: bool) {
-        let output = scalar / E::PARTS;
-        let &[valid, truths, least, greatest] = count;
-        let needs = cells.needs;
-        if scalar.is_multiple_of(E::PARTS) {
-            let count = Count { valid: valid.into(), truths: truths.into() };
-            cells.counts[output] = cells.counts[output].join(count);
-        }
-        if needs.total {
-            let [high, low] = ["total.high", "total.low"].map(|field| self.scalar(field));
-            cells.totals[scalar].add(E::Scalar::block_of(high, low));
-        }
-        if needs.moments {
-            let [first, second] = ["first", "second"].map(|name| self.pair(name)).map(|pair| pair.high + pair.low);
-            let shift = self.scalar("shift").lift();
-            cells.moments[scalar].add(Moment { count: valid.into(), shift, first, second });
-        }
-        if needs.squares {
-            cells.squares[output].add(self.pair("squares"));
-        }
-        if needs.absolute {
-            cells.absolutes[output].add(self.pair("absolute"));
-        }
-        let best = |field: &str, place: u32| (self.scalar(field), first + u64::from(place));
-        if needs.least || needs.first_least {
-            let (value, place) = best("least", least);
-            let best = Best { value, place, skip };
-            cells.least.get_mut(output).into_iter().for_each(|all| improve(all, best));
-            cells.first_least.get_mut(output).into_iter().for_each(|all| improve(all, best));
-        }
-        if needs.greatest || needs.first_greatest {
-            let (value, place) = best("greatest", greatest);
-            let best = Best { value, place, skip };
-            cells.greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
-            cells.first_greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
-        }
     }
 }
 

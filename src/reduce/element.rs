@@ -76,9 +76,9 @@ pub(crate) trait Scalar: Compiled + bytemuck::Pod + PartialOrd + Debug + Default
     /// As an integer, wrapped; for integers.
     fn whole(self) -> i64;
     fn is_nan(self) -> bool;
-    /// A block's sum from the two numbers a device has for it: a sum and its error, or halves of 16 bits.
+    /// A block's sum from the two numbers a device has for it, for integers both whole and below 2^53.
     #[cfg(feature = "gpu")]
-    fn block_of(high: Self, low: Self) -> <Self::Tally as Tally>::Block;
+    fn block_of(sum: Pair) -> <Self::Tally as Tally>::Block;
     /// NaN, where there is one.
     fn nan() -> Self;
     /// The absolute value of a complex number; NaN if either part is.
@@ -109,8 +109,8 @@ impl Scalar for f32 {
         self.is_nan()
     }
     #[cfg(feature = "gpu")]
-    fn block_of(high: Self, low: Self) -> Pair {
-        Pair { high: high.lift(), low: low.lift() }
+    fn block_of(sum: Pair) -> Pair {
+        sum
     }
     #[inline(always)]
     fn nan() -> Self {
@@ -147,8 +147,8 @@ impl Scalar for f64 {
         self.is_nan()
     }
     #[cfg(feature = "gpu")]
-    fn block_of(high: Self, low: Self) -> Pair {
-        Pair { high: high.lift(), low: low.lift() }
+    fn block_of(sum: Pair) -> Pair {
+        sum
     }
     #[inline(always)]
     fn nan() -> Self {
@@ -188,8 +188,8 @@ macro_rules! integer_scalar {
                 false
             }
             #[cfg(feature = "gpu")]
-            fn block_of(high: Self, low: Self) -> i128 {
-                (i128::from(high) << 16) + i128::from(low)
+            fn block_of(sum: Pair) -> i128 {
+                sum.high as i128 + sum.low as i128
             }
             #[inline(always)]
             fn nan() -> Self {

@@ -41,6 +41,16 @@ use crate::shape;
 /// # Performance
 /// One read of the data, shared by all operations. Weighted operations, elements without neighbours in memory, integers of other
 /// sizes than i32, i64 and u64, and complex numbers with NaNs skipped are fetched one by one, several times as slowly.
+///
+/// # Devices
+/// The CPU has every operation of every element type. So has a GPU, but for i64 and u64, which it refuses, and for f64 and complex
+/// numbers of f64 where its shaders have no f64. Integers of 8 and 16 bits travel as i32, and weights in memory of the data's shape.
+/// Both give the same to the rounding, except that on a GPU
+/// - sums of f32 are infinite where those of 16,384 elements leave the range of f32, as NumPy's are, and numbers below 2⁻¹²⁶ may count
+///   as 0, as the device has it;
+/// - a part of a complex number of f32 counts as 0 in products and absolute values beside one 2¹²⁶ times as large;
+/// - weights of f32 keep 48 bits, and count as 0 beside one 2¹²⁶ times as large; integers are weighed in f64 or, where shaders have
+///   none, with an error of 1e-12 `Σ |w x|` at most.
 #[derive(Debug, Clone)]
 pub struct ReducePlan<E: Element> {
     pub(crate) shape: Vec<usize>,
@@ -141,7 +151,7 @@ impl<E: Element> ReducePlan<E> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Device`] if the plan is not of a GPU or the GPU has not the operation, [`Error::Shape`] if there are fewer numbers than
+    /// [`Error::Device`] if the plan is not of a GPU, the GPU has no f64 or weights are asked for, [`Error::Shape`] if there are fewer numbers than
     /// the plan's shape has, [`Error::Parameter`] if reduced axes are not next to each other.
     #[cfg(feature = "gpu")]
     pub fn execute_powers(&self, numbers: &crate::gpu::Output<'_, num_complex::Complex<E>>) -> Result<Vec<Answer<E>>>

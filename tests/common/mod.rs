@@ -128,3 +128,17 @@ pub(crate) fn on_every_device(check: impl Fn(&Device)) {
         check(&device);
     }
 }
+
+/// Whether a device reduces such elements: no GPU has integers of 64 bits, and some have no f64.
+pub(crate) fn reduces<E: wavemill::reduce::Element>(device: &Device) -> bool {
+    let plan = wavemill::ReducePlan::builder([1]).ops([wavemill::reduce::Op::Sum]).build(device).unwrap();
+    match plan.execute(ndarray::arr1(&[E::default()]).view()) {
+        Ok(_) => true,
+        Err(wavemill::Error::Device { reason, .. }) => {
+            assert!(reason.contains("use the CPU") || reason.contains("f64"), "{reason}");
+            assert!(["i64", "u64", "f64", "c128"].contains(&E::NAME), "{} is refused: {reason}", E::NAME);
+            false
+        }
+        Err(error) => panic!("{error}"),
+    }
+}

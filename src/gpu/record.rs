@@ -1,0 +1,317 @@
+//! What the shader of reductions says of a block: the numbers it writes, one after another, and how the host takes them in.
+
+use crate::lanes::{Best, Count, Join, Moment, Pair};
+use crate::reduce::cells::{Cells, Tally, improve};
+use crate::reduce::element::Scalar;
+use crate::reduce::op::Needs;
+use crate::reduce::power::Power;
+
+/// What the shader computes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    F32,
+    F64,
+    I32,
+    U32,
+}
+
+impl Kind {
+    /// As WGSL calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::I32 => "i32",
+            Self::U32 => "u32",
+        }
+    }
+
+    pub(super) fn bytes(self) -> usize {
+        if self == Self::F64 { 8 } else { 4 }
+    }
+
+    pub(super) fn float(self) -> bool {
+        matches!(self, Self::F32 | Self::F64)
+    }
+}
+
+/// The numbers of a block's record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Format {
+    pub(super) kind: Kind,
+    /// Parts of an element, 2 for complex numbers.
+    pub(super) parts: usize,
+    pub(super) needs: Needs,
+}
+
+impl Format {
+    /// Complex numbers have no least one, nor need their absolute values one.
+    pub(super) fn least(&self) -> bool {
+        (self.needs.least || self.needs.first_least) && self.parts == 1
+    }
+
+    pub(super) fn greatest(&self) -> bool {
+        self.needs.greatest || self.needs.first_greatest
+    }
+
+    /// Members of the shader's state, in the order in which it writes them and [`Record::join`] reads them.
+    pub(super) fn fields(&self) -> Vec<String> {
+        let Self { kind, parts, needs } = *self;
+        let sides = if parts == 2 { &[".x", ".y"][..] } else { &[""] };
+        let each = |names: &[&str]| -> Vec<String> {
+            sides.iter().flat_map(|side| names.iter().map(move |name| format!("{name}{side}"))).collect()
+        };
+        let names = |names: &[&str]| -> Vec<String> { names.iter().map(|&name| name.to_owned()).collect() };
+        let squares = |name: &str| {
+            let members = |members: &[&str]| -> Vec<String> {
+                let members: Vec<_> = members.iter().map(|member| format!("{name}.{member}")).collect();
+                each(&members.iter().map(String::as_str).collect::<Vec<_>>())
+            };
+            match kind {
+                Kind::F32 => {
+                    members(&["middle.high", "middle.low", "large.high", "large.low", "small.high", "small.low"])
+                }
+                Kind::F64 => members(&["high", "low"]),
+                Kind::I32 | Kind::U32 => members(&["low", "middle", "high"]),
+            }
+        };
+        let product = if kind.float() {
+            [each(&["product.number.high", "product.number.low"]), names(&["product.exponent", "product.special"])]
+                .concat()
+        } else {
+            names(&["product.low", "product.high"])
+        };
+        let all = [
+            (needs.total, each(&["total.high", "total.low"])),
+            (needs.moments, each(&["shift"])),
+            (needs.moments, each(&["first.high", "first.low"])),
+            (needs.moments, squares("second")),
+            (self.least(), names(&["least.value"])),
+            (self.greatest(), names(&["greatest.value"])),
+            (needs.absolute, each(&["absolute.high", "absolute.low"])),
+            (needs.squares, squares("squares")),
+            (needs.product, product),
+            (needs.weighted, each(&["weighted.high", "weighted.low"])),
+            (needs.weighted, each(&["weights.high", "weights.low"])),
+        ];
+        all.into_iter().filter(|(needed, _)| *needed).flat_map(|(_, fields)| fields).collect()
+    }
+}
+
+/// Of what a block is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block {
+    /// The result its elements belong to.
+    pub(super) output: usize,
+    /// The place of the first element that places are counted from.
+    pub(super) first: u64,
+    /// Whether NaNs count for nothing.
+    pub(super) skip: bool,
+    /// Whether its elements are to be counted: not where another pass has done it.
+    pub(super) counted: bool,
+    /// Weights went over times 2 to minus this.
+    pub(super) exponent: i32,
+}
+
+/// A number times a power of two that may be beyond the range by itself.
+pub(super) fn times_power(x: f64, exponent: i32) -> f64 {
+    x * 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2)
+}
+
+/// A block's numbers, to be read one after another.
+#[derive(Debug)]
+pub(super) struct Record<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) format: Format,
+}
+
+impl Record<'_> {
+    fn next(&mut self) -> &[u8] {
+        let (number, rest) = self.bytes.split_at(self.format.kind.bytes());
+        self.bytes = rest;
+        number
+    }
+
+    /// Of floating-point numbers.
+    fn float(&mut self) -> f64 {
+        match self.format.kind {
+            Kind::F64 => bytemuck::pod_read_unaligned(self.next()),
+            _ => bytemuck::pod_read_unaligned::<f32>(self.next()).into(),
+        }
+    }
+
+    /// An integer of 32 bits, which f64 hold too.
+    fn whole(&mut self) -> i64 {
+        match self.format.kind {
+            Kind::F64 => self.float() as i64,
+            _ => bytemuck::pod_read_unaligned::<i32>(self.next()).into(),
+        }
+    }
+
+    fn limb(&mut self) -> u32 {
+        bytemuck::pod_read_unaligned(self.next())
+    }
+
+    fn scalar<S: Scalar>(&mut self) -> S {
+        if self.format.kind == Kind::U32 {
+            // Computed with as i64 on the host.
+            bytemuck::pod_read_unaligned(&i64::from(self.limb()).to_ne_bytes())
+        } else {
+            bytemuck::pod_read_unaligned(self.next())
+        }
+    }
+
+    /// A sum and its error, or from halves of 16 bits.
+    fn sum(&mut self) -> Pair {
+        if self.format.kind.float() {
+            return Pair { high: self.float(), low: self.float() };
+        }
+        Pair { high: (self.whole() * 65536) as f64, low: self.whole() as f64 }
+    }
+
+    /// A sum of squares: of numbers of three sizes for f32, in 96 bits for integers.
+    fn squares(&mut self) -> Pair {
+        match self.format.kind {
+            Kind::F32 => {
+                let [middle, large, small] = [self.sum(), self.sum(), self.sum()];
+                let times = |Pair { high, low }, power: f64| Pair { high: high * power, low: low * power };
+                times(large, 2f64.powi(160)).join(middle).join(times(small, 2f64.powi(-160)))
+            }
+            Kind::F64 => self.sum(),
+            Kind::I32 | Kind::U32 => {
+                let limbs = [self.limb(), self.limb(), self.limb()].map(i128::from);
+                let all = limbs[0] + (limbs[1] << 32) + (limbs[2] << 64);
+                let high = all as f64;
+                Pair { high, low: (all - high as i128) as f64 }
+            }
+        }
+    }
+
+    /// The product, or none if the shader left it to the host.
+    fn product(&mut self) -> Option<Power> {
+        if !self.format.kind.float() {
+            let (low, high) = (self.limb(), self.limb());
+            let whole = (u64::from(low) | u64::from(high) << 32) as i64;
+            return Some(Power { whole, ..Power::default() });
+        }
+        let mut number = [0.0; 2];
+        for part in &mut number[..self.format.parts] {
+            let Pair { high, low } = self.sum();
+            // The error of what has overflowed is nothing.
+            *part = if high.is_finite() { high + low } else { high };
+        }
+        let (exponent, special) = (self.whole(), self.whole());
+        if special != 0 && self.format.parts == 2 {
+            return None;
+        }
+        let [sign, _] = number;
+        if special & 1 != 0 || (special != 0 && (sign == 0.0 || sign.is_nan())) {
+            number = [f64::NAN, 0.0];
+        } else if special != 0 {
+            number = [f64::INFINITY.copysign(sign), 0.0];
+        }
+        let power = Power::of(number);
+        Some(Power { exponent: power.exponent + exponent, ..power })
+    }
+
+    /// Takes it into the cells; `product` is the host's own of the block's elements.
+    pub(super) fn join<S: Scalar>(
+        mut self,
+        cells: &mut Cells<S>,
+        counts: &[u32; 4],
+        block: Block,
+        product: impl FnOnce() -> Power,
+    ) {
+        let Block { output, first, skip, counted, exponent } = block;
+        let Format { parts, needs, .. } = self.format;
+        let &[valid, truths, least, greatest] = counts;
+        // Halves of an integer are two parts here, and one to the host.
+        let scalar = |part: usize| output * cells.parts + part.min(cells.parts - 1);
+        if counted {
+            let count = Count { valid: valid.into(), truths: truths.into() };
+            cells.counts[output] = cells.counts[output].join(count);
+        }
+        if needs.total {
+            (0..parts).for_each(|part| cells.totals[scalar(part)].add(S::block_of(self.sum())));
+        }
+        if needs.moments {
+            let mut moments = [Moment { count: valid.into(), ..Moment::default() }; 2];
+            let moments = &mut moments[..parts];
+            let value = |Pair { high, low }: Pair| high + low;
+            moments.iter_mut().for_each(|moment| moment.shift = self.scalar::<S>().lift());
+            moments.iter_mut().for_each(|moment| moment.first = value(self.sum()));
+            moments.iter_mut().for_each(|moment| moment.second = value(self.squares()));
+            moments.iter().enumerate().for_each(|(part, moment)| cells.moments[scalar(part)].add(*moment));
+        }
+        if self.format.least() {
+            let best = Best { value: self.scalar(), place: first + u64::from(least), skip };
+            cells.least.get_mut(output).into_iter().for_each(|all| improve(all, best));
+            let best = Best { value: best.value, place: best.place, skip };
+            cells.first_least.get_mut(output).into_iter().for_each(|all| improve(all, best));
+        }
+        if self.format.greatest() {
+            let best = Best { value: self.scalar(), place: first + u64::from(greatest), skip };
+            cells.greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
+            cells.first_greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
+        }
+        if needs.absolute {
+            (0..parts).for_each(|_| cells.absolutes[output].add(self.sum()));
+        }
+        if needs.squares {
+            (0..parts).for_each(|_| cells.squares[output].add(self.squares()));
+        }
+        if needs.product {
+            let power = self.product().unwrap_or_else(product);
+            cells.products[output] = cells.products[output].join(power);
+        }
+        if needs.weighted {
+            let scaled =
+                |Pair { high, low }| Pair { high: times_power(high, exponent), low: times_power(low, exponent) };
+            (0..parts).for_each(|part| cells.weighted[scalar(part)].add(scaled(self.sum())));
+            // The same for each part.
+            cells.weights[output].add(scaled(self.sum()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Format, Kind, Record};
+    use crate::lanes::Pair;
+    use crate::reduce::op::{Needs, Op};
+
+    fn record(kind: Kind, op: Op, numbers: &[u32], check: impl FnOnce(Record<'_>)) {
+        let format = Format { kind, parts: 1, needs: Needs::of(&[op], false) };
+        assert_eq!(format.fields().len(), numbers.len(), "{op}");
+        check(Record { bytes: bytemuck::cast_slice(numbers), format });
+    }
+
+    #[test]
+    fn limbs_make_whole_numbers() {
+        record(Kind::I32, Op::Norm2, &[5, 7, 1], |mut found| {
+            let Pair { high, low } = found.squares();
+            assert_eq!(high as i128 + low as i128, (1 << 64) + (7 << 32) + 5);
+        });
+        record(Kind::U32, Op::Prod, &[u32::MAX, 1], |mut found| {
+            assert_eq!(found.product().unwrap().whole, (1 << 32) + i64::from(u32::MAX));
+        });
+        record(Kind::I32, Op::Sum, &[-2i32 as u32, 3], |mut found| {
+            assert_eq!(found.sum(), Pair { high: -131_072.0, low: 3.0 });
+        });
+    }
+
+    #[test]
+    fn what_is_not_finite_makes_products_so() {
+        let product = |number: f32, special: u32| {
+            let mut got = 0.0;
+            record(Kind::F32, Op::Prod, &[number.to_bits(), 0, 3, special], |mut found| {
+                let power = found.product().unwrap();
+                got = power.number[0] * 2f64.powi(power.exponent as i32);
+            });
+            got
+        };
+        assert_eq!(product(-1.5, 0), -12.0);
+        assert_eq!(product(-1.5, 2), f64::NEG_INFINITY);
+        assert!(product(0.0, 2).is_nan() && product(1.0, 1).is_nan() && product(1.0, 3).is_nan());
+    }
+}
