@@ -110,23 +110,39 @@ impl<S: Scalar, const GREATEST: bool, const SKIP: bool, const W: usize> Fold<S, 
 /// Where a best element that is among these is first found: NaN, if that is best, else any equal one.
 #[inline(always)]
 pub(crate) fn find<S: Scalar>(slice: &[S], value: S) -> Option<usize> {
-    let nan = value.is_nan();
+    // Two loops: which of the two is asked does not change on the way.
+    if value.is_nan() {
+        position(
+            slice,
+            #[inline(always)]
+            |x| x.is_nan(),
+        )
+    } else {
+        position(
+            slice,
+            #[inline(always)]
+            |x| x == value,
+        )
+    }
+}
+
+/// Where it first holds: eight rows at a time, counted as elsewhere, without a branch for each element.
+#[inline(always)]
+fn position<S: Scalar>(slice: &[S], holds: impl Fn(S) -> bool) -> Option<usize> {
     let mut begin = 0;
-    // Eight rows at a time, counted as elsewhere: without a branch for each element.
-    for part in slice.as_chunks::<LANES>().0.chunks(8) {
+    for part in slice.as_chunks::<{ 8 * LANES }>().0 {
         let mut hits = [S::Index::default(); LANES];
-        for row in part {
+        for row in part.as_chunks::<LANES>().0 {
             for w in 0..LANES {
-                let hit = if nan { row[w].is_nan() } else { row[w] == value };
-                hits[w] = if hit { S::next(hits[w]) } else { hits[w] };
+                hits[w] = if holds(row[w]) { S::next(hits[w]) } else { hits[w] };
             }
         }
-        if hits.iter().any(|&hits| hits.into() > 0) {
+        if hits.iter().fold(0, |all, &hits| all | hits.into()) > 0 {
             break;
         }
-        begin += part.len() * LANES;
+        begin += part.len();
     }
-    let index = slice[begin..].iter().position(|x| if nan { x.is_nan() } else { *x == value })?;
+    let index = slice[begin..].iter().position(|&x| holds(x))?;
     Some(begin + index)
 }
 
