@@ -3,7 +3,8 @@
 //! Compiled once for each scalar type, by [`crate::simd`] for what the processor has.
 
 use crate::lanes::{
-    Absolute, Count, Counts, Extreme, First, Fold, Join, LANES, Moments, Products, Rows, Squares, Strip,
+    Absolute, Best, Count, Counted, Counts, Extreme, First, Fold, Join, LANES, Moment, Moments, Products, Rows,
+    Squares, Strip, find,
 };
 use crate::reduce::cells::{Cells, Tally, improve};
 use crate::reduce::element::Scalar;
@@ -67,35 +68,33 @@ impl<S: Scalar> Block<'_, S> {
     #[inline(always)]
     fn real<const FMA: bool, const SKIP: bool>(self) {
         let Self { slices, first, output, cells, .. } = self;
-        both::<S, FMA, SKIP, 1>(slices, output, cells);
+        let counted = both::<S, FMA, SKIP, 1>(slices, output, cells);
         let needs = cells.needs;
         if needs.least {
-            let found = line::<S, Extreme<S, false, LANES>, Extreme<S, false, 1>, FMA, SKIP, 1>(slices, first);
+            let found = line::<S, Extreme<S, false, LANES>, Extreme<S, false, 1>, FMA, SKIP, 1>(slices);
             found.into_iter().flatten().for_each(|best| improve(&mut cells.least[output], best));
         }
         if needs.greatest {
-            let found = line::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices, first);
+            let found = line::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices);
             found.into_iter().flatten().for_each(|best| improve(&mut cells.greatest[output], best));
         }
         if needs.first_least {
-            let found = line::<S, First<S, false, LANES>, First<S, false, 1>, FMA, SKIP, 1>(slices, first);
-            found.into_iter().flatten().for_each(|best| improve(&mut cells.first_least[output], best));
+            first_of::<S, FMA, SKIP, false>(slices, first, &mut cells.first_least[output]);
         }
         if needs.first_greatest {
-            let found = line::<S, First<S, true, LANES>, First<S, true, 1>, FMA, SKIP, 1>(slices, first);
-            found.into_iter().flatten().for_each(|best| improve(&mut cells.first_greatest[output], best));
+            first_of::<S, FMA, SKIP, true>(slices, first, &mut cells.first_greatest[output]);
         }
         if needs.product {
-            let found = line::<S, Products<LANES>, Products<1>, FMA, SKIP, 1>(slices, first);
+            let found = line::<S, Products<LANES>, Products<1>, FMA, SKIP, 1>(slices);
             found.into_iter().flatten().for_each(|block| cells.products[output] = cells.products[output].join(block));
         }
-        sizes::<S, FMA, SKIP>(slices, output, cells);
+        sizes::<S, FMA, SKIP>(slices, counted, output, cells);
     }
 
     #[inline(always)]
     fn complex<const FMA: bool, const SKIP: bool>(self) {
-        let Self { slices, first, magnitudes, output, cells, .. } = self;
-        both::<S, FMA, SKIP, 2>(slices, output, cells);
+        let Self { slices, magnitudes, output, cells, .. } = self;
+        let counted = both::<S, FMA, SKIP, 2>(slices, output, cells);
         let needs = cells.needs;
         let pairs = || slices.iter().flat_map(|slice| slice.as_chunks::<2>().0);
         if needs.product {
@@ -109,48 +108,70 @@ impl<S: Scalar> Block<'_, S> {
         magnitudes.extend(pairs().map(|&[re, im]| S::magnitude(re, im)));
         let slices: &[&[S]] = &[magnitudes];
         if needs.greatest {
-            let found = line::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices, first);
+            let found = line::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices);
             found.into_iter().flatten().for_each(|best| improve(&mut cells.greatest[output], best));
         }
-        sizes::<S, FMA, SKIP>(slices, output, cells);
+        sizes::<S, FMA, SKIP>(slices, counted, output, cells);
     }
 }
 
-/// Takes in what real and complex numbers have in common: each part counts by itself.
+/// Sums of the elements that are not NaN, and their number.
+type SumsOf<S, const W: usize> = Counted<<S as Scalar>::Sums<true, W>, Counts<S, false, W>>;
+
+/// Takes in what real and complex numbers have in common, each part by itself. With `SKIP` elements are counted on the way, where
+/// anything is: both parts of a complex number are NaN or none.
 #[inline(always)]
 fn both<S: Scalar, const FMA: bool, const SKIP: bool, const PARTS: usize>(
     slices: &[&[S]],
     output: usize,
     cells: &mut Cells<S>,
-) {
+) -> Option<Count> {
+    let mut counted = None;
     if cells.needs.total {
-        let found = line::<S, S::Sums<SKIP, LANES>, S::Sums<SKIP, 1>, FMA, SKIP, PARTS>(slices, 0);
-        let tallies = &mut cells.totals[output * PARTS..];
-        tallies.iter_mut().zip(found).for_each(|(tally, block)| block.into_iter().for_each(|block| tally.add(block)));
+        let tallies = cells.totals[output * PARTS..].iter_mut();
+        if SKIP {
+            let found = line::<S, SumsOf<S, LANES>, SumsOf<S, 1>, FMA, true, PARTS>(slices);
+            counted = found[0].map(|(_, count)| count);
+            tallies.zip(found).for_each(|(tally, block)| block.into_iter().for_each(|(block, _)| tally.add(block)));
+        } else {
+            let found = line::<S, S::Sums<false, LANES>, S::Sums<false, 1>, FMA, false, PARTS>(slices);
+            tallies.zip(found).for_each(|(tally, block)| block.into_iter().for_each(|block| tally.add(block)));
+        }
     }
     if cells.needs.moments {
-        let found = line::<S, Moments<LANES>, Moments<1>, FMA, SKIP, PARTS>(slices, 0);
+        let found = line::<S, Moments<S, LANES>, Moments<S, 1>, FMA, SKIP, PARTS>(slices);
+        if SKIP {
+            counted = found[0].map(|Moment { count, .. }| Count { valid: count as u64, truths: 0 });
+        }
         let spreads = &mut cells.moments[output * PARTS..];
         spreads.iter_mut().zip(found).for_each(|(spread, block)| block.into_iter().for_each(|block| spread.add(block)));
     }
     if cells.needs.squares {
-        let [found] = line::<S, Squares<LANES>, Squares<1>, FMA, SKIP, 1>(slices, 0);
+        let [found] = line::<S, Squares<LANES>, Squares<1>, FMA, SKIP, 1>(slices);
         found.into_iter().for_each(|block| cells.squares[output].add(block));
     }
+    counted
 }
 
-/// Takes in what depends on absolute values alone.
+/// Takes in what depends on absolute values alone, and the count, unless that is known.
 #[inline(always)]
-fn sizes<S: Scalar, const FMA: bool, const SKIP: bool>(slices: &[&[S]], output: usize, cells: &mut Cells<S>) {
+fn sizes<S: Scalar, const FMA: bool, const SKIP: bool>(
+    slices: &[&[S]],
+    counted: Option<Count>,
+    output: usize,
+    cells: &mut Cells<S>,
+) {
     if cells.needs.absolute {
-        let [found] = line::<S, Absolute<LANES>, Absolute<1>, FMA, SKIP, 1>(slices, 0);
+        let [found] = line::<S, Absolute<LANES>, Absolute<1>, FMA, SKIP, 1>(slices);
         found.into_iter().for_each(|block| cells.absolutes[output].add(block));
     }
     let count = if cells.needs.truths {
-        let [found] = line::<S, Counts<S, true, LANES>, Counts<S, true, 1>, FMA, SKIP, 1>(slices, 0);
+        let [found] = line::<S, Counts<S, true, LANES>, Counts<S, true, 1>, FMA, SKIP, 1>(slices);
         found.unwrap_or_default()
+    } else if let (Some(count), true) = (counted, cells.needs.count) {
+        count
     } else if cells.needs.count {
-        let [found] = line::<S, Counts<S, false, LANES>, Counts<S, false, 1>, FMA, SKIP, 1>(slices, 0);
+        let [found] = line::<S, Counts<S, false, LANES>, Counts<S, false, 1>, FMA, SKIP, 1>(slices);
         found.unwrap_or_default()
     } else {
         Count { valid: slices.iter().map(|slice| slice.len() as u64).sum(), truths: 0 }
@@ -158,12 +179,39 @@ fn sizes<S: Scalar, const FMA: bool, const SKIP: bool>(slices: &[&[S]], output: 
     cells.counts[output] = cells.counts[output].join(count);
 }
 
-/// What all slices come to, joined in their order: rows of lanes first, then the elements that fill no row. For complex numbers
-/// each part by itself.
+/// Takes a block into the first of the least elements, or of the greatest. The extreme itself is found at the speed of memory; it
+/// is looked for only if it takes the place of what is known, in memory that is in a
+/// cache now. In pieces of 4096 elements, of which one is searched, the streams were too short: f32 rows of 10000 took 1.3 times as long.
+#[inline(always)]
+fn first_of<S: Scalar, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
+    slices: &[&[S]],
+    first: u64,
+    known: &mut Option<Best<S, GREATEST>>,
+) {
+    let mut place = first;
+    // Where it is to be looked for, if anywhere.
+    let mut among: Option<(&[S], u64)> = None;
+    for &slice in slices {
+        let found = line::<S, Extreme<S, GREATEST, LANES>, Extreme<S, GREATEST, 1>, FMA, SKIP, 1>(&[slice]);
+        let [Some(best)] = found else { continue };
+        // As if it were the first element: what does not improve there does nowhere.
+        let best = Best { place, ..best };
+        if known.is_none_or(|known| known.join(best).place != known.place) {
+            (*known, among) = (Some(best), Some((slice, place)));
+        }
+        place += slice.len() as u64;
+    }
+    if let (Some((slice, place)), Some(known)) = (among, known) {
+        let index = find(slice, known.value).expect("an extreme is one of the elements");
+        *known = Best { value: slice[index], place: place + index as u64, ..*known };
+    }
+}
+
+/// What all slices come to, joined: rows of lanes first, then the elements that fill no row. For complex numbers each part by
+/// itself.
 #[inline(always)]
 fn line<'a, S, F, G, const FMA: bool, const SKIP: bool, const PARTS: usize>(
     slices: &[&'a [S]],
-    first: u64,
 ) -> [Option<F::Block>; PARTS]
 where
     S: Scalar,
@@ -175,7 +223,6 @@ where
         found[part] = Some(found[part].map_or(block, |before: F::Block| before.join(block)));
     };
     let rows_of = |slice: &'a [S]| slice.as_chunks::<LANES>().0;
-    let mut place = first;
     if let Some(row) = slices.iter().find_map(|slice| rows_of(slice).first()) {
         // Kept in memory, and in registers while it is fed: the compiler finds its vectors in the stores, as it does in `columns`.
         // Without them min and argmin of f32 took 3 to 5 times as long.
@@ -183,15 +230,13 @@ where
         std::hint::black_box(&mut kept);
         for slice in slices {
             let mut lanes = kept;
-            lanes.feed::<FMA>(&rows_of(slice), place, LANES as u64);
+            lanes.feed::<FMA>(&rows_of(slice), 0, 0);
             kept = lanes;
-            place += slice.len() as u64;
         }
         std::hint::black_box(&mut kept);
         let lanes = kept;
-        (0..LANES).for_each(|lane| join(lane % PARTS, lanes.lane(lane, lane as u64)));
+        (0..LANES).for_each(|lane| join(lane % PARTS, lanes.lane(lane, 0)));
     }
-    place = first;
     for slice in slices {
         let tail = slice.as_chunks::<LANES>().1;
         for part in 0..PARTS.min(tail.len()) {
@@ -199,10 +244,9 @@ where
             let count = tail.len() / PARTS;
             (0..count).for_each(|index| column[index] = [tail[index * PARTS + part]]);
             let mut one = G::start(&column[0]);
-            one.feed::<FMA>(&&column[..count], place + (slice.len() - tail.len()) as u64, 1);
+            one.feed::<FMA>(&&column[..count], 0, 0);
             join(part, one.lane(0, 0));
         }
-        place += slice.len() as u64;
     }
     found
 }
@@ -210,8 +254,10 @@ where
 /// Accumulators of columns, in strips of lanes; the last strip may overlap the one before.
 #[derive(Debug)]
 pub(crate) struct Panel<S: Scalar, const SKIP: bool> {
-    totals: Vec<S::Sums<SKIP, LANES>>,
-    moments: Vec<Moments<LANES>>,
+    totals: Vec<S::Sums<false, LANES>>,
+    /// In place of totals where NaNs are skipped.
+    counted: Vec<SumsOf<S, LANES>>,
+    moments: Vec<Moments<S, LANES>>,
     least: Vec<Extreme<S, false, LANES>>,
     greatest: Vec<Extreme<S, true, LANES>>,
     first_least: Vec<First<S, false, LANES>>,
@@ -228,6 +274,7 @@ impl<S: Scalar, const SKIP: bool> Default for Panel<S, SKIP> {
     fn default() -> Self {
         Self {
             totals: Vec::new(),
+            counted: Vec::new(),
             moments: Vec::new(),
             least: Vec::new(),
             greatest: Vec::new(),
@@ -288,15 +335,31 @@ impl<S: Scalar, const SKIP: bool> Panel<S, SKIP> {
         let (needs, parts) = (cells.needs, cells.parts);
         panel.rows += rows.len() as u64;
         let end = end.then_some(cells.outputs * parts);
-        if needs.total {
-            columns::<S, _, FMA, SKIP>(&mut panel.totals, rows, first, end, |column, block| {
+        let counts = &mut cells.counts;
+        let mut count = |column: usize, block: Count| counts[column] = counts[column].join(block);
+        // Elements are counted on the way to their sums or moments; complex numbers are not counted here.
+        let mut uncounted = needs.count && !needs.truths;
+        if needs.total && SKIP {
+            columns::<S, _, FMA, true>(&mut panel.counted, rows, first, end, |column, (block, valid)| {
+                cells.totals[column].add(block);
+                if uncounted {
+                    count(column, valid);
+                }
+            });
+            uncounted = false;
+        } else if needs.total {
+            columns::<S, _, FMA, false>(&mut panel.totals, rows, first, end, |column, block| {
                 cells.totals[column].add(block)
             });
         }
         if needs.moments {
             columns::<S, _, FMA, SKIP>(&mut panel.moments, rows, first, end, |column, block| {
-                cells.moments[column].add(block)
+                cells.moments[column].add(block);
+                if uncounted && SKIP {
+                    count(column, Count { valid: block.count as u64, truths: 0 });
+                }
             });
+            uncounted &= !SKIP;
         }
         if needs.least {
             let into = &mut cells.least;
@@ -338,13 +401,11 @@ impl<S: Scalar, const SKIP: bool> Panel<S, SKIP> {
                 into[column / parts].add(block)
             });
         }
-        let counts = &mut cells.counts;
-        let mut count = |column: usize, block: Count| counts[column] = counts[column].join(block);
         if needs.truths {
             columns::<S, _, FMA, SKIP>(&mut panel.truths, rows, first, end, &mut count);
-        } else if needs.count {
+        } else if uncounted {
             columns::<S, _, FMA, SKIP>(&mut panel.counts, rows, first, end, &mut count);
-        } else if end.is_some() {
+        } else if end.is_some() && !needs.count {
             counts.iter_mut().for_each(|count| count.valid += panel.rows);
         }
     }

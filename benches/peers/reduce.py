@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
-"""Reductions beside NumPy, bottleneck, numbagg and polars: the same array in memory, seconds, and the share of the read bandwidth.
+"""Reductions beside NumPy, bottleneck, numbagg, polars and ndarray: the same array in memory, seconds, and the share of the read
+bandwidth.
 
     pip install numpy bottleneck numbagg polars
-    cargo build --release --features cli
     python3 benches/peers/reduce.py --out benches/record/MACHINE/DATE [--threads 1,2] [--only REGEX] [--quick]
 
-wavemill runs as a process that times itself and, in the same minute, a pass that only reads the data: nothing can be faster.
-The peers run in this process. Medians; for means, variances and sums the worst relative error against sums in extended
-precision is given too. Writes reduce.csv and reduce.md.
+wavemill and ndarray run in `benches/peers/reduce`, which this builds, in turns with passes that only read the array, as one stream
+a thread and as four: the faster of the two is the bandwidth. The other peers run in this process; NumPy and bottleneck, which
+have one thread, are left out with two. Medians; a peer three times as slow as wavemill is timed once. For means, variances and
+sums the worst relative error against sums in extended precision is given too. Writes reduce.csv and reduce.md; text in reduce.md
+before the first table is kept.
+
+NumPy asks for huge pages for its arrays, and with them all programs read faster; the Rust program is told to do likewise.
 """
 
 import argparse
 import csv
-import json
+import functools
 import os
 import pathlib
 import re
@@ -25,11 +29,10 @@ import warnings
 
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
 SHAPES = {"square f32": ((10_000, 10_000), "f4"), "square f64": ((10_000, 10_000), "f8"), "field f32": ((366, 721, 1440), "f4")}
-OPS = {"sum": "sum", "mean": "mean", "var": "var", "std": "std", "min": "min", "max": "max", "argmin": "argmin",
-       "nansum": "sum", "nanmean": "mean", "nanmin": "min", "nanargmin": "argmin"}
-ROUNDED = ("sum", "mean", "var", "std", "nansum", "nanmean")
+OPS = ["sum", "mean", "var", "std", "min", "max", "argmin", "nansum", "nanmean", "nanvar", "nanmin", "nanargmin"]
+ROUNDED = ("sum", "mean", "var", "std", "nansum", "nanmean", "nanvar")
 
 
 def peers(op, x, axis, threads):
@@ -51,23 +54,29 @@ def peers(op, x, axis, threads):
         yield "polars", lambda: getattr(series, method)(*([0] if op in ("var", "std") else []))
 
 
-def exact(op, x, axis):
-    """In extended precision, a block of the kept axis at a time."""
-    name = op.removeprefix("nan")
-    wide = np.longdouble
-    if axis is None:
-        parts = np.array_split(x.reshape(-1), 64)
-        total = sum(np.sum(part.astype(wide)) for part in parts)
+class Exact:
+    """Results in extended precision, a block of the kept axis at a time; those of one array are computed once."""
+
+    def __init__(self, x):
+        self.x = x
+        self.known = functools.cache(self.compute)
+
+    def __call__(self, op, axis):
+        name = op.removeprefix("nan")
+        return np.sqrt(self.known("var", axis)) if name == "std" else self.known(name, axis)
+
+    def compute(self, name, axis):
+        wide = np.longdouble
+        if axis is not None:
+            kept = max(a for a in range(self.x.ndim) if a != axis)
+            return getattr(np, name)(self.x[(slice(None),) * kept + (slice(0, 24),)].astype(wide), axis=axis)
+        parts = np.array_split(self.x.reshape(-1), 64)
         if name == "sum":
-            return total
-        mean = total / x.size
+            return sum(np.sum(part.astype(wide)) for part in parts)
+        mean = self.known("sum", None) / self.x.size
         if name == "mean":
             return mean
-        var = sum(np.sum((part.astype(wide) - mean) ** 2) for part in parts) / x.size
-        return var if name == "var" else np.sqrt(var)
-    kept = max(a for a in range(x.ndim) if a != axis)
-    some = x[(slice(None),) * kept + (slice(0, 24),)]
-    return getattr(np, name)(some.astype(wide), axis=axis)
+        return sum(np.sum((part.astype(wide) - mean) ** 2) for part in parts) / self.x.size
 
 
 def error(op, result, reference, axis, x):
@@ -81,25 +90,42 @@ def error(op, result, reference, axis, x):
     return float(np.max(np.abs(got.astype(np.longdouble) / reference - 1)))
 
 
-def timed(function, rounds):
-    function()
-    seconds = []
-    for _ in range(rounds):
+def timed(function, rounds, ours):
+    begun = time.perf_counter()
+    result = function()
+    seconds = [time.perf_counter() - begun]
+    # The first round may compile.
+    for round_ in range(rounds):
+        if round_ > 0 and min(seconds) > 3 * ours:
+            break
         begun = time.perf_counter()
         result = function()
         seconds.append(time.perf_counter() - begun)
-    return statistics.median(seconds), result
+    return statistics.median(seconds[1:]), result
 
 
-def ours(binary, path, op, axis, threads, rounds, folder):
-    timings = folder / "timings.json"
-    command = [binary, "reduce", str(path), "--ops", OPS[op], "--device", "cpu", "--threads", str(threads), "--repeat",
-               str(rounds), "--timings", str(timings), "--out", str(folder)]
-    command += ["--skip-nan"] if op.startswith("nan") else []
-    command += ["--axis", str(axis)] if axis is not None else []
-    subprocess.run(command, check=True)
-    found = json.loads(timings.read_text())
-    return found["execute"], found["read"], np.load(folder / f"{OPS[op]}.npy")
+class Program:
+    """`benches/peers/reduce` with an array."""
+
+    def __init__(self, folder, threads, rounds):
+        target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE / "reduce" / "target"))
+        command = [target / "release" / "reduce-peers", folder / "x.npy", folder, str(threads), str(rounds)]
+        environment = dict(os.environ, GLIBC_TUNABLES="glibc.malloc.hugetlb=1")
+        self.folder = folder
+        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self, op, axis):
+        """Seconds and result of wavemill and of ndarray, and seconds of reading."""
+        skip = "skip" if op.startswith("nan") else "keep"
+        self.process.stdin.write(f"{op.removeprefix('nan')} {skip} {'all' if axis is None else axis}\n")
+        self.process.stdin.flush()
+        ours, theirs, *read = map(float, self.process.stdout.readline().split())
+        of = lambda name: np.load(self.folder / f"{name}.npy")
+        return (ours, of("wavemill")), None if theirs != theirs else (theirs, of("ndarray")), min(read)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 FIELDS = ["case", "threads", "wavemill_s", "read_s", "share", "peer", "peer_s", "ratio", "error", "peer_error", "others"]
@@ -114,7 +140,9 @@ def write(out, rows):
     shown = FIELDS[:-1]
     lines = ["| " + " | ".join(shown) + " |", "|" + "---|" * len(shown)]
     lines += ["| " + " | ".join(str(row[key]) for key in shown) + " |" for row in rows]
-    (out / "reduce.md").write_text("\n".join(lines) + "\n")
+    page = out / "reduce.md"
+    before = page.read_text().split("\n| case |")[0].rstrip("\n") if page.exists() else ""
+    page.write_text((before + "\n\n" if before and not before.startswith("| case") else "") + "\n".join(lines) + "\n")
 
 
 def main():
@@ -124,15 +152,16 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="cases whose description matches this regular expression")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the size: tries the script")
-    parser.add_argument("--binary", default=str(ROOT / "target/release/wavemill"))
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
+    build = ["cargo", "build", "--release", "--message-format=short", "--manifest-path", HERE / "reduce" / "Cargo.toml"]
+    subprocess.run(build, check=True)
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     for threads in map(int, options.threads.split(",")):
         os.environ["POLARS_MAX_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = str(threads)
-        if threads > 1 and len(options.threads) > 1:
+        if threads > 1 and "," in options.threads:
             # Peers read the number of threads once.
             command = [sys.executable, __file__, *sys.argv[1:], "--threads", str(threads), "--out", str(out / "more")]
             subprocess.run(command, check=True)
@@ -149,16 +178,19 @@ def main():
                 folder = pathlib.Path(folder)
                 x = (273.15 + np.random.default_rng(1).standard_normal(shape, np.float32)).astype(dtype)
                 np.save(folder / "x.npy", x)
+                exact, program = Exact(x), Program(folder, threads, options.rounds)
                 for axis in (None, *range(x.ndim)):
                     for op in OPS:
                         case = f"{name} {op} axis {'all' if axis is None else axis}"
                         if not re.search(options.only, case):
                             continue
-                        seconds, read, result = ours(options.binary, folder / "x.npy", op, axis, threads, options.rounds, folder)
-                        reference = exact(op, x, axis) if op in ROUNDED else None
+                        (seconds, result), ndarray, read = program.run(op, axis)
+                        reference = exact(op, axis) if op in ROUNDED else None
                         found = {}
+                        if ndarray:
+                            found["ndarray"] = ndarray[0], error(op, ndarray[1], reference, axis, x)
                         for peer, function in peers(op, x, axis, threads):
-                            time_, value = timed(function, options.rounds)
+                            time_, value = timed(function, options.rounds, seconds)
                             found[peer] = time_, error(op, value, reference, axis, x)
                         best = min(found, key=lambda peer: found[peer][0], default="")
                         others = " ".join(f"{peer}:{t:.4g}" for peer, (t, _) in found.items())
@@ -172,6 +204,7 @@ def main():
                         rows.append(row)
                         print(" ".join(f"{key}={value}" for key, value in row.items()), flush=True)
                         write(out, rows)
+                program.close()
 
 
 if __name__ == "__main__":

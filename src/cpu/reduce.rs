@@ -293,16 +293,24 @@ impl<E: Element> Task<'_, E> {
         let (layout, count) = (self.layout, self.layout.elements());
         let width = (tile.len * E::PARTS).max(LANES);
         let mut columns = vec![E::Scalar::default(); count * width];
-        let mut scalars = Vec::with_capacity(count * E::PARTS);
-        for output in 0..tile.len {
-            scalars.clear();
-            match layout.inner {
-                Inner::Run(len) => (0..layout.steps())
-                    .for_each(|step| self.fetch(layout.slice(tile.outer + output, step, 0, len), &mut scalars)),
-                _ => layout.visit(tile.outer + output, 0, count, |x| self.fetch(&[x], &mut scalars)),
+        if let Some(all) = layout.together(tile.outer, tile.len).and_then(|all| self.scalars(all)) {
+            // Transposed as a whole: found one by one, results of 8 elements cost twice as much each.
+            for (row, to) in columns.chunks_exact_mut(width).enumerate() {
+                let from = all[row * E::PARTS..].chunks(count * E::PARTS);
+                to.chunks_exact_mut(E::PARTS).zip(from).for_each(|(to, from)| to.copy_from_slice(&from[..E::PARTS]));
             }
-            for (row, parts) in scalars.chunks_exact(E::PARTS).enumerate() {
-                columns[row * width + output * E::PARTS..][..E::PARTS].copy_from_slice(parts);
+        } else {
+            let mut scalars = Vec::with_capacity(count * E::PARTS);
+            for output in 0..tile.len {
+                scalars.clear();
+                match layout.inner {
+                    Inner::Run(len) => (0..layout.steps())
+                        .for_each(|step| self.fetch(layout.slice(tile.outer + output, step, 0, len), &mut scalars)),
+                    _ => layout.visit(tile.outer + output, 0, count, |x| self.fetch(&[x], &mut scalars)),
+                }
+                for (row, parts) in scalars.chunks_exact(E::PARTS).enumerate() {
+                    columns[row * width + output * E::PARTS..][..E::PARTS].copy_from_slice(parts);
+                }
             }
         }
         let mut panel = Panels::new(self.skip);

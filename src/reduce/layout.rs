@@ -131,6 +131,20 @@ impl<'a, E> Layout<'a, E> {
     }
 }
 
+impl<'a, E> Layout<'a, E> {
+    /// All elements of some results, one result's after another's, if they lie so.
+    pub(crate) fn together(&self, outer: usize, count: usize) -> Option<&'a [E]> {
+        match (self.inner, &self.kept[..], &self.reduced[..]) {
+            (Inner::Run(len), &[(outers, stride)], []) if stride == len as isize => {
+                assert!(outer <= outers && count <= outers - outer);
+                // SAFETY: the indices are inside the view this was made of, and each result's elements are followed by the next's.
+                Some(unsafe { std::slice::from_raw_parts(self.start.add(outer * len), count * len) })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl<E: Copy> Layout<'_, E> {
     /// Calls `take` for a result's elements, from step `first` on, so many of them. For scattered layouts.
     pub(crate) fn visit(&self, outer: usize, first: usize, count: usize, mut take: impl FnMut(E)) {
@@ -185,6 +199,8 @@ mod tests {
         assert_eq!(middle.slice(3, 2, 1, 3), [103, 104, 105]);
         let outer = layout([true, false, true]);
         assert_eq!((outer.inner, outer.outer(), outer.steps()), (Inner::Run(6), 5, 4));
+        assert_eq!(outer.together(0, 2), None);
+        assert_eq!(layout([false, false, true]).together(3, 2).unwrap(), (18..30).collect::<Vec<_>>());
         assert_eq!(outer.slice(1, 3, 4, 2), [100, 101]);
     }
 
