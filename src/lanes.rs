@@ -16,8 +16,8 @@ use crate::simd::multiply_add;
 /// Elements of a row.
 pub(crate) const LANES: usize = 16;
 
-/// Streams a long run is read as. The processor fetches each ahead: f64 sums, of 7 operations an element, take 41 ms so, 64 ms as
-/// one stream and 51 ms as one with prefetches (800 MB that take 43 ms to read as one, Zen 3).
+/// Streams a long run is read as. The processor fetches each ahead: f64 sums, of 7 operations an element, take 42 ms so, 67 ms as
+/// one stream and 58 ms as one with prefetches (800 MB that take 43 ms to read as one, Zen 3).
 const STREAMS: usize = 4;
 
 /// Rows of W elements, wherever they are.
