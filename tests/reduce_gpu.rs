@@ -137,7 +137,7 @@ fn the_twins_agree() {
     let mut real = move || {
         let size = random.between(-0.9, 0.9).exp2();
         let sign = if random.bits() & 1 == 0 { 1.0 } else { -1.0 };
-        if random.bits() % 9000 == 0 { f64::NAN } else { sign * size }
+        if random.bits().is_multiple_of(9000) { f64::NAN } else { sign * size }
     };
     twins(&device, 1e-6, || real() as f32);
     // Squares of these are no f32.
