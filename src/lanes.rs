@@ -19,6 +19,9 @@ pub(crate) const LANES: usize = 16;
 /// Streams a long run is read as. The processor fetches each ahead: f64 sums, of 7 operations an element, take 42 ms so, 67 ms as
 /// one stream and 58 ms as one with prefetches (800 MB that take 43 ms to read as one, Zen 3).
 const STREAMS: usize = 4;
+/// Rows of a run from which on it is read so. A shorter one follows the one before it in memory, and is part of a stream that the
+/// processor fetches already.
+const LONG: usize = 256;
 
 /// Rows of W elements, wherever they are.
 pub(crate) trait Rows<S, const W: usize> {
@@ -46,7 +49,7 @@ impl<S, const W: usize> Rows<S, W> for &[[S; W]] {
     }
     #[inline(always)]
     fn each(&self, mut take: impl FnMut(&[S; W])) {
-        let each = self.len() / STREAMS;
+        let each = if self.len() < LONG { 0 } else { self.len() / STREAMS };
         let streams = &self[..STREAMS * each];
         for first in 0..each {
             // A step that is not known keeps the compiler from unrolling: with some rows at once it mixes their parts and runs out of
