@@ -134,7 +134,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let column = lane % COLUMNS;
     let first = lane / COLUMNS;
     let line = unfolded(group) * COLUMNS + column;
-    let there = line < params.lines;
-    let place = place(min(line, params.lines - 1u));
+    // Passes are planned for more grids than there may be; lines of others are the first one again, and are not written.
+    var found = place(min(line, params.lines - 1u));
+    let there = line < params.lines && found.input < arrayLength(&{{GRIDS}});
+    if (!there) {
+        found = place(0u);
+    }
+    let place = found;
     {{STAGES}}
 }

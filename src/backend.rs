@@ -211,9 +211,8 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     ) -> Result<Grid<Self::Fine<V::Real>, V>>;
 
     /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies, of the first `items` grids. A
-    /// backend may leave an axis or a pass to `deconvolve`. Its time goes to
-    /// [`crate::Stage::Fft`], and the grid's way to where it is transformed and back, if there is one, to
-    /// [`crate::Stage::Transfers`].
+    /// backend may leave an axis or a pass to `deconvolve`. The time of the rest goes to [`crate::Stage::Fft`], and the grid's way to
+    /// where it is transformed and back, if there is one, to [`crate::Stage::Transfers`].
     ///
     /// # Errors
     /// If the device was lost.

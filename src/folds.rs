@@ -179,35 +179,28 @@ fn sizes<S: Scalar, const FMA: bool, const SKIP: bool>(
     cells.counts[output] = cells.counts[output].join(count);
 }
 
-/// Takes a block into the first of the least elements, or of the greatest. In the first block of a result places are kept beside
-/// elements. In others the extreme itself is found at the speed of memory, and looked for only if it takes the place of what is
-/// known, in memory that is in a cache now. Doing so in every block made rows of 1440 f32 twice as slow.
+/// Takes a block into the first of the least elements, or of the greatest: one slice, or none where there are no elements. Where
+/// nothing is known yet places are kept beside elements. Else the extreme itself is found at the speed of memory, and looked for only
+/// if it takes the place of what is known, in memory that is in a cache now. Doing so for the first block too made rows of 1440 f32
+/// twice as slow.
 #[inline(always)]
 fn first_of<S: Scalar, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
     slices: &[&[S]],
-    first: u64,
+    place: u64,
     known: &mut Option<Best<S, GREATEST>>,
 ) {
-    let mut place = first;
-    // Where it is to be looked for, if anywhere.
-    let mut among: Option<(&[S], u64)> = None;
-    for &slice in slices {
-        if known.is_none() {
-            *known = with_places::<S, FMA, SKIP, GREATEST>(slice, place);
-        } else {
-            let found = line::<S, Extreme<S, GREATEST, LANES>, Extreme<S, GREATEST, 1>, FMA, SKIP, 1>(&[slice]);
-            // As if it were the first element: what does not improve there does nowhere.
-            let best = found[0].map(|best| Best { place, ..best });
-            let better = |best: &Best<S, GREATEST>| known.is_none_or(|known| known.join(*best).place != known.place);
-            if let Some(best) = best.filter(better) {
-                (*known, among) = (Some(best), Some((slice, place)));
-            }
-        }
-        place += slice.len() as u64;
-    }
-    if let (Some((slice, place)), Some(known)) = (among, known) {
-        let index = find(slice, known.value).expect("an extreme is one of the elements");
-        *known = Best { value: slice[index], place: place + index as u64, ..*known };
+    debug_assert!(slices.len() <= 1, "places count along one slice");
+    let Some(&slice) = slices.first() else { return };
+    let Some(before) = *known else {
+        *known = with_places::<S, FMA, SKIP, GREATEST>(slice, place);
+        return;
+    };
+    let [best] = line::<S, Extreme<S, GREATEST, LANES>, Extreme<S, GREATEST, 1>, FMA, SKIP, 1>(&[slice]);
+    // As if it were the first element: what does not improve there does nowhere.
+    let best = best.map(|best| Best { place, ..best });
+    if let Some(best) = best.filter(|best| before.join(*best).place != before.place) {
+        let index = find(slice, best.value).expect("an extreme is one of the elements");
+        *known = Some(Best { value: slice[index], place: place + index as u64, ..best });
     }
 }
 

@@ -11,9 +11,9 @@ mod points;
 mod prolate;
 mod recipe;
 mod stages;
-mod table;
 #[cfg(feature = "gpu")]
-mod through;
+mod stages3;
+mod table;
 mod timings;
 mod turns;
 mod type3;
@@ -27,9 +27,9 @@ pub use plan::NufftPlan;
 pub use points::{Fold, Points};
 pub use recipe::{ModeOrder, Recipe, Sign, UniformTransform};
 pub use stages::{Progress, Stages};
-pub use table::{KernelTable, ModeAxis};
 #[cfg(feature = "gpu")]
-pub use through::Stages3;
+pub use stages3::Stages3;
+pub use table::{KernelTable, ModeAxis};
 pub use timings::{Stage, Timings};
 pub use type3::{NufftBuilder3, NufftPlan3};
 pub use vanderplas::vanderplas;

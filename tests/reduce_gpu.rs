@@ -102,7 +102,7 @@ fn twins<E: Element>(device: &Device, tolerance: f64, mut next: impl FnMut() -> 
     for (shape, axes) in [([2, 20_000, 1], 1), ([2, 2500, 3], 1), ([3, 2, 40], 0)] {
         let x = Array3::from_shape_simple_fn(shape, &mut next);
         let weights = Array3::from_shape_fn((1, shape[1], 1), |(_, row, _)| 1e-3 + (row as f64 * 0.7).sin().powi(2));
-        for op in Op::EVERY.into_iter().filter(|op| E::NAME.len() < 3 || !E::NAME.starts_with('c') || !orders(*op)) {
+        for op in Op::EVERY.into_iter().filter(|op| !E::NAME.starts_with('c') || !orders(*op)) {
             for skip in [false, true] {
                 let run = |device: &Device| {
                     let plan = ReducePlan::builder(shape).axes(&[axes]).ops([op]).skip_nan(skip);

@@ -71,7 +71,7 @@ impl<E: Element> Task<'_, E> {
         let (outputs, elements) = (self.layout.outputs(), self.layout.elements());
         let work = outputs.saturating_mul(elements);
         let blocks = self.blocks();
-        // So many results, and so many of their blocks, make a self.
+        // So many results, and so many of their blocks, make a task.
         let wide = match self.layout.inner {
             Inner::Columns(columns) => {
                 let share = columns.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(LANES);

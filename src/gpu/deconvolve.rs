@@ -42,7 +42,7 @@ pub(super) struct Modes<T> {
 
 /// The modes of some items, as kernels see them.
 #[derive(Debug)]
-pub(super) struct Taken<'a, T> {
+pub(super) struct ItemModes<'a, T> {
     pub(super) modes: &'a Modes<T>,
     pub(super) numbers: wgpu::BindingResource<'a>,
     pub(super) params: Cow<'a, wgpu::Buffer>,
@@ -97,14 +97,14 @@ impl<T: Real> Modes<T> {
         context: &Context,
         numbers: &'a wgpu::Buffer,
         items: Range<usize>,
-    ) -> Result<Taken<'a, T>> {
-        let (count, all) = (items.len(), items);
-        let (numbers, base) = context.window::<T>("modes", numbers, all, self.count)?;
+    ) -> Result<ItemModes<'a, T>> {
+        let count = items.len();
+        let (numbers, base) = context.window::<T>("modes", numbers, items, self.count)?;
         let params = match base {
             0 => Cow::Borrowed(&self.params),
             _ => Cow::Owned(context.uniform(&[&self.numbers[..7], &[base]].concat())?),
         };
-        Ok(Taken { modes: self, numbers, params, items: count })
+        Ok(ItemModes { modes: self, numbers, params, items: count })
     }
 }
 
@@ -124,14 +124,19 @@ impl Kernels {
     }
 
     /// Writes modes.
-    pub(super) fn forward<T: Real>(&self, context: &Context, fine: &mut Fine<T>, modes: &Taken<'_, T>) -> Result<()> {
+    pub(super) fn forward<T: Real>(
+        &self,
+        context: &Context,
+        fine: &mut Fine<T>,
+        modes: &ItemModes<'_, T>,
+    ) -> Result<()> {
         let Fine { buffer, queue, .. } = fine;
         let arrays = [buffer.as_entire_binding(), modes.numbers.clone()];
         dispatch(context, &self.forward, "deconvolve", queue, modes, arrays)
     }
 
     /// Overwrites grids with modes, zero where there is none.
-    pub(super) fn back<T: Real>(&self, context: &Context, modes: &Taken<'_, T>, fine: &mut Fine<T>) -> Result<()> {
+    pub(super) fn back<T: Real>(&self, context: &Context, modes: &ItemModes<'_, T>, fine: &mut Fine<T>) -> Result<()> {
         let what = "deconvolve_back";
         let Fine { buffer, queue, .. } = fine;
         queue.record(context, what, |encoder| encoder.clear_buffer(buffer, 0, None))?;
@@ -145,7 +150,7 @@ fn dispatch<T: Real>(
     kernel: &Kernel,
     what: &'static str,
     queue: &mut Queue,
-    modes: &Taken<'_, T>,
+    modes: &ItemModes<'_, T>,
     arrays: [wgpu::BindingResource<'_>; 2],
 ) -> Result<()> {
     let Modes { places, factors, count, .. } = modes.modes;

@@ -196,8 +196,7 @@ pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Re
     } else {
         // Weights make integers floating-point numbers.
         let weighed = if context.supports::<f64>().is_ok() { Form::Lifted } else { Form::Halved };
-        let rest = (form, rest);
-        if rest.1 == Needs::default() { vec![(weighed, weighing)] } else { vec![rest, (weighed, weighing)] }
+        if rest == Needs::default() { vec![(weighed, weighing)] } else { vec![(form, rest), (weighed, weighing)] }
     };
     for (index, (form, needs)) in passes.into_iter().enumerate() {
         let (kind, load) = form.kind::<E>();

@@ -9,7 +9,7 @@ use crate::cpu::fft::Transform;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::buffer::{Input, Lease, Output, complex_bytes};
-use crate::gpu::deconvolve::{Kernels, Taken};
+use crate::gpu::deconvolve::{ItemModes, Kernels};
 use crate::gpu::device::Context;
 use crate::gpu::fft::Passes;
 use crate::gpu::queue::Queue;
@@ -130,7 +130,7 @@ impl<T: Real> Prepared<T> {
         &self,
         context: &Context,
         fine: &mut Fine<T>,
-        modes: &Taken<'_, T>,
+        modes: &ItemModes<'_, T>,
         sign: Sign,
     ) -> Result<()> {
         let Fine { buffer, queue, .. } = fine;
@@ -144,7 +144,7 @@ impl<T: Real> Prepared<T> {
     pub(super) fn read_modes(
         &self,
         context: &Context,
-        modes: &Taken<'_, T>,
+        modes: &ItemModes<'_, T>,
         fine: &mut Fine<T>,
         sign: Sign,
     ) -> Result<()> {

@@ -197,6 +197,8 @@ impl<T: Real> NufftBuilder<T> {
         let (uniform, transform_times) = match device.engine() {
             Engine::Cpu(_) => (UniformTransform::Host, None),
             #[cfg(feature = "gpu")]
+            Engine::Gpu(_) if !transforms => (UniformTransform::Device, None),
+            #[cfg(feature = "gpu")]
             Engine::Gpu(gpu) => gpu.uniform::<T>(self.uniform, grid),
         };
         let design = Design { grid, kernel: &table, modes: &axes, tiling: &tiling, order, sign, uniform };

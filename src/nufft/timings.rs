@@ -17,7 +17,8 @@ pub enum Stage {
     Spread,
     /// The uniform transform.
     Fft,
-    /// Correction and mode order, in either direction; on the CPU with the transform of the slowest axis, in which it is fused.
+    /// Correction and mode order, in either direction, with the part of the transform in which it is fused: on the CPU the slowest
+    /// axis, on a GPU that transforms the pass next to the modes.
     Deconvolve,
     /// Grid values at the points (type 2).
     Interpolate,

@@ -15,9 +15,9 @@ use crate::nufft::kernel::Shape;
 use crate::nufft::plan::{NufftPlan, check, contiguous, into_contiguous};
 use crate::nufft::points::{Points, Unit};
 use crate::nufft::recipe::{ModeOrder, Recipe, Sign, UniformTransform};
-use crate::nufft::table::{Correction, TOGETHER};
 #[cfg(feature = "gpu")]
-use crate::nufft::through::{Sides, Stages3};
+use crate::nufft::stages3::{Sides, Stages3};
+use crate::nufft::table::{Correction, TOGETHER};
 use crate::nufft::timings::{Stage, Timings};
 use crate::nufft::turns;
 use crate::pages;
@@ -335,7 +335,10 @@ impl<T: Real> NufftPlan3<T> {
         let choice = choice::choose_outer::<T>(&request, targets.len(), grid)?;
         let Choice { width, upsampling, tolerance, predicted_error, .. } = choice;
         let (grid, upsampling) = (grid(width, upsampling)?, upsampling.min(LARGEST_UPSAMPLING));
-        self.fits(&grid)?;
+        // A GPU says itself what it cannot hold.
+        if matches!(self.device.engine(), Engine::Cpu(_)) {
+            self.fits(&grid)?;
+        }
         let spacings: Vec<f64> = axes.iter().map(|axis| axis.spacing(upsampling)).collect();
 
         let choice = Choice { tolerance, width, grid: grid.clone(), upsampling, predicted_error };

@@ -129,9 +129,7 @@ impl<'a, E> Layout<'a, E> {
         // another.
         unsafe { std::slice::from_raw_parts(self.start.offset(offset), len) }
     }
-}
 
-impl<'a, E> Layout<'a, E> {
     /// All elements of some results, one result's after another's, if they lie so.
     pub(crate) fn together(&self, outer: usize, count: usize) -> Option<&'a [E]> {
         match (self.inner, &self.kept[..], &self.reduced[..]) {

@@ -46,7 +46,7 @@ use crate::shape;
 /// The CPU has every operation of every element type. So has a GPU, but for i64 and u64, which it refuses, and for f64 and complex
 /// numbers of f64 where its shaders have no f64. Integers of 8 and 16 bits travel as i32, and weights in memory of the data's shape.
 /// Both give the same to the rounding, except that on a GPU
-/// - sums of f32 are infinite where those of 16,384 elements leave the range of f32, as NumPy's are, and numbers below 2⁻¹²⁶ may count
+/// - sums of f32 are infinite where those of a block, 16,384 elements or 1,024 of a column, leave the range of f32, as NumPy's are, and numbers below 2⁻¹²⁶ may count
 ///   as 0, as the device has it;
 /// - a part of a complex number of f32 counts as 0 in products and absolute values beside one 2¹²⁶ times as large;
 /// - weights of f32 keep 48 bits, and count as 0 beside one 2¹²⁶ times as large; integers are weighed in f64 or, where shaders have

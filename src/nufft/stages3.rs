@@ -82,17 +82,16 @@ impl<T: Real> Stages3<'_, T> {
         for items in groups(*batch, outer.together.min(inner.together)) {
             let (mut blank, here) = (outer.fine()?, 0..items.len());
             let points = outer.points.as_ref().ok_or(UNSET)?;
-            let mut grid = match sources {
+            let turned;
+            let (numbers, those) = match sources {
                 Some(phases) => {
-                    let turned = gpu.turn(&mut blank, phases, sign, strengths, items.clone())?;
-                    let grid = gpu.clear(&outer.prepared, blank)?;
-                    gpu.spread(&outer.prepared, points, &turned, here.clone(), grid)?
+                    turned = gpu.turn(&mut blank, phases, sign, strengths, items.clone())?;
+                    (&turned, here.clone())
                 }
-                None => {
-                    let grid = gpu.clear(&outer.prepared, blank)?;
-                    gpu.spread(&outer.prepared, points, strengths, items.clone(), grid)?
-                }
+                None => (strengths, items.clone()),
             };
+            let grid = gpu.clear(&outer.prepared, blank)?;
+            let mut grid = gpu.spread(&outer.prepared, points, numbers, those, grid)?;
 
             let (mut fine, modes) = (inner.fine()?, grid.0.as_input());
             let points = inner.points.as_ref().ok_or(UNSET)?;
