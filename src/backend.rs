@@ -13,12 +13,18 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 use num_complex::Complex;
 
+use crate::element::Element;
 use crate::error::Result;
-use crate::matmul::{MatmulRecipe, Product};
-use crate::nufft::{Bins, KernelTable, ModeAxis, ModeOrder, Sign, Stage, Tiling, Timings, UniformTransform};
+use crate::matmul::product::Product;
+use crate::matmul::recipe::MatmulRecipe;
+use crate::nufft::bins::{Bins, Tiling};
+use crate::nufft::recipe::{ModeOrder, UniformTransform};
+use crate::nufft::table::{KernelTable, ModeAxis};
+use crate::nufft::timings::{Stage, Timings};
+use crate::numeric::sign::Sign;
 use crate::real::{Number, Real};
 use crate::reduce::cells::Cells;
-use crate::reduce::{Element, Reduced, Reduction};
+use crate::reduce::request::{Reduced, Reduction};
 
 /// A fine grid holding spread strengths (type 1), or the function that is to be interpolated (type 2), of numbers `V`.
 #[derive(Debug)]

@@ -15,16 +15,23 @@ use ndarray::{ArrayView2, s};
 use num_complex::Complex;
 
 use crate::backend::{Backend, Design, Grid, Spectrum};
+use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::matmul::{MatmulRecipe, Product};
-use crate::nufft::{AxisTiles, Bins, KernelTable, ModeAxis, ModeOrder, Sign, Stage, Tiling, Timings};
-use crate::pages::Pages;
-use crate::parallel;
+use crate::loops::layout::Layout;
+use crate::loops::stencil::Stencil;
+use crate::machine::pages::Pages;
+use crate::machine::parallel;
+use crate::matmul::product::Product;
+use crate::matmul::recipe::MatmulRecipe;
+use crate::nufft::bins::{AxisTiles, Bins, Tiling};
+use crate::nufft::recipe::ModeOrder;
+use crate::nufft::table::{KernelTable, ModeAxis};
+use crate::nufft::timings::{Stage, Timings};
+use crate::numeric::sign::Sign;
 use crate::real::{Number, Real};
 use crate::reduce::cells::Cells;
-use crate::reduce::{Element, Reduced, Reduction};
+use crate::reduce::request::{Reduced, Reduction};
 use crate::shape;
-use crate::stencil::Stencil;
 
 /// Bytes that the grids of transforms executed together may take.
 const TOGETHER_BYTES: usize = 64 << 20;
@@ -56,55 +63,6 @@ impl Cpu {
     #[must_use]
     pub fn threads(&self) -> usize {
         self.pool.as_ref().map_or_else(rayon::current_num_threads, |pool| pool.current_num_threads())
-    }
-}
-
-/// The fine grid in memory: three axes, the missing ones first with one cell, each followed by halo cells into which
-/// stencils run over the edge. The halo also keeps rows off strides near powers of two.
-#[derive(Debug, Clone)]
-pub(crate) struct Layout {
-    /// Axes in use.
-    pub(crate) dimensions: usize,
-    /// Cells without halo.
-    pub(crate) cells: [usize; 3],
-    /// Cells with halo.
-    pub(crate) padded: [usize; 3],
-    /// Elements from one cell to the next.
-    pub(crate) strides: [usize; 3],
-}
-
-impl Layout {
-    /// Of cells of type `V`.
-    fn new<V: Number>(grid: &[usize], stencil: &Stencil<V::Real>) -> Self {
-        let dimensions = grid.len();
-        let first = 3 - dimensions;
-        let (mut cells, mut padded) = ([1; 3], [1; 3]);
-        for (axis, &count) in grid.iter().enumerate() {
-            cells[first + axis] = count;
-            padded[first + axis] = count + stencil.width - 1;
-        }
-        // Rows begin where vectors do.
-        padded[2] = (cells[2] + stencil.row).next_multiple_of(8 / V::PARTS);
-        Self { dimensions, cells, padded, strides: [padded[1] * padded[2], padded[2], 1] }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.padded.iter().product()
-    }
-
-    /// The axis that is cut into slabs: the slowest one in use.
-    pub(crate) fn slowest(&self) -> usize {
-        3 - self.dimensions
-    }
-}
-
-impl Layout {
-    /// The place in the padded arrays of the i-th row of C-ordered arrays without padding.
-    fn row(&self, index: usize) -> Range<usize> {
-        let [planes, lines, cells] = self.cells;
-        let (plane, line) = (index / lines, index % lines);
-        let start = plane / planes * self.len() + plane % planes * self.strides[0] + line * self.strides[1];
-        start..start + cells
     }
 }
 
@@ -246,7 +204,7 @@ impl Backend for Cpu {
     fn together<T: Real>(&self, design: &Design<'_, T>, batch: usize) -> usize {
         // Evaluating the kernel once for several transforms pays while their tiles stay in the second-level cache.
         let bytes = self.fine_bytes(design);
-        batch.min(spread::TOGETHER).min((TOGETHER_BYTES / bytes.max(1)).max(1))
+        batch.min(crate::loops::spread::TOGETHER).min((TOGETHER_BYTES / bytes.max(1)).max(1))
     }
 
     fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Prepared<T>> {

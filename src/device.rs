@@ -1,11 +1,7 @@
-//! Devices: what was found, whether it passed its self-test, and which one a program should use.
-
-#[cfg(feature = "gpu")]
-mod selftest;
+//! A device is one of the engines there are, and why it was chosen.
 
 use crate::backend::Backend;
 use crate::cpu::Cpu;
-use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
 
@@ -34,69 +30,7 @@ pub enum Kind {
     SoftwareGpu,
 }
 
-/// A backend that was found.
-#[derive(Debug)]
-pub struct Candidate {
-    /// The device's name.
-    pub name: String,
-    /// What kind it is.
-    pub kind: Kind,
-    /// Limits and features that matter, name and value.
-    pub facts: Vec<(String, String)>,
-    /// The device, or why it cannot be used.
-    pub device: Result<Device>,
-    /// The relative error of the self-test's transforms; none for the CPU, which needs no driver.
-    pub self_test: Option<f64>,
-    /// Whether [`Device::auto`] picks it.
-    pub chosen: bool,
-    /// Why it is picked or not.
-    pub why: String,
-}
-
 impl Device {
-    /// The first GPU that is hardware and passes its self-test, else the CPU. [`Device::reason`] says why.
-    #[must_use]
-    pub fn auto() -> Self {
-        let mut reasons = Vec::new();
-        for candidate in Self::all() {
-            match (candidate.chosen, candidate.device) {
-                (true, Ok(mut device)) => {
-                    reasons.push(candidate.why);
-                    device.reason = reasons.join("; ");
-                    return device;
-                }
-                _ => reasons.push(format!("{}: {}", candidate.name, candidate.why)),
-            }
-        }
-        Self { engine: Engine::Cpu(Cpu::new()), reason: reasons.join("; ") }
-    }
-
-    /// Every backend found, GPUs first, the CPU last. GPUs run their self-test.
-    #[must_use]
-    pub fn all() -> Vec<Candidate> {
-        #[cfg(feature = "gpu")]
-        let mut found = selftest::gpus();
-        #[cfg(not(feature = "gpu"))]
-        let mut found = Vec::new();
-        let better = found.iter().any(|candidate: &Candidate| candidate.chosen);
-        let cpu = Cpu::new();
-        let why = match (better, cfg!(feature = "gpu")) {
-            (true, _) => "a GPU passed its self-test and is preferred",
-            (false, true) => "the CPU, because no hardware GPU was found that passed its self-test",
-            (false, false) => "the CPU, because this build has no GPU support (feature `gpu`)",
-        };
-        found.push(Candidate {
-            name: cpu.name(),
-            kind: Kind::Cpu,
-            facts: vec![("threads".into(), cpu.threads().to_string()), ("instructions".into(), instructions().into())],
-            device: Ok(Self::from(cpu)),
-            self_test: None,
-            chosen: !better,
-            why: why.into(),
-        });
-        found
-    }
-
     /// The device's name.
     #[must_use]
     pub fn name(&self) -> String {
@@ -135,6 +69,11 @@ impl Device {
         }
     }
 
+    /// The same engine with another reason.
+    pub(crate) fn because(self, reason: String) -> Self {
+        Self { reason, ..self }
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -158,23 +97,5 @@ impl From<Cpu> for Device {
 impl From<Gpu> for Device {
     fn from(gpu: Gpu) -> Self {
         Self { engine: Engine::Gpu(gpu), reason: "a GPU, as asked for".into() }
-    }
-}
-
-/// The instruction set the inner loops will use.
-fn instructions() -> &'static str {
-    struct Which;
-    impl crate::simd::Vectorised for Which {
-        type Output = bool;
-        #[inline(always)]
-        fn run<const FMA: bool>(self) -> bool {
-            FMA
-        }
-    }
-    match (cfg!(target_arch = "x86_64"), crate::simd::run(Which)) {
-        (true, true) => "AVX2 and FMA",
-        (true, false) => "SSE2",
-        (false, true) => "NEON",
-        (false, false) => "scalar",
     }
 }

@@ -16,13 +16,18 @@ use ndarray::ArrayView2;
 use num_complex::Complex;
 
 use crate::backend::{Backend, Design, Grid, Spectrum};
+use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::matmul::{MatmulRecipe, Op, Product};
-use crate::nufft::{Bins, Sign, Stage, Tiling, Timings, UniformTransform};
+use crate::matmul::product::{Op, Product};
+use crate::matmul::recipe::MatmulRecipe;
+use crate::nufft::bins::{Bins, Tiling};
+use crate::nufft::recipe::UniformTransform;
+use crate::nufft::timings::{Stage, Timings};
+use crate::numeric::sign::Sign;
 use crate::real::{Number, Real, Values};
 use crate::reduce::cells::Cells;
 use crate::reduce::op::Needs;
-use crate::reduce::{Element, Reduced, Reduction};
+use crate::reduce::request::{Reduced, Reduction};
 
 mod arithmetic;
 mod buffer;

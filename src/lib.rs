@@ -26,30 +26,27 @@
 mod backend;
 mod cpu;
 mod device;
+mod discover;
+mod element;
 mod error;
 #[cfg(feature = "gpu")]
 pub mod fft;
-mod folds;
 #[cfg(feature = "gpu")]
 pub mod gpu;
-mod lanes;
+mod loops;
+mod machine;
 pub mod matmul;
 pub mod nufft;
-mod pages;
-mod parallel;
-mod peak;
+mod numeric;
+mod plan;
 mod real;
 pub mod reduce;
-mod roots;
 mod shape;
-mod simd;
-mod stencil;
-mod tiles;
-mod transpose;
 
 pub use backend::{Backend, Design, Grid, Spectrum};
 pub use cpu::Cpu;
-pub use device::{Candidate, Device, Kind};
+pub use device::{Device, Kind};
+pub use discover::Candidate;
 pub use error::{Error, Result};
 #[cfg(feature = "gpu")]
 pub use gpu::Gpu;
@@ -57,8 +54,8 @@ pub use matmul::{MatmulPlan, MatmulRecipe};
 pub use nufft::{
     ModeOrder, NufftBuilder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Stage, Timings, UniformTransform,
 };
-pub use pages::Pages;
-pub use real::{Coordinate, Number, Real};
+pub use numeric::float::{Coordinate, Float, Numeric};
+pub use real::{Number, Real};
 pub use reduce::{ReducePlan, ReduceState};
 #[cfg(feature = "gpu")]
 pub use wgpu;

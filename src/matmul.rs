@@ -35,77 +35,14 @@
 //! On a CPU see `benches/record`; blocks of C are shared among threads, and where C is small and k long, parts of k. On a GPU, what
 //! does not fit in device memory goes over in pieces, and each piece of C accumulates there over the whole of k.
 
-mod check;
-mod direct;
-mod plan;
-mod recipe;
+pub(crate) mod check;
+pub(crate) mod direct;
+pub(crate) mod product;
+pub(crate) mod recipe;
 
-use ndarray::{Array2, ArrayView2, ArrayViewD, ArrayViewMutD};
-
+pub use crate::plan::calls::matmul;
+pub use crate::plan::matmul::{MatmulBuilder, MatmulPlan, peak};
 pub use check::{Check, freivalds};
 pub use direct::direct;
-pub use plan::{MatmulBuilder, MatmulPlan};
+pub use product::Op;
 pub use recipe::MatmulRecipe;
-
-use crate::cpu::Cpu;
-use crate::device::Device;
-use crate::error::Result;
-use crate::real::{Number, Real};
-
-/// What a factor is multiplied as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Op {
-    /// As it is.
-    #[default]
-    Plain,
-    /// Rows for columns.
-    Transpose,
-    /// Each element conjugated.
-    Conjugate,
-    /// Both.
-    Adjoint,
-}
-
-impl Op {
-    /// Whether rows are columns.
-    #[must_use]
-    pub fn transposes(self) -> bool {
-        matches!(self, Self::Transpose | Self::Adjoint)
-    }
-
-    /// Whether elements are conjugated.
-    #[must_use]
-    pub fn conjugates(self) -> bool {
-        matches!(self, Self::Conjugate | Self::Adjoint)
-    }
-}
-
-/// A·B on the CPU, all threads.
-///
-/// # Errors
-/// [`crate::Error::Shape`] if the columns of A are not as many as the rows of B.
-pub fn matmul<V: Number>(a: ArrayView2<'_, V>, b: ArrayView2<'_, V>) -> Result<Array2<V>> {
-    let plan = MatmulPlan::builder(a.nrows(), a.ncols(), b.ncols()).build(&Device::from(Cpu::new()))?;
-    let mut c = Array2::default((a.nrows(), b.ncols()));
-    plan.execute_into(V::unit(), a, b, V::default(), c.view_mut())?;
-    Ok(c)
-}
-
-/// What a backend is asked for: all arrays of as many axes, batch in front, A and B broadcast to it and transposed as asked.
-#[derive(Debug)]
-pub(crate) struct Product<'a, V> {
-    pub(crate) a: ArrayViewD<'a, V>,
-    pub(crate) b: ArrayViewD<'a, V>,
-    pub(crate) c: ArrayViewMutD<'a, V>,
-    /// Whether A and B are conjugated.
-    pub(crate) conjugate: [bool; 2],
-    pub(crate) alpha: V,
-    pub(crate) beta: V,
-}
-
-/// Floating-point operations a second that one thread does at most, a multiplication and an addition being two: measured with all numbers
-/// in registers, in some milliseconds. No product on the CPU is faster.
-#[must_use]
-pub fn peak<T: Real>() -> f64 {
-    T::peak()
-}

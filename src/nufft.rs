@@ -1,35 +1,27 @@
 //! The non-uniform FFT of types 1, 2 and 3: definitions, plans, and the direct sums they are held to.
 
-mod accumulate;
-mod bins;
-mod builder;
-mod choice;
+pub(crate) mod bins;
+pub(crate) mod choice;
 pub mod direct;
-mod kernel;
-mod plan;
-mod points;
-mod prolate;
-mod recipe;
-mod stages;
-#[cfg(feature = "gpu")]
-mod stages3;
-mod table;
-mod timings;
-mod turns;
-mod type3;
-mod vanderplas;
+pub(crate) mod kernel;
+pub(crate) mod points;
+pub(crate) mod prolate;
+pub(crate) mod recipe;
+pub(crate) mod table;
+pub(crate) mod timings;
 
-pub use accumulate::Accumulation;
-pub use bins::{AxisTiles, BLOCK, Bins, Tiling, Unpacked};
-pub use builder::NufftBuilder;
-pub use kernel::{KernelShape, Shape};
-pub use plan::NufftPlan;
-pub use points::{Fold, Points};
-pub use recipe::{ModeOrder, Recipe, Sign, UniformTransform};
-pub use stages::{Progress, Stages};
+pub use crate::numeric::sign::Sign;
+pub use crate::plan::accumulate::Accumulation;
+pub use crate::plan::builder::NufftBuilder;
+pub use crate::plan::nufft::NufftPlan;
+pub use crate::plan::nufft3::{NufftBuilder3, NufftPlan3};
+pub use crate::plan::stages::{Progress, Stages};
 #[cfg(feature = "gpu")]
-pub use stages3::Stages3;
+pub use crate::plan::stages3::Stages3;
+pub use crate::plan::vanderplas::vanderplas;
+pub use bins::{AxisTiles, BLOCK, Bins, Tiling, Unpacked};
+pub use kernel::{KernelShape, Shape};
+pub use points::{Fold, Points};
+pub use recipe::{ModeOrder, Recipe, UniformTransform};
 pub use table::{KernelTable, ModeAxis};
 pub use timings::{Stage, Timings};
-pub use type3::{NufftBuilder3, NufftPlan3};
-pub use vanderplas::vanderplas;

@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3, ArrayD, ArrayView2, Axis, ShapeBuilder, s};
 use num_complex::Complex;
 use proptest::prelude::*;
 use wavemill::matmul::{MatmulPlan, Op, direct, freivalds, matmul};
-use wavemill::{Cpu, Device, Error, Kind, Number, Real};
+use wavemill::{Cpu, Device, Error, Float, Kind, Number};
 
 use crate::common::{Random, cpu, on_every_device};
 

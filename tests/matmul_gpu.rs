@@ -4,7 +4,7 @@
 use ndarray::{Array2, Array3, ArrayD};
 use num_complex::Complex;
 use wavemill::matmul::{MatmulPlan, Op};
-use wavemill::{Device, Error, Gpu, Number, Real, wgpu};
+use wavemill::{Device, Error, Float, Gpu, Number, wgpu};
 
 use crate::common::{self, Random};
 

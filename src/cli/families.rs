@@ -9,7 +9,7 @@ use num_complex::Complex;
 use serde_json::{Value, json};
 use wavemill::matmul::{MatmulPlan, freivalds, peak};
 use wavemill::reduce::{Answer, Op, ReducePlan};
-use wavemill::{Device, Kind, Number, Real};
+use wavemill::{Device, Float, Kind, Number};
 
 use crate::measure::runs;
 use crate::nufft::median;

@@ -10,7 +10,7 @@ use ndarray::{Array1, ArrayD, Ix1};
 use ndarray_npy::npy::header::Header;
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
 use num_complex::Complex;
-use wavemill::{Number, Real};
+use wavemill::{Float, Number, Numeric, Real};
 
 use crate::output;
 

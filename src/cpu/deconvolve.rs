@@ -9,11 +9,13 @@ use num_complex::Complex;
 
 use crate::cpu::Field;
 use crate::cpu::fft::{Columns, Run, Split, Transform, panel};
-use crate::nufft::{ModeAxis, ModeOrder, Sign};
-use crate::parallel::{self, Disjoint};
+use crate::loops::transpose::{copy_row, get_rows, put_rows};
+use crate::machine::parallel::{self, Disjoint};
+use crate::nufft::recipe::ModeOrder;
+use crate::nufft::table::ModeAxis;
+use crate::numeric::sign::Sign;
+use crate::numeric::twiddles::{Pairs, ROW};
 use crate::real::Real;
-use crate::roots::{Pairs, ROW};
-use crate::transpose::{copy_row, get_rows, put_rows};
 
 /// `modes[k] = spectrum[bin(k)] · Π factor(k)`; `grid` is what [`Transform::forward`] left, `spare` memory for as many pairs
 /// as a real line has.

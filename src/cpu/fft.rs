@@ -12,16 +12,17 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use num_complex::Complex;
-use rustfft::{Fft, FftPlanner};
+use rustfft::Fft;
 
-use crate::nufft::{ModeOrder, Sign};
-use crate::parallel::{self, Disjoint};
+use crate::loops::transpose::{copy_row, get_rows, put_rows};
+use crate::machine::parallel::{self, Disjoint};
+use crate::nufft::recipe::ModeOrder;
+use crate::numeric::sign::Sign;
+use crate::numeric::twiddles::{Pairs, Turns};
 use crate::real::Real;
-use crate::roots::{Pairs, Turns};
-use crate::transpose::{copy_row, get_rows, put_rows};
 
 /// Cells from which a one-dimensional line is split.
 const LONG: usize = 1 << 15;
@@ -88,38 +89,6 @@ pub(crate) struct Split<T> {
 impl<T: Real> fmt::Debug for Transform<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.axes.iter().map(|axis| axis.cells)).finish()
-    }
-}
-
-/// rustfft's planner, which remembers the plans it made: for small transforms making them costs more than anything else.
-pub(crate) type Planner<T> = Mutex<Option<Remembered<T>>>;
-
-/// A planner and the lines it made plans for.
-pub(crate) struct Remembered<T: Real> {
-    planner: FftPlanner<T>,
-    lines: Vec<(usize, Sign)>,
-}
-
-/// Cells of the lines remembered together: beyond, all are forgotten. Their plans take 2 to 3 complex numbers a cell.
-const REMEMBERED: usize = 1 << 18;
-
-/// rustfft's plan of one line.
-pub(crate) fn plan<T: Real>(planner: &Planner<T>, cells: usize, sign: Sign) -> Arc<dyn Fft<T>> {
-    let mut fresh = None;
-    // A planner that panicked half-way is not asked again.
-    let mut shared = planner.lock().ok();
-    let remembered = shared.as_deref_mut().unwrap_or(&mut fresh);
-    let full = |known: &Remembered<T>| known.lines.iter().map(|line| line.0).sum::<usize>() + cells > REMEMBERED;
-    if remembered.as_ref().is_some_and(|known| !known.lines.contains(&(cells, sign)) && full(known)) {
-        *remembered = None;
-    }
-    let known = remembered.get_or_insert_with(|| Remembered { planner: FftPlanner::new(), lines: Vec::new() });
-    if !known.lines.contains(&(cells, sign)) {
-        known.lines.push((cells, sign));
-    }
-    match sign {
-        Sign::Plus => known.planner.plan_fft_inverse(cells),
-        Sign::Minus => known.planner.plan_fft_forward(cells),
     }
 }
 
@@ -468,6 +437,7 @@ const AHEAD: usize = 12;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loops::planner;
 
     /// Against the sum as it stands, on grids with a halo, in one to three dimensions.
     #[test]
@@ -523,7 +493,7 @@ mod tests {
             let bins: Vec<usize> = runs(cells, modes, ModeOrder::Fft).into_iter().flat_map(|run| run.bins).collect();
             let value = |i: usize| Complex::new((i * 37 % 101) as f64 / 50.0 - 1.0, (i * 53 % 97) as f64 / 48.0 - 1.0);
             for sign in [Sign::Plus, Sign::Minus] {
-                let whole = plan::<f64>(&Planner::default(), cells, sign);
+                let whole = planner::plan::<f64>(&planner::Planner::default(), cells, sign);
                 let mut expected: Vec<_> = (0..cells).map(value).collect();
                 let mut work = expected.clone();
                 whole.process(&mut expected);

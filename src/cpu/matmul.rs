@@ -6,9 +6,10 @@
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension, Ix2, Ix3, IxDyn};
 use rayon::prelude::*;
 
-use crate::matmul::{MatmulRecipe, Product};
+use crate::loops::tiles::{Block, DEPTH, HIGH, ROWS, WIDE};
+use crate::matmul::product::Product;
+use crate::matmul::recipe::MatmulRecipe;
 use crate::real::Number;
-use crate::tiles::{Block, DEPTH, HIGH, ROWS, WIDE};
 
 /// Below so many real multiplications a product is not shared: they take 20 µs, and waking a thread takes half of that.
 const WORTH_SHARING: usize = 400_000;
@@ -43,7 +44,7 @@ pub(crate) fn recipe<V: Number>([m, k, n]: [usize; 3], batch: usize) -> MatmulRe
     }
 }
 
-/// The work of a plan's products in the items of [`crate::parallel`].
+/// The work of a plan's products in the items of [`crate::machine::parallel`].
 pub(crate) fn work<V: Number>(recipe: &MatmulRecipe) -> usize {
     let [m, k, n] = recipe.shape;
     let all = [m, k, n, recipe.batch, V::PARTS * size_of::<V>()].iter().fold(1usize, |all, &x| all.saturating_mul(x));

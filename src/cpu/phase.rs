@@ -2,8 +2,8 @@
 
 use num_complex::Complex;
 
-use crate::nufft::Sign;
-use crate::parallel;
+use crate::machine::parallel;
+use crate::numeric::sign::Sign;
 use crate::real::Real;
 
 /// Numbers a task multiplies.

@@ -7,14 +7,14 @@
 
 use rayon::prelude::*;
 
-use crate::folds::{Block, Compiled, PanelRows, Panels};
-use crate::lanes::{Join, LANES, Pair};
-use crate::parallel;
+use crate::element::{Element, Scalar};
+use crate::loops::folds::{Block, Compiled, PanelRows, Panels};
+use crate::loops::lanes::{Join, LANES, Pair};
+use crate::machine::parallel;
 use crate::reduce::cells::{Cells, Tally};
-use crate::reduce::element::{Element, Scalar};
 use crate::reduce::layout::{Inner, Layout};
 use crate::reduce::op::Needs;
-use crate::reduce::{Reduced, Reduction};
+use crate::reduce::request::{Reduced, Reduction};
 
 /// Elements of a result that share accumulators. Sums of f32 in f64 keep 15 bits to spare over so many.
 const BLOCK: usize = 1 << 14;

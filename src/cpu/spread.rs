@@ -11,13 +11,13 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use crate::cpu::{Field, Layout};
-use crate::nufft::{BLOCK, Bins};
-use crate::parallel::{self, Disjoint};
+use crate::cpu::Field;
+use crate::loops::layout::Layout;
+use crate::loops::spread::{Spread, Target};
+use crate::loops::stencil::Stencil;
+use crate::machine::parallel::{self, Disjoint};
+use crate::nufft::bins::Bins;
 use crate::real::{Number, Real};
-use crate::simd;
-use crate::simd::multiply_add;
-use crate::stencil::{Blocks, Fetch, OverStencils, PART, Stencil, Step, repeated};
 
 /// Points in a tile beyond which it is cut into jobs of at most as many, if they are more than its share of all. Adding a private
 /// tile of 22³ cells back costs as much as spreading about 30 points of width 7.
@@ -26,9 +26,6 @@ const CROWD: usize = 4096;
 const SHARES: usize = 256;
 /// Jobs computed before their tiles are added to the grid; bounds the memory of the private tiles.
 const WAVE: usize = 32;
-/// Transforms executed together at most.
-pub(crate) const TOGETHER: usize = 4;
-
 /// `grid = Σ_j c[j] φ(l - u_j)`, the halo folded back and zero, for each of some grids in a row; `clean` says that they are
 /// zero already, or hold earlier points to which these are added. Strengths: one grid's a row.
 pub(crate) fn spread<V: Number>(
@@ -174,99 +171,6 @@ impl<V: Number> Private<V> {
             let offset = at.iter().zip(&layout.strides).map(|(at, stride)| at * stride).sum::<usize>();
             let offset = offset - planes.start * layout.strides[slowest];
             cells[offset..offset + from.len()].iter_mut().zip(from).for_each(|(to, from)| *to = *to + *from);
-        }
-    }
-}
-
-/// Cells to spread into: a slab of each grid, or private tiles.
-struct Target<'a, V> {
-    /// What the first cell's offset would be in an array that begins at cell 0.
-    origin: usize,
-    strides: [usize; 3],
-    cells: Vec<&'a mut [V]>,
-}
-
-/// The inner loops: some points into some cells.
-pub(crate) struct Spread<'a, V: Number> {
-    layout: &'a Layout,
-    stencil: &'a Stencil<V::Real>,
-    bins: &'a Bins<V::Real>,
-    strengths: ArrayView2<'a, V>,
-    points: Range<usize>,
-    target: Target<'a, V>,
-}
-
-impl<V: Number> Spread<'_, V> {
-    /// Axes, and cells of a stencil's row.
-    pub(crate) fn shape(&self) -> (usize, usize) {
-        (self.layout.dimensions, self.stencil.row)
-    }
-}
-
-impl<V: Number> OverStencils for Spread<'_, V> {
-    #[inline(always)]
-    fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self) {
-        let Self { stencil, bins, strengths, points, mut target, .. } = self;
-        let width = stencil.width;
-        let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { target.strides[3 - D + axis] } else { 0 });
-        let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
-        let mut blocks = Blocks::new::<V>(bins, stencil, points, strides, target.origin);
-        let mut fetch = Fetch::new::<V>(bins, stencil, strides);
-        // Fetched together: one at a time, the wait for memory was 70 % of the two-dimensional case.
-        let mut gathered = [[V::default(); BLOCK]; TOGETHER];
-        let mut weights = [[[[V::Real::default(); L]; Q]; D]; PART];
-        while let Some(Step { block, count, ahead, coming }) = blocks.next::<D>() {
-            fetch.begin(ahead, count);
-            for (gathered, strengths) in gathered.iter_mut().zip(strengths.rows()) {
-                let indices = block.indices();
-                gathered.iter_mut().zip(&indices[..count]).for_each(|(to, &from)| *to = strengths[from as usize]);
-            }
-            for k in 0..count {
-                if k.is_multiple_of(PART) {
-                    stencil.weigh::<FMA, D, L, Q>(block, k, &mut weights[..PART.min(count - k)]);
-                }
-                // The next block's strengths lie far apart: they are on their way while this block is spread.
-                if k < coming {
-                    simd::prefetch_from(&strengths[[0, ahead.indices()[k] as usize]]);
-                }
-                fetch.next(&*target.cells[0]);
-                let offset = block.offsets[k];
-                let weights = &weights[k % PART];
-                let row_weights: [[V::Real; L]; G] = repeated::<V, L, Q, G>(&weights[D - 1]);
-                let [slow, middle] = [0, 1].map(|axis| &weights[axis.min(D - 1)].as_flattened()[..width]);
-                for (cells, gathered) in target.cells.iter_mut().zip(&gathered) {
-                    assert!(offset + reach <= cells.len());
-                    let cells = cells.as_mut_ptr();
-                    let add_row = |offset: usize, scale: [V::Real; L]| {
-                        // SAFETY: the stencil's last row ends `reach` cells after its first begins, and that is inside.
-                        let row = unsafe { &mut *cells.add(offset).cast::<[[V::Real; L]; G]>() };
-                        for (group, weight) in row.iter_mut().zip(&row_weights) {
-                            for lane in 0..L {
-                                group[lane] = multiply_add::<FMA, V::Real>(weight[lane], scale[lane], group[lane]);
-                            }
-                        }
-                    };
-                    let strength = gathered[k].lanes::<L>();
-                    let times = |numbers: [V::Real; L], weight: V::Real| numbers.map(|number| number * weight);
-                    match D {
-                        1 => add_row(offset, strength),
-                        2 => {
-                            for (row, &weight) in slow.iter().enumerate() {
-                                add_row(offset + row * strides[0], times(strength, weight));
-                            }
-                        }
-                        _ => {
-                            for (plane, &outer) in slow.iter().enumerate() {
-                                let scale = times(strength, outer);
-                                let offset = offset + plane * strides[0];
-                                for (row, &weight) in middle.iter().enumerate() {
-                                    add_row(offset + row * strides[1], times(scale, weight));
-                                }
-                            }
-                        }
-                    }
-                }
-            }
         }
     }
 }

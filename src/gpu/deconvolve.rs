@@ -12,7 +12,7 @@ use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate};
 use crate::gpu::queue::Queue;
 use crate::gpu::uniform::{Fine, Prepared as Uniform};
-use crate::nufft::Stage;
+use crate::nufft::timings::Stage;
 use crate::real::Real;
 
 /// Lanes of a workgroup.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use num_complex::Complex;
 
 use crate::error::Result;
-use crate::fft::plan::{Axis, Between, Lines, Memory, Pass, Plan, Room, radices};
+use crate::fft::passes::{Axis, Between, Lines, Memory, Pass, Plan, Room, radices};
 use crate::gpu::buffer::complex_bytes;
 use crate::gpu::deconvolve::ItemModes;
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate, roomy, unrolled};
 use crate::gpu::queue::Queue;
-use crate::nufft::{Sign, Stage};
+use crate::nufft::timings::Stage;
+use crate::numeric::sign::Sign;
 use crate::real::Real;
 
 /// Lanes of a workgroup at most: what every device has.

@@ -9,7 +9,7 @@ use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate, horner, unrolled};
 use crate::gpu::points::Points;
 use crate::gpu::uniform::Fine;
-use crate::nufft::Stage;
+use crate::nufft::timings::Stage;
 use crate::real::Real;
 
 /// Lanes of a workgroup.

@@ -10,8 +10,10 @@ use crate::error::{Error, Result};
 use crate::gpu::buffer::Array;
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Slot, Source, folded, generate_as, unrolled};
-use crate::matmul::{MatmulRecipe, Op, Product};
-use crate::real::{Number, Real};
+use crate::matmul::product::{Op, Product};
+use crate::matmul::recipe::MatmulRecipe;
+use crate::numeric::float::Float;
+use crate::real::Number;
 
 /// Bytes of device memory that pieces of matrices take unless the caller says otherwise.
 const MEMORY: usize = 1 << 30;

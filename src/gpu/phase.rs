@@ -12,7 +12,8 @@ use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate};
 use crate::gpu::uniform::Fine;
 use crate::gpu::{Gpu, Input, Output};
-use crate::nufft::{Sign, Stage};
+use crate::nufft::timings::Stage;
+use crate::numeric::sign::Sign;
 use crate::real::Real;
 
 /// Lanes of a workgroup.

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use crate::error::Result;
 use crate::gpu::device::Context;
 use crate::gpu::spread;
-use crate::nufft::{BLOCK, Bins, Unpacked};
+use crate::nufft::bins::{BLOCK, Bins, Unpacked};
 use crate::real::Real;
 
 /// Points in device memory.

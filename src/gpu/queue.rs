@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::gpu::device::Context;
-use crate::nufft::{Stage, Timings};
+use crate::nufft::timings::{Stage, Timings};
 
 /// Passes of a submission that can be timed.
 const TIMED: u32 = 128;

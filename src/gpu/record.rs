@@ -1,10 +1,11 @@
 //! What the shader of reductions says of a block: the numbers it writes, one after another, and how the host takes them in.
 
-use crate::lanes::{Best, Count, Join, Moment, Pair};
+use crate::element::Scalar;
+use crate::loops::best::Best;
+use crate::loops::lanes::{Count, Join, Moment, Pair};
+use crate::numeric::scaled::Power;
 use crate::reduce::cells::{Cells, Tally, improve};
-use crate::reduce::element::Scalar;
 use crate::reduce::op::Needs;
-use crate::reduce::power::Power;
 
 /// What the shader computes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -277,7 +278,7 @@ impl Record<'_> {
 #[cfg(test)]
 mod tests {
     use super::{Format, Kind, Record};
-    use crate::lanes::Pair;
+    use crate::loops::lanes::Pair;
     use crate::reduce::op::{Needs, Op};
 
     fn record(kind: Kind, op: Op, numbers: &[u32], check: impl FnOnce(Record<'_>)) {

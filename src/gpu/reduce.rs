@@ -5,18 +5,18 @@ use std::borrow::Cow;
 
 use ndarray::{ArrayViewD, CowArray, IxDyn};
 
+use crate::element::{Element, Scalar};
 use crate::error::{Error, Result};
 use crate::gpu::arithmetic::{Load, lanes, source};
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Slot, Source, folded};
 use crate::gpu::record::{Block, Format, Kind, Record, times_power};
-use crate::lanes::Join;
+use crate::loops::lanes::Join;
+use crate::numeric::scaled::Power;
 use crate::real::Real;
-use crate::reduce::Reduction;
 use crate::reduce::cells::Cells;
-use crate::reduce::element::{Element, Scalar};
 use crate::reduce::op::{Needs, Op};
-use crate::reduce::power::Power;
+use crate::reduce::request::Reduction;
 
 /// Elements of a run, and of a column, that are joined on the device: sums of integers in halves fit for 2^15.
 const BLOCKS: [usize; 2] = [1 << 14, 1 << 10];

@@ -7,7 +7,7 @@ use crate::fft::Fft;
 use crate::gpu::Gpu;
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Slot, Source, generate};
-use crate::nufft::Sign;
+use crate::numeric::sign::Sign;
 
 pub(super) fn source() -> Source {
     generate::<f32>("selftest".into(), include_str!("../../shaders/selftest.wgsl"), &[])

@@ -10,7 +10,8 @@ use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate, horner};
 use crate::gpu::points::Points;
 use crate::gpu::uniform::Fine;
-use crate::nufft::{AxisTiles, Bins, Stage, Tiling};
+use crate::nufft::bins::{AxisTiles, Bins, Tiling};
+use crate::nufft::timings::Stage;
 use crate::real::Real;
 
 /// The widest kernel: a lane owns a stencil cell on each of two axes, and 256 lanes are what every device has.

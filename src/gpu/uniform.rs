@@ -13,7 +13,10 @@ use crate::gpu::deconvolve::{ItemModes, Kernels};
 use crate::gpu::device::Context;
 use crate::gpu::fft::Passes;
 use crate::gpu::queue::Queue;
-use crate::nufft::{ModeAxis, Sign, Stage, Timings, UniformTransform};
+use crate::nufft::recipe::UniformTransform;
+use crate::nufft::table::ModeAxis;
+use crate::nufft::timings::{Stage, Timings};
+use crate::numeric::sign::Sign;
 use crate::real::Real;
 
 /// Fine grids in device memory, in C order, with the work on them that was not submitted yet, and their copy on the host where they

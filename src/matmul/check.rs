@@ -4,7 +4,7 @@ use ndarray::{Array1, ArrayView2};
 use num_complex::Complex;
 
 use crate::error::{Error, Result};
-use crate::real::{Number, Real};
+use crate::numeric::float::{Float, Numeric};
 use crate::shape;
 
 /// What [`freivalds`] found.
@@ -35,7 +35,7 @@ impl Check {
 ///
 /// # References
 /// R. Freivalds, Probabilistic machines can use less running time (IFIP 1977).
-pub fn freivalds<V: Number>(
+pub fn freivalds<V: Numeric>(
     a: ArrayView2<'_, V>,
     b: ArrayView2<'_, V>,
     c: ArrayView2<'_, V>,
@@ -78,7 +78,7 @@ pub fn freivalds<V: Number>(
     Ok(Check { worst, rounds })
 }
 
-fn wide<V: Number>(x: V) -> Complex<f64> {
+fn wide<V: Numeric>(x: V) -> Complex<f64> {
     let z = x.complex();
     Complex::new(z.re.into(), z.im.into())
 }

@@ -3,14 +3,14 @@
 use ndarray::{Array2, ArrayView2};
 use num_complex::Complex;
 
-use crate::real::Number;
+use crate::numeric::float::Numeric;
 
 /// A·B by three loops in f64, whatever the elements: slow, and right to some roundoffs of f64.
 ///
 /// # Panics
 /// If the columns of A are not as many as the rows of B.
 #[must_use]
-pub fn direct<V: Number>(a: ArrayView2<'_, V>, b: ArrayView2<'_, V>) -> Array2<Complex<f64>> {
+pub fn direct<V: Numeric>(a: ArrayView2<'_, V>, b: ArrayView2<'_, V>) -> Array2<Complex<f64>> {
     assert_eq!(a.ncols(), b.nrows(), "the columns of A are as many as the rows of B");
     let wide = |x: V| {
         let z = x.complex();

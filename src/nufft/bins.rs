@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ndarray::s;
 
 use crate::error::{Error, Result};
+use crate::machine::pages::Pages;
+use crate::machine::parallel::{self, Disjoint};
+use crate::machine::simd::{self, Vectorised};
 use crate::nufft::points::{FOLDED, Fold, Points, low_bits};
-use crate::pages::Pages;
-use crate::parallel::{self, Disjoint};
-use crate::real::{Coordinate, Real};
-use crate::simd::{self, Vectorised};
+use crate::numeric::float::{Coordinate, Float};
 
 /// How one axis of the fine grid is cut into tiles: the tile of a cell is `(cell · magic) >> 32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,13 +124,13 @@ pub struct Unpacked<T> {
     pub indices: [u32; BLOCK],
 }
 
-impl<T: Real> Unpacked<T> {
+impl<T: Float> Unpacked<T> {
     pub(crate) fn new() -> Self {
         Self { cells: [[0; BLOCK]; 3], arguments: [[T::zero(); BLOCK]; 3], indices: [0; BLOCK] }
     }
 }
 
-impl<T: Real> Bins<T> {
+impl<T: Float> Bins<T> {
     /// The points of a tile, in tile order.
     #[must_use]
     pub fn points(&self, tile: usize) -> Range<usize> {

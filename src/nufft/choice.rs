@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::nufft::kernel::Shape;
-use crate::real::Real;
+use crate::numeric::float::Float;
 
 /// Width and grid.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +40,7 @@ const TRIED: std::ops::RangeInclusive<f64> = 1.25..=2.25;
 const SHORT: usize = 64;
 
 /// Chooses width and grid.
-pub(crate) fn choose<T: Real>(request: &Request<'_>) -> Result<Choice> {
+pub(crate) fn choose<T: Float>(request: &Request<'_>) -> Result<Choice> {
     let Request { modes, tolerance: asked, accept, shape, upsampling, points } = *request;
     if modes.is_empty() || modes.len() > 3 || modes.contains(&0) {
         return Err(Error::parameter("modes", "one to three extents, each at least 1", format!("{modes:?}")));
@@ -88,7 +88,7 @@ struct Candidate {
 
 impl Candidate {
     /// The grid has at least σ cells a mode; `size` rounds up to a size that transforms well.
-    fn new<T: Real>(
+    fn new<T: Float>(
         modes: &[usize],
         shape: Shape,
         width: usize,
@@ -123,7 +123,7 @@ impl Candidate {
 /// divided by the kernel's transform: about `exp(-c x²/2)`, c the bandwidth, at the fraction x of the band. So noise grows by the
 /// root mean square of the transform over all bins times that of its inverse over the modes, on each axis. At σ = 2 this is
 /// about 1.5 an axis, at 1.25 and width 10 about 8, and f32 loses a digit in 2-D and two in 3-D.
-fn rounding<T: Real>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
+fn rounding<T: Float>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
     const STEPS: u32 = 12;
     let band = std::f64::consts::PI * width as f64 * (1.0 - 0.5 / upsampling);
     let edge = 1.0 / (2.0 * upsampling - 1.0);
@@ -137,7 +137,7 @@ fn rounding<T: Real>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
 }
 
 /// The widths that keep the tolerance, each with the smallest upsampling factor at which it does.
-fn candidates<T: Real>(modes: &[usize], tolerance: f64, shape: Shape) -> impl Iterator<Item = Candidate> {
+fn candidates<T: Float>(modes: &[usize], tolerance: f64, shape: Shape) -> impl Iterator<Item = Candidate> {
     // Rounding may take what the tolerance leaves, but at the least the law's floor.
     let allowed = tolerance.max(0.7 * T::FLOOR);
     (2..=16).filter_map(move |width| {
@@ -151,14 +151,14 @@ fn candidates<T: Real>(modes: &[usize], tolerance: f64, shape: Shape) -> impl It
 }
 
 /// The cheapest of them.
-fn cheapest<T: Real>(modes: &[usize], tolerance: f64, shape: Shape, points: usize) -> Option<Candidate> {
+fn cheapest<T: Float>(modes: &[usize], tolerance: f64, shape: Shape, points: usize) -> Option<Candidate> {
     let cost = |candidate: &Candidate| nanoseconds::<T>(modes, &candidate.grid, candidate.width, points);
     candidates::<T>(modes, tolerance, shape).min_by(|a, b| cost(a).total_cmp(&cost(b)))
 }
 
 /// Chooses width and upsampling for spreading onto a grid whose every cell will be a mode of an inner type 2 at `targets` points: the
 /// larger the grid, the larger the inner one. `grid` says what grid a width and an upsampling factor ask for.
-pub(crate) fn choose_outer<T: Real>(
+pub(crate) fn choose_outer<T: Float>(
     request: &Request<'_>,
     targets: usize,
     grid: impl Fn(usize, f64) -> Result<Vec<usize>>,
@@ -197,7 +197,7 @@ pub(crate) fn choose_outer<T: Real>(
 /// Fitted to stage times on a Zen 3 core (`benches/record`): a point costs some tens of ns and 0.3 to 0.8 for each vector of its
 /// stencil, a line of the transform what its factors cost, a cell that goes through a panel some more. Other processors
 /// differ in scale more than in ratios, and only ratios count.
-fn nanoseconds<T: Real>(modes: &[usize], grid: &[usize], width: usize, points: usize) -> f64 {
+fn nanoseconds<T: Float>(modes: &[usize], grid: &[usize], width: usize, points: usize) -> f64 {
     let double = size_of::<T>() == 8;
     let moved = if double { 4.0 } else { 2.2 };
     let cells = grid.iter().product::<usize>() as f64;
@@ -216,7 +216,7 @@ fn nanoseconds<T: Real>(modes: &[usize], grid: &[usize], width: usize, points: u
 }
 
 /// What spreading or interpolating costs, and the grid's first use.
-fn gridding<T: Real>(grid: &[usize], width: usize, points: usize) -> f64 {
+fn gridding<T: Float>(grid: &[usize], width: usize, points: usize) -> f64 {
     let double = size_of::<T>() == 8;
     let cells = if double { 2 } else { 4 };
     let row = width.div_ceil(cells);
@@ -236,7 +236,7 @@ fn gridding<T: Real>(grid: &[usize], width: usize, points: usize) -> f64 {
 
 /// Nanoseconds an element of a line costs in rustfft, by the line's factors: a fit to lines of 96 to 4096 elements, 20 % of
 /// which is noise. Factors of 5 cost as much as four factors of 2 (f64) or seven (f32).
-fn element<T: Real>(n: usize) -> f64 {
+fn element<T: Float>(n: usize) -> f64 {
     let (mut rest, mut powers) = (n, [0.0; 3]);
     for (power, prime) in powers.iter_mut().zip([2, 3, 5]) {
         while rest.is_multiple_of(prime) {
@@ -253,7 +253,7 @@ fn element<T: Real>(n: usize) -> f64 {
 }
 
 /// Of the even sizes 2^a 3^b 5^c from `least` to an eighth more the one that is transformed quickest.
-fn quick_size<T: Real>(least: usize) -> usize {
+fn quick_size<T: Float>(least: usize) -> usize {
     // A cell costs something in every stage, whatever its line's factors.
     let passing = if size_of::<T>() == 8 { 4.0 } else { 2.0 };
     let cost = |n: usize| n as f64 * (element::<T>(n) + passing);

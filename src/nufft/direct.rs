@@ -9,16 +9,16 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::nufft::points::{Points, Unit};
-use crate::nufft::recipe::Sign;
-use crate::nufft::turns;
-use crate::real::{Coordinate, Real};
+use crate::numeric::float::{Coordinate, Float};
+use crate::numeric::sign::Sign;
+use crate::numeric::turns;
 use crate::shape;
 
 /// `f[k] = Σ_j c[j] exp(±i k·x[j])` for all modes `-(N/2) .. N-N/2-1`, centred order.
 ///
 /// # Errors
 /// As [`type1_at`].
-pub fn type1<T: Real, C: Coordinate>(
+pub fn type1<T: Float, C: Coordinate>(
     points: &[ArrayView1<'_, C>],
     strengths: &[Complex<T>],
     modes: &[usize],
@@ -37,7 +37,7 @@ pub fn type1<T: Real, C: Coordinate>(
 ///
 /// # Errors
 /// [`Error::Shape`] for lengths that differ, [`Error::NotFinite`] for a NaN or infinity among the coordinates.
-pub fn type1_at<T: Real, C: Coordinate>(
+pub fn type1_at<T: Float, C: Coordinate>(
     points: &[ArrayView1<'_, C>],
     strengths: &[Complex<T>],
     modes_at: &[[i64; 3]],
@@ -63,7 +63,7 @@ pub fn type1_at<T: Real, C: Coordinate>(
 ///
 /// # Errors
 /// As [`type2_at`].
-pub fn type2<T: Real, C: Coordinate>(
+pub fn type2<T: Float, C: Coordinate>(
     points: &[ArrayView1<'_, C>],
     modes: ArrayViewD<'_, Complex<T>>,
     sign: Sign,
@@ -77,7 +77,7 @@ pub fn type2<T: Real, C: Coordinate>(
 /// # Errors
 /// [`Error::Shape`] where modes and points differ in dimension, [`Error::Parameter`] for an index past the points,
 /// [`Error::NotFinite`] for a NaN or infinity among the coordinates.
-pub fn type2_at<T: Real, C: Coordinate>(
+pub fn type2_at<T: Float, C: Coordinate>(
     points: &[ArrayView1<'_, C>],
     modes: ArrayViewD<'_, Complex<T>>,
     sign: Sign,
@@ -123,7 +123,7 @@ pub fn type2_at<T: Real, C: Coordinate>(
 ///
 /// # Errors
 /// As [`type1_at`].
-pub fn type3<T: Real, C: Coordinate, S: Coordinate>(
+pub fn type3<T: Float, C: Coordinate, S: Coordinate>(
     sources: &[ArrayView1<'_, C>],
     strengths: &[Complex<T>],
     targets: &[ArrayView1<'_, S>],
@@ -181,7 +181,7 @@ fn unit(phase: u128, sign: Sign) -> Complex<f64> {
     }
 }
 
-fn wide<T: Real>(value: Complex<T>) -> Complex<f64> {
+fn wide<T: Float>(value: Complex<T>) -> Complex<f64> {
     Complex::new(value.re.into(), value.im.into())
 }
 

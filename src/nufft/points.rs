@@ -3,9 +3,10 @@
 use ndarray::{ArrayView1, s};
 
 use crate::error::{Error, Result};
-use crate::nufft::turns;
-use crate::real::Coordinate;
-use crate::simd;
+use crate::machine::simd;
+use crate::numeric::float::Coordinate;
+use crate::numeric::sums::{product_rest, two_sum};
+use crate::numeric::turns;
 
 /// One view of coordinates an axis, all of one length, at any stride.
 #[derive(Debug)]
@@ -244,30 +245,6 @@ impl<const PLAIN: bool> simd::Vectorised for Ordinary<'_, PLAIN> {
     fn run<const FMA: bool>(self) -> bool {
         self.fold.ordinary::<FMA, PLAIN>(self.x, self.cells, self.fractions)
     }
-}
-
-/// The rounding error of `product`, the rounded `a · b`.
-#[inline(always)]
-fn product_rest<const FMA: bool>(a: f64, b: f64, product: f64) -> f64 {
-    if FMA {
-        return a.mul_add(b, -product);
-    }
-    // Dekker's product: halves of 26 bits multiply exactly.
-    let split = |x: f64| {
-        let scaled = x * 134_217_729.0;
-        let high = scaled - (scaled - x);
-        (high, x - high)
-    };
-    let ((a, a_low), (b, b_low)) = (split(a), split(b));
-    ((a * b - product) + a * b_low + a_low * b) + a_low * b_low
-}
-
-/// The rounded sum and its rounding error (Knuth).
-#[inline(always)]
-fn two_sum(a: f64, b: f64) -> (f64, f64) {
-    let sum = a + b;
-    let part = sum - a;
-    (sum, (a - (sum - part)) + (b - part))
 }
 
 /// Brings a cell at most one period away into the grid.

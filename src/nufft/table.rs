@@ -3,11 +3,11 @@
 use std::f64::consts::PI;
 use std::sync::{Arc, LazyLock};
 
+use crate::machine::parallel;
+use crate::machine::simd::{self, Vectorised, multiply_add};
 use crate::nufft::kernel::KernelShape;
 use crate::nufft::recipe::ModeOrder;
-use crate::parallel;
-use crate::real::Real;
-use crate::simd::{self, Vectorised, multiply_add};
+use crate::numeric::float::Float;
 
 /// Piecewise-polynomial kernel values. A point whose stencil begins a fraction z ∈ [0, 1] of a cell before cell 0 gives cell i
 /// the value `φ(2(i + z)/w - 1) = Σ_p coefficients[p][i] · s^(degree - p)`, s = 2z - 1: one argument for all w panels.
@@ -33,7 +33,7 @@ pub struct ModeAxis<T> {
     by_distance: Arc<Vec<T>>,
 }
 
-impl<T: Real> KernelTable<T> {
+impl<T: Float> KernelTable<T> {
     /// Fits polynomials to a shape, of the least degree whose error stays below `accuracy` (relative to φ(0) = 1).
     ///
     /// Each panel is interpolated at Chebyshev nodes and rewritten in powers of s. Panels mirror each other, so that half of
@@ -79,7 +79,7 @@ impl<T: Real> KernelTable<T> {
     }
 }
 
-impl<T: Real> ModeAxis<T> {
+impl<T: Float> ModeAxis<T> {
     /// Bins and factors of an axis with `modes` modes on a grid of `cells` cells.
     #[must_use]
     pub fn new(shape: &dyn KernelShape, width: usize, modes: usize, cells: usize, order: ModeOrder) -> Self {

@@ -2,13 +2,13 @@
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::cells::{Cells, Spread, Tally};
-use super::element::{Element, Scalar};
-use super::op::Op;
-use super::power::Power;
+use crate::element::{Element, Scalar};
 use crate::error::{Error, Result};
-use crate::lanes::Best;
-use crate::real::Real;
+use crate::loops::best::Best;
+use crate::numeric::float::Float;
+use crate::numeric::scaled::Power;
+use crate::reduce::cells::{Cells, Spread, Tally};
+use crate::reduce::op::Op;
 
 /// The result of one operation: an array over the axes that are left.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,7 @@ impl<E: Element> Column<E> {
         let each = 0..cells.outputs;
         let parts =
             |o: usize, of: &dyn Fn(usize) -> f64| [of(o * E::PARTS), if E::PARTS == 2 { of(o * 2 + 1) } else { 0.0 }];
-        let float = <E::Float as Real>::nearest;
+        let float = <E::Float as Float>::nearest;
         let deviation = |o: usize| cells.moments[o * E::PARTS..][..E::PARTS].iter().map(Spread::deviation).sum::<f64>();
         let variance = |o: usize, ddof: f64| {
             let freedom = cells.counts[o].valid as f64 - ddof;

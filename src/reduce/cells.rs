@@ -1,10 +1,11 @@
 //! What is known of each result while elements are still coming: one mergeable state a quantity.
 
-use super::element::Scalar;
-use super::op::Needs;
-use super::power::Power;
-use super::window::Window;
-use crate::lanes::{Best, Count, Join, Moment, Pair};
+use crate::element::Scalar;
+use crate::loops::best::Best;
+use crate::loops::lanes::{Count, Join, Moment, Pair};
+use crate::numeric::scaled::Power;
+use crate::numeric::superaccumulator::Window;
+use crate::reduce::op::Needs;
 
 /// A sum over blocks that does not depend on their order.
 pub(crate) trait Tally: Clone + std::fmt::Debug + Default + Send + Sync {

@@ -6,10 +6,10 @@
 use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
 use num_complex::Complex;
 
-use super::element::{Element, Scalar};
-use super::op::Op;
+use crate::element::{Element, Scalar};
 use crate::error::{Error, Result};
-use crate::lanes::two_sum;
+use crate::numeric::sums::two_sum;
+use crate::reduce::op::Op;
 
 /// One operation over some axes, every result as a complex f64 (truth as 1 and 0). Weights are of the data's shape; all 1 if there
 /// are none.
@@ -70,7 +70,7 @@ fn one(elements: &[(usize, [f64; 2], f64)], op: Op, skip_nan: bool) -> Result<Co
     let best = |better: &dyn Fn(f64, f64) -> bool| {
         let first = elements.iter().find(|(_, x, _)| x[0].is_nan());
         let best = elements.iter().reduce(|best, x| if better(x.1[0], best.1[0]) { x } else { best });
-        first.or(best).ok_or_else(|| super::answer::empty(op))
+        first.or(best).ok_or_else(|| crate::reduce::answer::empty(op))
     };
     let weighted = || parts(&|[re, im], w| [re * w, im * w]);
     Ok(match op {

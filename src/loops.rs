@@ -1,0 +1,13 @@
+//! The CPU's inner loops, compiled once for each element type and for what the processor has.
+
+pub(crate) mod best;
+pub(crate) mod folds;
+pub(crate) mod interp;
+pub(crate) mod lanes;
+pub(crate) mod layout;
+pub(crate) mod peak;
+pub(crate) mod planner;
+pub(crate) mod spread;
+pub(crate) mod stencil;
+pub(crate) mod tiles;
+pub(crate) mod transpose;

@@ -1,0 +1,175 @@
+//! The greatest element, or the least, and where it is first found.
+
+#![expect(clippy::needless_range_loop, reason = "a lane is counted through several arrays at once")]
+
+use crate::element::Scalar;
+use crate::loops::lanes::{Fold, Join, LANES, Rows};
+
+/// The greatest element of a set, or the least, and where it is first found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Best<S, const GREATEST: bool> {
+    pub(crate) value: S,
+    pub(crate) place: u64,
+    /// Whether NaNs count for nothing.
+    pub(crate) skip: bool,
+}
+
+/// Whether `x` takes the place of `best`, which came first.
+#[inline(always)]
+fn better<S: Scalar>(x: S, best: S, greatest: bool, skip: bool) -> bool {
+    let beyond = if greatest { x > best } else { x < best };
+    // One NaN is as good as another: the first stays.
+    beyond | if skip { best.is_nan() & !x.is_nan() } else { x.is_nan() & !best.is_nan() }
+}
+
+impl<S: Scalar, const GREATEST: bool> Join for Best<S, GREATEST> {
+    /// In any order: of equals the one that lies first is taken.
+    #[inline(always)]
+    fn join(self, other: Self) -> Self {
+        let (before, after) = if self.place <= other.place { (self, other) } else { (other, self) };
+        if better(after.value, before.value, GREATEST, self.skip) { after } else { before }
+    }
+}
+
+/// The greatest elements, or the least. Their places are not kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extreme<S, const GREATEST: bool, const W: usize> {
+    /// Of those that are not NaN.
+    best: [S; W],
+    /// Whether the result is NaN: apart, so that one comparison does not wait for another.
+    flag: [S; W],
+}
+
+impl<S: Scalar, const GREATEST: bool, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Extreme<S, GREATEST, W> {
+    type Block = Best<S, GREATEST>;
+    #[inline(always)]
+    fn start(_: &[S; W]) -> Self {
+        let worst = if GREATEST { S::LOWEST } else { S::HIGHEST };
+        Self { best: [worst; W], flag: [if SKIP { S::nan() } else { S::default() }; W] }
+    }
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+        for w in 0..W {
+            let x = row[w];
+            let beyond = if GREATEST { x > self.best[w] } else { x < self.best[w] };
+            self.best[w] = if beyond { x } else { self.best[w] };
+            // Any NaN makes it NaN; with `SKIP` anything else makes it none.
+            self.flag[w] = if x.is_nan() != SKIP { x } else { self.flag[w] };
+        }
+    }
+    #[inline(always)]
+    fn lane(&self, lane: usize, _: u64) -> Self::Block {
+        let value = if self.flag[lane].is_nan() { S::nan() } else { self.best[lane] };
+        Best { value, place: 0, skip: SKIP }
+    }
+}
+
+/// The greatest elements, or the least, and where they are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct First<S: Scalar, const GREATEST: bool, const W: usize> {
+    value: [S; W],
+    /// Rows from the block's first one, as wide as the scalar so that both are replaced by the same mask.
+    row: [S::Index; W],
+    rows: S::Index,
+    first: u64,
+    step: u64,
+}
+
+impl<S: Scalar, const GREATEST: bool, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for First<S, GREATEST, W> {
+    type Block = Best<S, GREATEST>;
+    #[inline(always)]
+    fn start(first: &[S; W]) -> Self {
+        Self { value: *first, row: [S::Index::default(); W], rows: S::Index::default(), first: u64::MAX, step: 0 }
+    }
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+        for w in 0..W {
+            let replaced = better(row[w], self.value[w], GREATEST, SKIP);
+            self.value[w] = if replaced { row[w] } else { self.value[w] };
+            self.row[w] = if replaced { self.rows } else { self.row[w] };
+        }
+        self.rows = S::next(self.rows);
+    }
+    #[inline(always)]
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, first: u64, step: u64) {
+        if self.first == u64::MAX {
+            (self.first, self.step) = (first, step);
+        }
+        // In the order of places.
+        for r in 0..rows.count() {
+            Fold::<S, SKIP, W>::take::<FMA>(self, rows.row(r));
+        }
+    }
+    #[inline(always)]
+    fn lane(&self, lane: usize, offset: u64) -> Self::Block {
+        let place = self.first + self.row[lane].into() * self.step + offset;
+        Best { value: self.value[lane], place, skip: SKIP }
+    }
+}
+
+/// Where a best element that is among these is first found: NaN, if that is best, else any equal one.
+#[inline(always)]
+pub(crate) fn find<S: Scalar>(slice: &[S], value: S) -> Option<usize> {
+    // Two loops: which of the two is asked does not change on the way.
+    if value.is_nan() {
+        position(
+            slice,
+            #[inline(always)]
+            |x| x.is_nan(),
+        )
+    } else {
+        position(
+            slice,
+            #[inline(always)]
+            |x| x == value,
+        )
+    }
+}
+
+/// Where it first holds: eight rows at a time, counted as elsewhere, without a branch for each element.
+#[inline(always)]
+fn position<S: Scalar>(slice: &[S], holds: impl Fn(S) -> bool) -> Option<usize> {
+    let mut begin = 0;
+    for part in slice.as_chunks::<{ 8 * LANES }>().0 {
+        let mut hits = [S::Index::default(); LANES];
+        for row in part.as_chunks::<LANES>().0 {
+            for w in 0..LANES {
+                hits[w] = if holds(row[w]) { S::next(hits[w]) } else { hits[w] };
+            }
+        }
+        if hits.iter().fold(0, |all, &hits| all | hits.into()) > 0 {
+            break;
+        }
+        begin += part.len();
+    }
+    let index = slice[begin..].iter().position(|&x| holds(x))?;
+    Some(begin + index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loops::lanes::tests::fold;
+
+    #[test]
+    fn of_equals_the_first_is_found() {
+        let data = [[3.0, 3.0], [1.0, 1.0], [1.0, 1.0]];
+        assert_eq!(fold::<First<f64, false, 2>, false>(&data).place, 2);
+        assert_eq!(fold::<First<f64, true, 2>, false>(&data).place, 0);
+        let nans = [[3.0, f64::NAN], [f64::NAN, 1.0], [0.0, 9.0]];
+        assert_eq!(fold::<First<f64, false, 2>, false>(&nans).place, 1);
+        assert_eq!(fold::<First<f64, false, 2>, true>(&nans).place, 4);
+        assert_eq!(fold::<First<f64, true, 2>, true>(&nans).place, 5);
+    }
+
+    #[test]
+    fn places_are_found_in_rows_and_beyond_them() {
+        let mut data = vec![1.0; 1000];
+        assert_eq!(find(&data, 1.0), Some(0));
+        assert_eq!(find(&data, 2.0), None);
+        for place in [999, 500, 128, 17] {
+            (data[place], data[place - 1]) = (-0.0, f64::NAN);
+            assert_eq!((find(&data, 0.0), find(&data, f64::NAN)), (Some(place), Some(place - 1)));
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! What a block of elements comes to: every quantity that is needed, over a run of one result's elements or over rows of columns.
+//!
+//! Compiled once for each scalar type, by [`crate::machine::simd`] for what the processor has.
+
+use crate::element::Scalar;
+use crate::loops::best::{Best, Extreme, First, find};
+use crate::loops::lanes::{
+    Absolute, Count, Counted, Counts, Fold, Join, LANES, Moment, Moments, Products, Rows, Squares, Strip,
+};
+use crate::machine::simd::{self, Vectorised};
+use crate::numeric::scaled::Power;
+use crate::reduce::cells::{Cells, Tally, improve};
+
+/// The large inner loops, compiled once a type in this crate.
+pub(crate) trait Compiled: Sized {
+    fn block(block: Block<'_, Self>)
+    where
+        Self: Scalar;
+    fn rows(rows: PanelRows<'_, Self>)
+    where
+        Self: Scalar;
+}
+
+/// An implementation for each scalar: a generic one would be compiled again in every crate.
+macro_rules! compiled {
+    ($($type:ty),*) => {$(
+        impl Compiled for $type {
+            fn block(block: Block<'_, Self>) {
+                simd::run(block);
+            }
+            fn rows(rows: PanelRows<'_, Self>) {
+                simd::run(rows);
+            }
+        }
+    )*};
+}
+compiled!(f32, f64, i32, i64, u64);
+
+/// A block of one result's elements.
+#[derive(Debug)]
+pub(crate) struct Block<'a, S: Scalar> {
+    pub(crate) slices: &'a [&'a [S]],
+    /// The place of the first element.
+    pub(crate) first: u64,
+    /// Whether NaNs count for nothing.
+    pub(crate) skip: bool,
+    /// Memory for absolute values.
+    pub(crate) magnitudes: &'a mut Vec<S>,
+    /// The cells' result it goes to.
+    pub(crate) output: usize,
+    pub(crate) cells: &'a mut Cells<S>,
+}
+
+impl<S: Scalar> Vectorised for Block<'_, S> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        if S::FLOAT && self.skip { self.take::<FMA, true>() } else { self.take::<FMA, false>() }
+    }
+}
+
+impl<S: Scalar> Block<'_, S> {
+    #[inline(always)]
+    fn take<const FMA: bool, const SKIP: bool>(self) {
+        if S::FLOAT && self.cells.parts == 2 { self.complex::<FMA, SKIP>() } else { self.real::<FMA, SKIP>() }
+    }
+
+    #[inline(always)]
+    fn real<const FMA: bool, const SKIP: bool>(self) {
+        let Self { slices, first, output, cells, .. } = self;
+        let counted = both::<S, FMA, SKIP, 1>(slices, output, cells);
+        let needs = cells.needs;
+        if needs.least {
+            let found = line::<S, Extreme<S, false, LANES>, Extreme<S, false, 1>, FMA, SKIP, 1>(slices);
+            found.into_iter().flatten().for_each(|best| improve(&mut cells.least[output], best));
+        }
+        if needs.greatest {
+            let found = line::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices);
+            found.into_iter().flatten().for_each(|best| improve(&mut cells.greatest[output], best));
+        }
+        if needs.first_least {
+            first_of::<S, FMA, SKIP, false>(slices, first, &mut cells.first_least[output]);
+        }
+        if needs.first_greatest {
+            first_of::<S, FMA, SKIP, true>(slices, first, &mut cells.first_greatest[output]);
+        }
+        if needs.product {
+            let found = line::<S, Products<LANES>, Products<1>, FMA, SKIP, 1>(slices);
+            found.into_iter().flatten().for_each(|block| cells.products[output] = cells.products[output].join(block));
+        }
+        sizes::<S, FMA, SKIP>(slices, counted, output, cells);
+    }
+
+    #[inline(always)]
+    fn complex<const FMA: bool, const SKIP: bool>(self) {
+        let Self { slices, magnitudes, output, cells, .. } = self;
+        let counted = both::<S, FMA, SKIP, 2>(slices, output, cells);
+        let needs = cells.needs;
+        let pairs = || slices.iter().flat_map(|slice| slice.as_chunks::<2>().0);
+        if needs.product {
+            for &[re, im] in pairs() {
+                if !(SKIP && re.is_nan()) {
+                    cells.products[output] = cells.products[output].join(Power::of([re.lift(), im.lift()]));
+                }
+            }
+        }
+        magnitudes.clear();
+        magnitudes.extend(pairs().map(|&[re, im]| S::magnitude(re, im)));
+        let slices: &[&[S]] = &[magnitudes];
+        if needs.greatest {
+            let found = line::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices);
+            found.into_iter().flatten().for_each(|best| improve(&mut cells.greatest[output], best));
+        }
+        sizes::<S, FMA, SKIP>(slices, counted, output, cells);
+    }
+}
+
+/// Sums of the elements that are not NaN, and their number.
+type SumsOf<S, const W: usize> = Counted<<S as Scalar>::Sums<true, W>, Counts<S, false, W>>;
+
+/// Takes in what real and complex numbers have in common, each part by itself. With `SKIP` elements are counted on the way, where
+/// anything is: both parts of a complex number are NaN or none.
+#[inline(always)]
+fn both<S: Scalar, const FMA: bool, const SKIP: bool, const PARTS: usize>(
+    slices: &[&[S]],
+    output: usize,
+    cells: &mut Cells<S>,
+) -> Option<Count> {
+    let mut counted = None;
+    if cells.needs.total {
+        let tallies = cells.totals[output * PARTS..].iter_mut();
+        if SKIP {
+            let found = line::<S, SumsOf<S, LANES>, SumsOf<S, 1>, FMA, true, PARTS>(slices);
+            counted = found[0].map(|(_, count)| count);
+            tallies.zip(found).for_each(|(tally, block)| block.into_iter().for_each(|(block, _)| tally.add(block)));
+        } else {
+            let found = line::<S, S::Sums<false, LANES>, S::Sums<false, 1>, FMA, false, PARTS>(slices);
+            tallies.zip(found).for_each(|(tally, block)| block.into_iter().for_each(|block| tally.add(block)));
+        }
+    }
+    if cells.needs.moments {
+        let found = line::<S, Moments<S, LANES>, Moments<S, 1>, FMA, SKIP, PARTS>(slices);
+        if SKIP {
+            counted = found[0].map(|Moment { count, .. }| Count { valid: count as u64, truths: 0 });
+        }
+        let spreads = &mut cells.moments[output * PARTS..];
+        spreads.iter_mut().zip(found).for_each(|(spread, block)| block.into_iter().for_each(|block| spread.add(block)));
+    }
+    if cells.needs.squares {
+        let [found] = line::<S, Squares<LANES>, Squares<1>, FMA, SKIP, 1>(slices);
+        found.into_iter().for_each(|block| cells.squares[output].add(block));
+    }
+    counted
+}
+
+/// Takes in what depends on absolute values alone, and the count, unless that is known.
+#[inline(always)]
+fn sizes<S: Scalar, const FMA: bool, const SKIP: bool>(
+    slices: &[&[S]],
+    counted: Option<Count>,
+    output: usize,
+    cells: &mut Cells<S>,
+) {
+    if cells.needs.absolute {
+        let [found] = line::<S, Absolute<LANES>, Absolute<1>, FMA, SKIP, 1>(slices);
+        found.into_iter().for_each(|block| cells.absolutes[output].add(block));
+    }
+    let count = if cells.needs.truths {
+        let [found] = line::<S, Counts<S, true, LANES>, Counts<S, true, 1>, FMA, SKIP, 1>(slices);
+        found.unwrap_or_default()
+    } else if let (Some(count), true) = (counted, cells.needs.count) {
+        count
+    } else if cells.needs.count {
+        let [found] = line::<S, Counts<S, false, LANES>, Counts<S, false, 1>, FMA, SKIP, 1>(slices);
+        found.unwrap_or_default()
+    } else {
+        Count { valid: slices.iter().map(|slice| slice.len() as u64).sum(), truths: 0 }
+    };
+    cells.counts[output] = cells.counts[output].join(count);
+}
+
+/// Takes a block into the first of the least elements, or of the greatest: one slice, or none where there are no elements. Where
+/// nothing is known yet places are kept beside elements. Else the extreme itself is found at the speed of memory, and looked for only
+/// if it takes the place of what is known, in memory that is in a cache now. Doing so for the first block too made rows of 1440 f32
+/// twice as slow.
+#[inline(always)]
+fn first_of<S: Scalar, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
+    slices: &[&[S]],
+    place: u64,
+    known: &mut Option<Best<S, GREATEST>>,
+) {
+    debug_assert!(slices.len() <= 1, "places count along one slice");
+    let Some(&slice) = slices.first() else { return };
+    let Some(before) = *known else {
+        *known = with_places::<S, FMA, SKIP, GREATEST>(slice, place);
+        return;
+    };
+    let [best] = line::<S, Extreme<S, GREATEST, LANES>, Extreme<S, GREATEST, 1>, FMA, SKIP, 1>(&[slice]);
+    // As if it were the first element: what does not improve there does nowhere.
+    let best = best.map(|best| Best { place, ..best });
+    if let Some(best) = best.filter(|best| before.join(*best).place != before.place) {
+        let index = find(slice, best.value).expect("an extreme is one of the elements");
+        *known = Some(Best { value: slice[index], place: place + index as u64, ..best });
+    }
+}
+
+/// The first of the least elements, or of the greatest, of a slice whose first element lies at a place.
+#[inline(always)]
+fn with_places<S: Scalar, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
+    slice: &[S],
+    place: u64,
+) -> Option<Best<S, GREATEST>> {
+    let (rows, tail) = slice.as_chunks::<LANES>();
+    let mut found: Option<Best<S, GREATEST>> = None;
+    let mut join = |block: Best<S, GREATEST>| found = Some(found.map_or(block, |before| before.join(block)));
+    if let Some(row) = rows.first() {
+        // As in `line`.
+        let mut kept = <First<S, GREATEST, LANES> as Fold<S, SKIP, LANES>>::start(row);
+        std::hint::black_box(&mut kept);
+        let mut lanes = kept;
+        Fold::<S, SKIP, LANES>::feed::<FMA>(&mut lanes, &rows, place, LANES as u64);
+        kept = lanes;
+        std::hint::black_box(&mut kept);
+        let lanes = kept;
+        (0..LANES).for_each(|lane| join(Fold::<S, SKIP, LANES>::lane(&lanes, lane, lane as u64)));
+    }
+    let begin = place + (slice.len() - tail.len()) as u64;
+    tail.iter().zip(begin..).for_each(|(&value, place)| join(Best { value, place, skip: SKIP }));
+    found
+}
+
+/// What all slices come to, joined: rows of lanes first, then the elements that fill no row. For complex numbers each part by
+/// itself.
+#[inline(always)]
+fn line<'a, S, F, G, const FMA: bool, const SKIP: bool, const PARTS: usize>(
+    slices: &[&'a [S]],
+) -> [Option<F::Block>; PARTS]
+where
+    S: Scalar,
+    F: Fold<S, SKIP, LANES>,
+    G: Fold<S, SKIP, 1, Block = F::Block>,
+{
+    let mut found = [None; PARTS];
+    let mut join = |part: usize, block: F::Block| {
+        found[part] = Some(found[part].map_or(block, |before: F::Block| before.join(block)));
+    };
+    let rows_of = |slice: &'a [S]| slice.as_chunks::<LANES>().0;
+    if let Some(row) = slices.iter().find_map(|slice| rows_of(slice).first()) {
+        // Kept in memory, and in registers while it is fed: the compiler finds its vectors in the stores, as it does in `columns`.
+        // Without them min and argmin of f32 took 3 to 5 times as long.
+        let mut kept = F::start(row);
+        std::hint::black_box(&mut kept);
+        for slice in slices {
+            let mut lanes = kept;
+            lanes.feed::<FMA>(&rows_of(slice), 0, 0);
+            kept = lanes;
+        }
+        std::hint::black_box(&mut kept);
+        let lanes = kept;
+        (0..LANES).for_each(|lane| join(lane % PARTS, lanes.lane(lane, 0)));
+    }
+    for slice in slices {
+        let tail = slice.as_chunks::<LANES>().1;
+        for part in 0..PARTS.min(tail.len()) {
+            let mut column = [[S::default()]; LANES];
+            let count = tail.len() / PARTS;
+            (0..count).for_each(|index| column[index] = [tail[index * PARTS + part]]);
+            let mut one = G::start(&column[0]);
+            one.feed::<FMA>(&&column[..count], 0, 0);
+            join(part, one.lane(0, 0));
+        }
+    }
+    found
+}
+
+/// Accumulators of columns, in strips of lanes; the last strip may overlap the one before.
+#[derive(Debug)]
+pub(crate) struct Panel<S: Scalar, const SKIP: bool> {
+    totals: Vec<S::Sums<false, LANES>>,
+    /// In place of totals where NaNs are skipped.
+    counted: Vec<SumsOf<S, LANES>>,
+    moments: Vec<Moments<S, LANES>>,
+    least: Vec<Extreme<S, false, LANES>>,
+    greatest: Vec<Extreme<S, true, LANES>>,
+    first_least: Vec<First<S, false, LANES>>,
+    first_greatest: Vec<First<S, true, LANES>>,
+    products: Vec<Products<LANES>>,
+    absolutes: Vec<Absolute<LANES>>,
+    squares: Vec<Squares<LANES>>,
+    truths: Vec<Counts<S, true, LANES>>,
+    counts: Vec<Counts<S, false, LANES>>,
+    rows: u64,
+}
+
+impl<S: Scalar, const SKIP: bool> Default for Panel<S, SKIP> {
+    fn default() -> Self {
+        Self {
+            totals: Vec::new(),
+            counted: Vec::new(),
+            moments: Vec::new(),
+            least: Vec::new(),
+            greatest: Vec::new(),
+            first_least: Vec::new(),
+            first_greatest: Vec::new(),
+            products: Vec::new(),
+            absolutes: Vec::new(),
+            squares: Vec::new(),
+            truths: Vec::new(),
+            counts: Vec::new(),
+            rows: 0,
+        }
+    }
+}
+
+/// Either kind of panel.
+#[derive(Debug)]
+pub(crate) enum Panels<S: Scalar> {
+    Plain(Panel<S, false>),
+    Skipping(Panel<S, true>),
+}
+
+impl<S: Scalar> Panels<S> {
+    /// Of a new block.
+    pub(crate) fn new(skip: bool) -> Self {
+        if skip && S::FLOAT { Self::Skipping(Panel::default()) } else { Self::Plain(Panel::default()) }
+    }
+}
+
+/// Some rows of a panel; at the `end` of the block its columns go into their cells.
+#[derive(Debug)]
+pub(crate) struct PanelRows<'a, S: Scalar> {
+    /// At least as many columns as lanes; those beyond the cells' results are nobody's.
+    pub(crate) rows: &'a [&'a [S]],
+    /// The place of the first row.
+    pub(crate) first: u64,
+    pub(crate) panel: &'a mut Panels<S>,
+    pub(crate) end: bool,
+    pub(crate) cells: &'a mut Cells<S>,
+}
+
+impl<S: Scalar> Vectorised for PanelRows<'_, S> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { rows, first, panel, end, cells } = self;
+        match panel {
+            Panels::Plain(panel) => panel.take::<FMA>(rows, first, end, cells),
+            Panels::Skipping(panel) => panel.take::<FMA>(rows, first, end, cells),
+        }
+    }
+}
+
+impl<S: Scalar, const SKIP: bool> Panel<S, SKIP> {
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, rows: &[&[S]], first: u64, end: bool, cells: &mut Cells<S>) {
+        let panel = self;
+        let (needs, parts) = (cells.needs, cells.parts);
+        panel.rows += rows.len() as u64;
+        let end = end.then_some(cells.outputs * parts);
+        let counts = &mut cells.counts;
+        let mut count = |column: usize, block: Count| counts[column] = counts[column].join(block);
+        // Elements are counted on the way to their sums or moments; complex numbers are not counted here.
+        let mut uncounted = needs.count && !needs.truths;
+        if needs.total && SKIP {
+            columns::<S, _, FMA, true>(&mut panel.counted, rows, first, end, |column, (block, valid)| {
+                cells.totals[column].add(block);
+                if uncounted {
+                    count(column, valid);
+                }
+            });
+            uncounted = false;
+        } else if needs.total {
+            columns::<S, _, FMA, false>(&mut panel.totals, rows, first, end, |column, block| {
+                cells.totals[column].add(block)
+            });
+        }
+        if needs.moments {
+            columns::<S, _, FMA, SKIP>(&mut panel.moments, rows, first, end, |column, block| {
+                cells.moments[column].add(block);
+                if uncounted && SKIP {
+                    count(column, Count { valid: block.count as u64, truths: 0 });
+                }
+            });
+            uncounted &= !SKIP;
+        }
+        if needs.least {
+            let into = &mut cells.least;
+            columns::<S, _, FMA, SKIP>(&mut panel.least, rows, first, end, |column, best| {
+                improve(&mut into[column], best)
+            });
+        }
+        if needs.greatest {
+            let into = &mut cells.greatest;
+            columns::<S, _, FMA, SKIP>(&mut panel.greatest, rows, first, end, |column, best| {
+                improve(&mut into[column], best)
+            });
+        }
+        if needs.first_least {
+            let into = &mut cells.first_least;
+            columns::<S, _, FMA, SKIP>(&mut panel.first_least, rows, first, end, |column, best| {
+                improve(&mut into[column], best)
+            });
+        }
+        if needs.first_greatest {
+            let into = &mut cells.first_greatest;
+            columns::<S, _, FMA, SKIP>(&mut panel.first_greatest, rows, first, end, |column, best| {
+                improve(&mut into[column], best);
+            });
+        }
+        if needs.product {
+            let into = &mut cells.products;
+            columns::<S, _, FMA, SKIP>(&mut panel.products, rows, first, end, |column, block| {
+                into[column] = into[column].join(block);
+            });
+        }
+        if needs.absolute {
+            let into = &mut cells.absolutes;
+            columns::<S, _, FMA, SKIP>(&mut panel.absolutes, rows, first, end, |column, block| into[column].add(block));
+        }
+        if needs.squares {
+            let into = &mut cells.squares;
+            columns::<S, _, FMA, SKIP>(&mut panel.squares, rows, first, end, |column, block| {
+                into[column / parts].add(block)
+            });
+        }
+        if needs.truths {
+            columns::<S, _, FMA, SKIP>(&mut panel.truths, rows, first, end, &mut count);
+        } else if uncounted {
+            columns::<S, _, FMA, SKIP>(&mut panel.counts, rows, first, end, &mut count);
+        } else if end.is_some() && !needs.count {
+            counts.iter_mut().for_each(|count| count.valid += panel.rows);
+        }
+    }
+}
+
+/// Feeds rows to the strips of one quantity, and at the end hands over what each of so many columns has come to.
+#[inline(always)]
+fn columns<S: Scalar, F: Fold<S, SKIP, LANES>, const FMA: bool, const SKIP: bool>(
+    strips: &mut Vec<F>,
+    rows: &[&[S]],
+    first: u64,
+    end: Option<usize>,
+    mut give: impl FnMut(usize, F::Block),
+) {
+    let width = rows[0].len();
+    let start = |strip: usize| (strip * LANES).min(width - LANES);
+    if strips.is_empty() {
+        let strip = |strip| F::start(Rows::<S, LANES>::row(&Strip { rows, column: start(strip) }, 0));
+        strips.extend((0..width.div_ceil(LANES)).map(strip));
+    }
+    for (index, strip) in strips.iter_mut().enumerate() {
+        // A copy, which stays in registers: of what is behind a reference every state might be seen.
+        let mut lanes = *strip;
+        lanes.feed::<FMA>(&Strip { rows, column: start(index) }, first, 1);
+        *strip = lanes;
+        if let Some(wanted) = end {
+            // Lanes that the strip before has given already are left out.
+            let columns = index * LANES..wanted.min(start(index) + LANES);
+            columns.for_each(|column| give(column, strip.lane(column - start(index), 0)));
+        }
+    }
+}

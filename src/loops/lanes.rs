@@ -1,0 +1,511 @@
+//! The inner loops of reductions: W accumulators side by side that are fed with rows of W elements, for each quantity a
+//! reduction may need. Written once as loops over arrays of fixed length, for [`crate::machine::simd`] to compile.
+//!
+//! A run of elements in memory is rows of W that end in one result; columns of a matrix are W results.
+
+#![expect(clippy::needless_range_loop, reason = "a lane is counted through several arrays at once")]
+
+use crate::element::Scalar;
+use crate::machine::simd::multiply_add;
+use crate::numeric::scaled::Power;
+use crate::numeric::sums::two_sum;
+
+/// Elements of a row.
+pub(crate) const LANES: usize = 16;
+
+/// Streams a long run is read as. The processor fetches each ahead: f64 sums, of 7 operations an element, take 42 ms so, 67 ms as
+/// one stream and 58 ms as one with prefetches (800 MB that take 43 ms to read as one, Zen 3).
+const STREAMS: usize = 4;
+/// Rows of a run from which on it is read so. A shorter one follows the one before it in memory, and is part of a stream that the
+/// processor fetches already.
+const LONG: usize = 256;
+
+/// Rows of W elements, wherever they are.
+pub(crate) trait Rows<S, const W: usize> {
+    fn count(&self) -> usize;
+    fn row(&self, index: usize) -> &[S; W];
+    /// Calls `take`, which must be inlined, for every row, in an order that suits the memory.
+    #[inline(always)]
+    fn each(&self, mut take: impl FnMut(&[S; W])) {
+        (0..self.count()).for_each(
+            #[inline(always)]
+            |r| take(self.row(r)),
+        );
+    }
+}
+
+/// Elements one after another.
+impl<S, const W: usize> Rows<S, W> for &[[S; W]] {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.len()
+    }
+    #[inline(always)]
+    fn row(&self, index: usize) -> &[S; W] {
+        &self[index]
+    }
+    #[inline(always)]
+    fn each(&self, mut take: impl FnMut(&[S; W])) {
+        let each = if self.len() < LONG { 0 } else { self.len() / STREAMS };
+        let streams = &self[..STREAMS * each];
+        for first in 0..each {
+            // A step that is not known keeps the compiler from unrolling: with some rows at once it mixes their parts and runs out of
+            // registers.
+            let mut r = first;
+            while r < streams.len() {
+                take(&streams[r]);
+                r += each;
+            }
+        }
+        for row in &self[STREAMS * each..] {
+            take(row);
+        }
+    }
+}
+
+/// W columns of some rows, from one column on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Strip<'a, S> {
+    pub(crate) rows: &'a [&'a [S]],
+    pub(crate) column: usize,
+}
+
+impl<S, const W: usize> Rows<S, W> for Strip<'_, S> {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.rows.len()
+    }
+    #[inline(always)]
+    fn row(&self, index: usize) -> &[S; W] {
+        self.rows[index][self.column..].first_chunk().expect("strips end where rows do")
+    }
+}
+
+/// W accumulators of one quantity. With `SKIP` NaNs count for nothing.
+pub(crate) trait Fold<S, const SKIP: bool, const W: usize>: Copy {
+    /// What is known of some elements.
+    type Block: Join;
+    /// Before the first row of a block, which is fed too: a quantity may be found relative to it.
+    fn start(first: &[S; W]) -> Self;
+    /// Takes a row in.
+    fn take<const FMA: bool>(&mut self, row: &[S; W]);
+    /// Takes rows in; row r lies at place `first + r * step`.
+    #[inline(always)]
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
+        rows.each(
+            #[inline(always)]
+            |row| self.take::<FMA>(row),
+        );
+    }
+    /// What one lane has come to; `offset` is from a row's place to the lane's.
+    fn lane(&self, lane: usize, offset: u64) -> Self::Block;
+}
+
+/// What is known of two sets of elements, from what is known of each; the first lies before the second.
+pub(crate) trait Join: Copy {
+    fn join(self, after: Self) -> Self;
+}
+
+/// The element, or 0 in place of a NaN that counts for nothing: before it is widened, so that one mask serves all.
+#[inline(always)]
+fn valid<S: Scalar, const SKIP: bool>(x: S) -> S {
+    if SKIP && x.is_nan() { S::default() } else { x }
+}
+
+/// A sum and what rounding took from it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Pair {
+    pub(crate) high: f64,
+    pub(crate) low: f64,
+}
+
+impl Join for Pair {
+    #[inline(always)]
+    fn join(self, after: Self) -> Self {
+        let (high, error) = two_sum(self.high, after.high);
+        Self { high, low: self.low + after.low + error }
+    }
+}
+
+/// Sums of f32 in f64: 29 bits to spare.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wide<const W: usize>([f64; W]);
+
+impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Wide<W> {
+    type Block = Pair;
+    #[inline(always)]
+    fn start(_: &[S; W]) -> Self {
+        Self([0.0; W])
+    }
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+        for w in 0..W {
+            self.0[w] += valid::<S, SKIP>(row[w]).lift();
+        }
+    }
+    #[inline(always)]
+    fn lane(&self, lane: usize, _: u64) -> Pair {
+        Pair { high: self.0[lane], low: 0.0 }
+    }
+}
+
+/// Sums in f64, with the errors of all additions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paired<const W: usize> {
+    high: [f64; W],
+    low: [f64; W],
+}
+
+impl<const W: usize> Paired<W> {
+    #[inline(always)]
+    fn zero() -> Self {
+        Self { high: [0.0; W], low: [0.0; W] }
+    }
+
+    #[inline(always)]
+    fn accumulate(&mut self, terms: [f64; W]) {
+        for w in 0..W {
+            let (high, error) = two_sum(self.high[w], terms[w]);
+            self.high[w] = high;
+            self.low[w] += error;
+        }
+    }
+
+    #[inline(always)]
+    fn pair(&self, lane: usize) -> Pair {
+        Pair { high: self.high[lane], low: self.low[lane] }
+    }
+}
+
+impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Paired<W> {
+    type Block = Pair;
+    #[inline(always)]
+    fn start(_: &[S; W]) -> Self {
+        Self::zero()
+    }
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+        self.accumulate(row.map(|x| valid::<S, SKIP>(x).lift()));
+    }
+    #[inline(always)]
+    fn lane(&self, lane: usize, _: u64) -> Pair {
+        self.pair(lane)
+    }
+}
+
+/// `Σ |x|`, as [`Paired`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Absolute<const W: usize>(Paired<W>);
+
+impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Absolute<W> {
+    type Block = Pair;
+    #[inline(always)]
+    fn start(_: &[S; W]) -> Self {
+        Self(Paired::zero())
+    }
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+        self.0.accumulate(row.map(|x| valid::<S, SKIP>(x).lift().abs()));
+    }
+    #[inline(always)]
+    fn lane(&self, lane: usize, _: u64) -> Pair {
+        self.0.pair(lane)
+    }
+}
+
+/// `Σ x²`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Squares<const W: usize>([f64; W]);
+
+impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Squares<W> {
+    type Block = Pair;
+    #[inline(always)]
+    fn start(_: &[S; W]) -> Self {
+        Self([0.0; W])
+    }
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+        for w in 0..W {
+            let x = valid::<S, SKIP>(row[w]).lift();
+            self.0[w] = multiply_add::<FMA, f64>(x, x, self.0[w]);
+        }
+    }
+    #[inline(always)]
+    fn lane(&self, lane: usize, _: u64) -> Pair {
+        Pair { high: self.0[lane], low: 0.0 }
+    }
+}
+
+/// Sums of integers in two halves, neither of which overflows within a block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Split<const W: usize> {
+    low: [i64; W],
+    high: [i64; W],
+}
+
+impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Split<W> {
+    type Block = i128;
+    #[inline(always)]
+    fn start(_: &[S; W]) -> Self {
+        Self { low: [0; W], high: [0; W] }
+    }
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+        if size_of::<S>() == 4 {
+            for w in 0..W {
+                self.low[w] += row[w].whole();
+            }
+        } else {
+            for w in 0..W {
+                let x = row[w].whole();
+                self.low[w] += x & 0xffff_ffff;
+                self.high[w] += if S::UNSIGNED { (x as u64 >> 32) as i64 } else { x >> 32 };
+            }
+        }
+    }
+    #[inline(always)]
+    fn lane(&self, lane: usize, _: u64) -> i128 {
+        i128::from(self.low[lane]) + (i128::from(self.high[lane]) << 32)
+    }
+}
+
+impl Join for i128 {
+    #[inline(always)]
+    fn join(self, after: Self) -> Self {
+        self + after
+    }
+}
+
+/// Number, first and second moment of elements about a shift near them: `Σ (x - shift)` and `Σ (x - shift)²`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Moment {
+    pub(crate) count: f64,
+    pub(crate) shift: f64,
+    pub(crate) first: f64,
+    pub(crate) second: f64,
+}
+
+impl Join for Moment {
+    #[inline(always)]
+    fn join(self, after: Self) -> Self {
+        if self.count == 0.0 {
+            return after;
+        }
+        if after.count == 0.0 {
+            return self;
+        }
+        // Of what comes after, about the shift of what was before.
+        let by = after.shift - self.shift;
+        let first = after.first + after.count * by;
+        let second = after.second + by * (after.first + first);
+        Self { count: self.count + after.count, first: self.first + first, second: self.second + second, ..self }
+    }
+}
+
+/// [`Moment`]s. With `SKIP` each lane's shift is its first element that is not NaN.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moments<S: Scalar, const W: usize> {
+    rows: u64,
+    /// With `SKIP`: elements that are not NaN.
+    count: [S::Index; W],
+    /// In place of a NaN that counts for nothing: it is nothing away from itself.
+    shift: [S; W],
+    /// With `SKIP`: whether a lane has had nothing but NaNs.
+    unset: bool,
+    first: [f64; W],
+    second: [f64; W],
+}
+
+impl<S: Scalar, const W: usize> Moments<S, W> {
+    /// Finds shifts for lanes that have none.
+    #[inline(always)]
+    fn shift_by(&mut self, rows: &impl Rows<S, W>) {
+        let mut set = self.count.map(|count| count.into() > 0);
+        for r in 0..rows.count() {
+            for (w, &x) in rows.row(r).iter().enumerate() {
+                if !set[w] && !x.is_nan() {
+                    (self.shift[w], set[w]) = (x, true);
+                }
+            }
+            if set == [true; W] {
+                break;
+            }
+        }
+        self.unset = set != [true; W];
+    }
+}
+
+impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Moments<S, W> {
+    type Block = Moment;
+    #[inline(always)]
+    fn start(first: &[S; W]) -> Self {
+        let unset = SKIP && first.iter().any(|x| x.is_nan());
+        let shift = first.map(valid::<S, SKIP>);
+        Self { rows: 0, count: [S::Index::default(); W], shift, unset, first: [0.0; W], second: [0.0; W] }
+    }
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+        for w in 0..W {
+            let mut x = row[w];
+            if SKIP {
+                let valid = !x.is_nan();
+                x = if valid { x } else { self.shift[w] };
+                self.count[w] = if valid { S::next(self.count[w]) } else { self.count[w] };
+            }
+            let from = x.lift() - self.shift[w].lift();
+            self.first[w] += from;
+            self.second[w] = multiply_add::<FMA, f64>(from, from, self.second[w]);
+        }
+    }
+    #[inline(always)]
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
+        if SKIP && self.unset {
+            self.shift_by(rows);
+        }
+        rows.each(
+            #[inline(always)]
+            |row| Fold::<S, SKIP, W>::take::<FMA>(self, row),
+        );
+        self.rows += rows.count() as u64;
+    }
+    #[inline(always)]
+    fn lane(&self, lane: usize, _: u64) -> Moment {
+        let count = if SKIP { self.count[lane].into() } else { self.rows };
+        let (shift, first, second) = (self.shift[lane].lift(), self.first[lane], self.second[lane]);
+        Moment { count: count as f64, shift, first, second }
+    }
+}
+
+/// `Π x`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Products<const W: usize>([Power; W]);
+
+impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Products<W> {
+    type Block = Power;
+    #[inline(always)]
+    fn start(_: &[S; W]) -> Self {
+        Self([Power::default(); W])
+    }
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+        for w in 0..W {
+            if S::FLOAT {
+                let x = if SKIP && row[w].is_nan() { 1.0 } else { row[w].lift() };
+                self.0[w] = self.0[w].join(Power::of([x, 0.0]));
+            } else {
+                self.0[w].whole = self.0[w].whole.wrapping_mul(row[w].whole());
+            }
+        }
+    }
+    #[inline(always)]
+    fn lane(&self, lane: usize, _: u64) -> Power {
+        self.0[lane]
+    }
+}
+
+/// How many elements are not NaN, and how many of those are not 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) valid: u64,
+    pub(crate) truths: u64,
+}
+
+impl Join for Count {
+    #[inline(always)]
+    fn join(self, after: Self) -> Self {
+        Self { valid: self.valid + after.valid, truths: self.truths + after.truths }
+    }
+}
+
+/// [`Count`]s; truths only if asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counts<S: Scalar, const TRUTHS: bool, const W: usize> {
+    /// As wide as the scalar, so that comparisons serve as they are.
+    valid: [S::Index; W],
+    truths: [S::Index; W],
+}
+
+impl<S: Scalar, const TRUTHS: bool, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Counts<S, TRUTHS, W> {
+    type Block = Count;
+    #[inline(always)]
+    fn start(_: &[S; W]) -> Self {
+        Self { valid: [S::Index::default(); W], truths: [S::Index::default(); W] }
+    }
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+        for w in 0..W {
+            let valid = !SKIP || !row[w].is_nan();
+            self.valid[w] = if valid { S::next(self.valid[w]) } else { self.valid[w] };
+            if TRUTHS {
+                let truth = valid & (row[w] != S::default());
+                self.truths[w] = if truth { S::next(self.truths[w]) } else { self.truths[w] };
+            }
+        }
+    }
+    #[inline(always)]
+    fn lane(&self, lane: usize, _: u64) -> Count {
+        Count { valid: self.valid[lane].into(), truths: self.truths[lane].into() }
+    }
+}
+
+/// A quantity of elements that are not NaN, and how many they are, in one pass: the count by itself took as long as the sum.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counted<F, C>(F, C);
+
+impl<S, F, C, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Counted<F, C>
+where
+    F: Fold<S, SKIP, W>,
+    C: Fold<S, SKIP, W, Block = Count>,
+{
+    type Block = (F::Block, Count);
+    #[inline(always)]
+    fn start(first: &[S; W]) -> Self {
+        Self(F::start(first), C::start(first))
+    }
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+        self.0.take::<FMA>(row);
+        self.1.take::<FMA>(row);
+    }
+    #[inline(always)]
+    fn lane(&self, lane: usize, offset: u64) -> Self::Block {
+        (self.0.lane(lane, offset), self.1.lane(lane, offset))
+    }
+}
+
+impl<A: Join, B: Join> Join for (A, B) {
+    #[inline(always)]
+    fn join(self, after: Self) -> Self {
+        (self.0.join(after.0), self.1.join(after.1))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::loops) fn fold<F: Fold<f64, SKIP, 2>, const SKIP: bool>(data: &[[f64; 2]]) -> F::Block {
+        let mut lanes = F::start(&data[0]);
+        lanes.feed::<true>(&data, 0, 2);
+        lanes.lane(0, 0).join(lanes.lane(1, 1))
+    }
+
+    #[test]
+    fn moments_are_joined_about_one_shift() {
+        let found = fold::<Moments<f64, 2>, false>(&[[1.0, 10.0], [2.0, 30.0], [6.0, 50.0]]);
+        assert_eq!(found, Moment { count: 6.0, shift: 1.0, first: 93.0, second: 1.0 + 25.0 + 81.0 + 841.0 + 2401.0 });
+        let skipped = fold::<Moments<f64, 2>, true>(&[[f64::NAN, 10.0], [2.0, f64::NAN], [6.0, 50.0]]);
+        assert_eq!(skipped, Moment { count: 4.0, shift: 2.0, first: 60.0, second: 16.0 + 64.0 + 48.0 * 48.0 });
+    }
+
+    #[test]
+    fn products_do_not_overflow_on_the_way() {
+        let half = f64::from_bits((1023 - 1000) << 52);
+        let found =
+            fold::<Products<2>, false>(&[[1e300, half], [3.0, half], [f64::MAX, f64::from_bits(6)], [half, 1e-300]]);
+        // 1e300 and 1e-300, 3 times 6 times 2^1024 times 2^-3000 times 2^-1074.
+        assert_eq!(found.exponent, 4 - 3050);
+        assert!((found.number[0] - 18.0 / 16.0).abs() < 1e-14, "{found:?}");
+        assert!(fold::<Products<2>, false>(&[[0.0, f64::INFINITY], [1.0, 1.0]]).number[0].is_nan());
+    }
+}

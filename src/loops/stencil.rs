@@ -1,0 +1,408 @@
+//! Stencils as the CPU's vector units take them: tables of weights, the dispatch over axes and row lengths, and sorted points a
+//! block at a time, with their places in the grid and what is to be fetched for the next ones.
+//!
+//! A row of a stencil is a few vectors of 32 bytes, of complex or of real cells. Where the last of them has room to spare, rows begin
+//! at a multiple of two cells (or four), so that fewer vectors straddle cache lines; the weights come out of a table shifted by as
+//! many panels.
+
+use std::ops::Range;
+
+use crate::machine::simd::{self, Vectorised, multiply_add};
+use crate::nufft::bins::{BLOCK, Bins, Unpacked};
+use crate::nufft::table::KernelTable;
+use crate::numeric::float::{Float, Numeric};
+
+/// Bytes of a vector.
+const VECTOR: usize = 32;
+/// The longest row, for the Gaussian's widths past 16.
+const LONGEST: usize = 32;
+
+/// A kernel's table for one kind of cells, padded to whole vectors.
+#[derive(Debug)]
+pub(crate) struct Stencil<T> {
+    /// Cells a stencil covers on each axis.
+    pub(crate) width: usize,
+    /// Cells of a row: whole vectors.
+    pub(crate) row: usize,
+    /// Rows begin at multiples of this many cells: 1, 2 or 4.
+    pub(crate) step: usize,
+    /// A table in rows of whole vectors for each of `step` shifts, one after another; the first, which is not shifted, serves the
+    /// slower axes as well.
+    tables: Vec<T>,
+    /// Numbers of one table.
+    table: usize,
+}
+
+impl<T: Float> Stencil<T> {
+    /// For cells of type `V`.
+    pub(crate) fn new<V: Numeric<Real = T>>(kernel: &KernelTable<T>) -> Self {
+        let lanes = VECTOR / size_of::<T>();
+        let cells = lanes / V::PARTS;
+        let width = kernel.width;
+        let row = if width > 16 { LONGEST } else { width.next_multiple_of(cells) };
+        let step = [4, 2, 1].into_iter().find(|step| *step <= cells && width + step - 1 <= row).unwrap_or(1);
+        let length = row.next_multiple_of(lanes);
+        let table = (kernel.degree + 1) * length;
+        let mut tables = vec![T::zero(); step * table];
+        for (shift, shifted) in tables.chunks_exact_mut(table).enumerate() {
+            for (to, from) in shifted.chunks_exact_mut(length).zip(kernel.coefficients.chunks_exact(kernel.padded)) {
+                to[shift..shift + width].copy_from_slice(&from[..width]);
+            }
+        }
+        Self { width, row, step, tables, table }
+    }
+
+    /// Weights of some points of a block from `first` on, by axis. `Q` vectors of `L` must be a row.
+    ///
+    /// All at once and not each when its point's turn comes: a point's weights wait for one another, and the sums wait for them, so
+    /// that one point after another used a third of what the processor can do. Two powers of the polynomials at a time, for a
+    /// shorter chain, gained nothing.
+    #[inline(always)]
+    pub(crate) fn weigh<const FMA: bool, const D: usize, const L: usize, const Q: usize>(
+        &self,
+        block: &Block<T>,
+        first: usize,
+        weights: &mut [[[[T; L]; Q]; D]],
+    ) {
+        let (rows, _) = self.tables.as_chunks::<L>().0.as_chunks::<Q>();
+        let degree = self.table / (L * Q);
+        let fixed = &rows[..degree];
+        for (k, weights) in (first..).zip(weights) {
+            let arguments = block.arguments::<D>(k);
+            let along = &rows[block.shifts[k] * degree..][..degree];
+            let mut sums = [fixed[0]; D];
+            sums[D - 1] = along[0];
+            for (along, across) in along[1..].iter().zip(&fixed[1..]) {
+                for axis in 0..D {
+                    let coefficients = if axis == D - 1 { along } else { across };
+                    for q in 0..Q {
+                        for lane in 0..L {
+                            let sum = &mut sums[axis][q][lane];
+                            *sum = multiply_add::<FMA, T>(*sum, arguments[axis], coefficients[q][lane]);
+                        }
+                    }
+                }
+            }
+            *weights = sums;
+        }
+    }
+}
+
+/// Points weighed together: their weights stay in the first-level cache.
+pub(crate) const PART: usize = 16;
+
+/// A loop nest over stencils of `D` axes whose rows have `P` cells: `G` vectors of `L` numbers, the parts of complex ones in turn,
+/// whose weights are `Q` vectors.
+pub(crate) trait OverStencils {
+    /// As [`Vectorised::run`].
+    fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self);
+}
+
+struct Nest<V, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(V);
+
+impl<V: OverStencils, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize> Vectorised
+    for Nest<V, D, P, L, G, Q>
+{
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        self.0.run::<FMA, D, P, L, G, Q>();
+    }
+}
+
+/// Runs it for so many axes and a row length, on f64 cells.
+pub(crate) fn run_f64<V: OverStencils>((axes, row): (usize, usize), loops: V) {
+    match axes {
+        1 => rows_f64::<V, 1>(row, loops),
+        2 => rows_f64::<V, 2>(row, loops),
+        _ => rows_f64::<V, 3>(row, loops),
+    }
+}
+
+fn rows_f64<V: OverStencils, const D: usize>(row: usize, loops: V) {
+    match row {
+        4 => simd::run(Nest::<V, D, 4, 4, 1, 1>(loops)),
+        8 => simd::run(Nest::<V, D, 8, 4, 2, 2>(loops)),
+        12 => simd::run(Nest::<V, D, 12, 4, 3, 3>(loops)),
+        16 => simd::run(Nest::<V, D, 16, 4, 4, 4>(loops)),
+        _ => simd::run(Nest::<V, D, LONGEST, 4, 8, 8>(loops)),
+    }
+}
+
+/// Runs it for so many axes and a row length, on complex f64 cells.
+pub(crate) fn run_complex_f64<V: OverStencils>((axes, row): (usize, usize), loops: V) {
+    match axes {
+        1 => rows_complex_f64::<V, 1>(row, loops),
+        2 => rows_complex_f64::<V, 2>(row, loops),
+        _ => rows_complex_f64::<V, 3>(row, loops),
+    }
+}
+
+fn rows_complex_f64<V: OverStencils, const D: usize>(row: usize, loops: V) {
+    match row {
+        2 => simd::run(Nest::<V, D, 2, 4, 1, 1>(loops)),
+        4 => simd::run(Nest::<V, D, 4, 4, 2, 1>(loops)),
+        6 => simd::run(Nest::<V, D, 6, 4, 3, 2>(loops)),
+        8 => simd::run(Nest::<V, D, 8, 4, 4, 2>(loops)),
+        10 => simd::run(Nest::<V, D, 10, 4, 5, 3>(loops)),
+        12 => simd::run(Nest::<V, D, 12, 4, 6, 3>(loops)),
+        14 => simd::run(Nest::<V, D, 14, 4, 7, 4>(loops)),
+        16 => simd::run(Nest::<V, D, 16, 4, 8, 4>(loops)),
+        _ => simd::run(Nest::<V, D, LONGEST, 4, 16, 8>(loops)),
+    }
+}
+
+/// Runs it for so many axes and a row length, on f32 cells.
+pub(crate) fn run_f32<V: OverStencils>((axes, row): (usize, usize), loops: V) {
+    match axes {
+        1 => rows_f32::<V, 1>(row, loops),
+        2 => rows_f32::<V, 2>(row, loops),
+        _ => rows_f32::<V, 3>(row, loops),
+    }
+}
+
+fn rows_f32<V: OverStencils, const D: usize>(row: usize, loops: V) {
+    match row {
+        8 => simd::run(Nest::<V, D, 8, 8, 1, 1>(loops)),
+        16 => simd::run(Nest::<V, D, 16, 8, 2, 2>(loops)),
+        _ => simd::run(Nest::<V, D, LONGEST, 8, 4, 4>(loops)),
+    }
+}
+
+/// Runs it for so many axes and a row length, on complex f32 cells.
+pub(crate) fn run_complex_f32<V: OverStencils>((axes, row): (usize, usize), loops: V) {
+    match axes {
+        1 => rows_complex_f32::<V, 1>(row, loops),
+        2 => rows_complex_f32::<V, 2>(row, loops),
+        _ => rows_complex_f32::<V, 3>(row, loops),
+    }
+}
+
+fn rows_complex_f32<V: OverStencils, const D: usize>(row: usize, loops: V) {
+    match row {
+        4 => simd::run(Nest::<V, D, 4, 8, 1, 1>(loops)),
+        8 => simd::run(Nest::<V, D, 8, 8, 2, 1>(loops)),
+        12 => simd::run(Nest::<V, D, 12, 8, 3, 2>(loops)),
+        16 => simd::run(Nest::<V, D, 16, 8, 4, 2>(loops)),
+        _ => simd::run(Nest::<V, D, LONGEST, 8, 8, 4>(loops)),
+    }
+}
+
+/// A row's weights, each as often as a cell has parts.
+#[inline(always)]
+pub(crate) fn repeated<V: Numeric, const L: usize, const Q: usize, const G: usize>(
+    weights: &[[V::Real; L]; Q],
+) -> [[V::Real; L]; G] {
+    let weights = weights.as_flattened();
+    let mut rows = [[weights[0]; L]; G];
+    for (group, row) in rows.iter_mut().enumerate() {
+        for (lane, value) in row.iter_mut().enumerate() {
+            *value = weights[(group * L + lane) / V::PARTS];
+        }
+    }
+    rows
+}
+
+/// Points whose stencils have been placed in an array of cells.
+pub(crate) struct Block<T> {
+    points: Unpacked<T>,
+    /// Where each stencil's first row begins, in cells.
+    pub(crate) offsets: [usize; BLOCK],
+    /// Cells by which it begins later than its row.
+    pub(crate) shifts: [usize; BLOCK],
+    /// First cells of the tiles whose first points are here, as far as they are crowded enough to be fetched whole.
+    fresh: [usize; FRESH],
+    fresh_count: usize,
+}
+
+/// Tiles that are fetched while a block is worked on, at most.
+const FRESH: usize = 4;
+
+impl<T: Float> Block<T> {
+    fn new() -> Self {
+        Self { points: Unpacked::new(), offsets: [0; BLOCK], shifts: [0; BLOCK], fresh: [0; FRESH], fresh_count: 0 }
+    }
+
+    /// The kernel's arguments of a point.
+    #[inline(always)]
+    pub(crate) fn arguments<const D: usize>(&self, point: usize) -> [T; D] {
+        let mut arguments = [T::zero(); D];
+        for (axis, argument) in arguments.iter_mut().enumerate() {
+            *argument = self.points.arguments[axis][point];
+        }
+        arguments
+    }
+
+    /// The caller's index of each point.
+    #[inline(always)]
+    pub(crate) fn indices(&self) -> &[u32; BLOCK] {
+        &self.points.indices
+    }
+}
+
+/// A block of points, and the one after it.
+pub(crate) struct Step<'a, T> {
+    pub(crate) block: &'a Block<T>,
+    pub(crate) count: usize,
+    pub(crate) ahead: &'a Block<T>,
+    /// Points in it.
+    pub(crate) coming: usize,
+}
+
+/// Goes through sorted points a block at a time, one ahead.
+pub(crate) struct Blocks<'a, T> {
+    /// The block ahead, and the one before it, in turn: a copy would cost as much as unpacking.
+    pair: [Block<T>; 2],
+    first_is_ahead: bool,
+    coming: Option<usize>,
+    bins: &'a Bins<T>,
+    /// Elements from one cell to the next on each axis in use, the slowest first, in the array they are placed in.
+    strides: [usize; 3],
+    /// What is taken from each offset: the array's first cell.
+    origin: usize,
+    /// Rows begin at multiples of this many cells.
+    step: usize,
+    tile: usize,
+    points: Range<usize>,
+    /// Points from which a tile is worth fetching whole.
+    crowd: usize,
+}
+
+impl<'a, T: Float> Blocks<'a, T> {
+    /// Over the points of that range, in an array of `V` whose axes in use have these strides and whose first cell is `origin`.
+    pub(crate) fn new<V: Numeric<Real = T>>(
+        bins: &'a Bins<T>,
+        stencil: &Stencil<T>,
+        points: Range<usize>,
+        strides: [usize; 3],
+        origin: usize,
+    ) -> Self {
+        let tile = bins.starts.partition_point(|&start| start as usize <= points.start).saturating_sub(1);
+        let lines = Fetch::new::<V>(bins, stencil, strides).lines_a_tile();
+        let pair = [Block::new(), Block::new()];
+        let (step, crowd) = (stencil.step, lines / 16 + 1);
+        Self { pair, first_is_ahead: false, coming: None, bins, strides, origin, step, tile, points, crowd }
+    }
+
+    /// The next points, if there are more.
+    #[inline(always)]
+    pub(crate) fn next<const D: usize>(&mut self) -> Option<Step<'_, T>> {
+        let mut count = self.coming;
+        let coming = loop {
+            self.first_is_ahead = !self.first_is_ahead;
+            let coming = self.fill::<D>();
+            // The first time there is none before it.
+            if count.replace(count.unwrap_or(coming)).is_some() {
+                break coming;
+            }
+        };
+        self.coming = Some(coming);
+        let [a, b] = &self.pair;
+        let (ahead, block) = if self.first_is_ahead { (a, b) } else { (b, a) };
+        count.filter(|&count| count > 0).map(|count| Step { block, count, ahead, coming })
+    }
+
+    /// Fills the block ahead, and says with how many.
+    #[inline(always)]
+    fn fill<const D: usize>(&mut self) -> usize {
+        let block = &mut self.pair[usize::from(!self.first_is_ahead)];
+        let mut filled = 0;
+        block.fresh_count = 0;
+        while filled < BLOCK && !self.points.is_empty() {
+            let here = self.bins.points(self.tile);
+            if here.end <= self.points.start {
+                self.tile += 1;
+                continue;
+            }
+            let first = self.points.start;
+            let end = here.end.min(self.points.end).min(first + BLOCK - filled);
+            self.points.start = end;
+            self.bins.unpack_at::<D>(first..end, filled, &mut block.points);
+            let place = self.bins.tiling.place(self.tile);
+            let corner: [usize; D] = std::array::from_fn(|axis| self.bins.tiling.axes[axis].start(place[axis]));
+            let base = corner.iter().zip(&self.strides).map(|(cell, stride)| cell * stride).sum::<usize>();
+            let base = base - self.origin;
+            if first == here.start && here.len() >= self.crowd && block.fresh_count < FRESH {
+                block.fresh[block.fresh_count] = base;
+                block.fresh_count += 1;
+            }
+            // Tiles begin at multiples of every step, so a cell's place in its tile tells its shift.
+            let late = self.step - 1;
+            for i in filled..filled + (end - first) {
+                let shift = block.points.cells[D - 1][i] as usize & late;
+                let mut offset = base;
+                for axis in 0..D {
+                    offset += block.points.cells[axis][i] as usize * self.strides[axis];
+                }
+                offset -= shift;
+                block.offsets[i] = offset;
+                block.shifts[i] = shift;
+            }
+            filled += end - first;
+        }
+        filled
+    }
+}
+
+/// Brings the cells of the tiles that come next into the cache while points of an earlier block are worked on, some lines a
+/// point: their rows are too short and too far apart for the processor to foresee.
+pub(crate) struct Fetch {
+    strides: [usize; 3],
+    /// Planes, rows of a plane and cache lines of a row of one tile, with what stencils reach beyond it.
+    extents: [usize; 3],
+    /// Cells of a cache line.
+    line: usize,
+    tiles: [usize; FRESH],
+    count: usize,
+    /// Tile, plane, row and line that come next.
+    at: [usize; 4],
+    /// Lines fetched with each point.
+    share: usize,
+}
+
+impl Fetch {
+    /// Over an array of `V`.
+    pub(crate) fn new<V: Numeric>(bins: &Bins<V::Real>, stencil: &Stencil<V::Real>, strides: [usize; 3]) -> Self {
+        let axes = &bins.tiling.axes;
+        let line = 64 / size_of::<V>();
+        let mut extents = [1; 3];
+        for (extent, tiles) in extents[3 - axes.len()..].iter_mut().zip(axes) {
+            *extent = tiles.start(1) + stencil.width - 1;
+        }
+        extents[2] = axes[axes.len() - 1].start(1).div_ceil(line) + 1;
+        let mut spaced = [0; 3];
+        spaced[3 - axes.len()..].copy_from_slice(&strides[..axes.len()]);
+        Self { strides: spaced, extents, line, tiles: [0; FRESH], count: 0, at: [0; 4], share: 0 }
+    }
+
+    fn lines_a_tile(&self) -> usize {
+        self.extents.iter().product()
+    }
+
+    /// Starts with the tiles of the block ahead, while `points` of the present one are worked on.
+    #[inline(always)]
+    pub(crate) fn begin<T>(&mut self, ahead: &Block<T>, points: usize) {
+        (self.tiles, self.count, self.at) = (ahead.fresh, ahead.fresh_count, [0; 4]);
+        self.share = (self.count * self.lines_a_tile()).div_ceil(points.max(1));
+    }
+
+    /// Fetches one point's share.
+    #[inline(always)]
+    pub(crate) fn next<T>(&mut self, cells: &[T]) {
+        for _ in 0..self.share {
+            let [tile, plane, row, line] = self.at;
+            if tile == self.count {
+                return;
+            }
+            let cell = self.tiles[tile] + plane * self.strides[0] + row * self.strides[1] + line * self.line;
+            simd::prefetch(cells, cell);
+            self.at[3] += 1;
+            for digit in (1..4).rev() {
+                if self.at[digit] == self.extents[digit - 1] {
+                    self.at[digit] = 0;
+                    self.at[digit - 1] += 1;
+                }
+            }
+        }
+    }
+}

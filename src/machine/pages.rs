@@ -1,0 +1,115 @@
+//! Large zeroed arrays, on huge pages where the system has them.
+//!
+//! A stencil in three dimensions touches some fifty rows, each on a page of its own: with pages of 4 KiB most of the time goes
+//! into translating addresses, and touching fresh ones costs more than a transform. Taking arrays from the allocator instead, which
+//! gives again what earlier plans freed, gained nothing.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::error::{Error, Result};
+
+/// Bytes from which an array gets pages of its own: a few huge pages.
+const LARGE: usize = 8 << 20;
+
+/// An array of fixed length, zero at first.
+pub(crate) struct Pages<T> {
+    memory: Memory,
+    len: usize,
+    kind: PhantomData<T>,
+}
+
+enum Memory {
+    Heap(Vec<Line>),
+    Mapped(memmap2::MmapMut),
+}
+
+/// A cache line, for alignment.
+#[derive(Clone, Copy, Zeroable, Pod)]
+#[repr(C, align(64))]
+struct Line([u64; 8]);
+
+impl<T> fmt::Debug for Pages<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// Bytes of memory the system says are available, where it says so.
+pub(crate) fn available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+impl<T> Default for Pages<T> {
+    fn default() -> Self {
+        Self { memory: Memory::Heap(Vec::new()), len: 0, kind: PhantomData }
+    }
+}
+
+impl<T: Pod> Pages<T> {
+    /// Allocates; `what` and `advice` (what to change) go into the error.
+    pub(crate) fn zeroed(len: usize, what: &'static str, advice: &str) -> Result<Self> {
+        let bytes = len.saturating_mul(size_of::<T>());
+        let refused = |error: &dyn fmt::Display| Error::TooLarge {
+            what,
+            needed: format!("{bytes} bytes"),
+            limit: format!("the system refused them ({error}); {advice}"),
+        };
+        let memory = if bytes < LARGE {
+            Memory::Heap(vec![Line([0; 8]); bytes.div_ceil(64)])
+        } else {
+            let map = memmap2::MmapMut::map_anon(bytes).map_err(|error| refused(&error))?;
+            // Only advice: without huge pages the array is as right, and slower.
+            #[cfg(target_os = "linux")]
+            let _ = map.advise(memmap2::Advice::HugePage);
+            Memory::Mapped(map)
+        };
+        Ok(Self { memory, len, kind: PhantomData })
+    }
+}
+
+impl<T: Pod> Deref for Pages<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        let bytes: &[u8] = match &self.memory {
+            Memory::Heap(heap) => bytemuck::cast_slice(heap),
+            Memory::Mapped(map) => map,
+        };
+        bytemuck::cast_slice(&bytes[..self.len * size_of::<T>()])
+    }
+}
+
+impl<T: Pod> DerefMut for Pages<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        let bytes: &mut [u8] = match &mut self.memory {
+            Memory::Heap(heap) => bytemuck::cast_slice_mut(heap),
+            Memory::Mapped(map) => map,
+        };
+        bytemuck::cast_slice_mut(&mut bytes[..self.len * size_of::<T>()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_of_any_size_are_zero_and_hold_what_is_written() {
+        for len in [0, 1, 1000, (LARGE / 8) - 1, LARGE / 8, LARGE / 4 + 3] {
+            let mut pages = Pages::<f64>::zeroed(len, "a test", "use less").unwrap();
+            assert!(pages.len() == len && pages.iter().all(|&x| x == 0.0));
+            if let Some(last) = pages.last_mut() {
+                *last = 2.5;
+                assert_eq!(pages[len - 1], 2.5);
+            }
+        }
+        let error = Pages::<f64>::zeroed(1 << 58, "a test", "use less").unwrap_err();
+        assert!(matches!(&error, Error::TooLarge { .. }) && error.to_string().contains("use less"), "{error}");
+    }
+}

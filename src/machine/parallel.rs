@@ -1,0 +1,122 @@
+//! When work is shared out among threads and when it is not, and how tasks write to places of their own in one array.
+
+use std::marker::PhantomData;
+
+use rayon::prelude::*;
+
+use crate::machine::simd;
+
+/// Items below which a task is not worth a thread: waking one costs about 10 µs, a point or a cell some nanoseconds.
+const WORTH_A_THREAD: usize = 8192;
+
+/// How many workers share `items` pieces of work: as many as the current pool has, and one if there is little to do.
+pub(crate) fn workers(items: usize) -> usize {
+    (items / WORTH_A_THREAD).clamp(1, rayon::current_num_threads())
+}
+
+/// Whether that much work is shared at all.
+pub(crate) fn worth_sharing(items: usize) -> bool {
+    items >= 2 * WORTH_A_THREAD
+}
+
+/// Calls `work(index, chunk)` for each chunk, in parallel if the slice is large; `weight` is the work an element costs in
+/// units of a simple pass.
+pub(crate) fn chunks<T: Send>(
+    slice: &mut [T],
+    chunk: usize,
+    weight: usize,
+    work: impl Fn(usize, &mut [T]) + Send + Sync,
+) {
+    if workers(slice.len().saturating_mul(weight)) == 1 {
+        slice.chunks_mut(chunk).enumerate().for_each(|(index, part)| work(index, part));
+    } else {
+        slice.par_chunks_mut(chunk).enumerate().for_each(|(index, part)| work(index, part));
+    }
+}
+
+/// Calls `work(index, chunk)` for each chunk, in parallel if there is more than one.
+pub(crate) fn each_chunk<T: Send>(slice: &mut [T], chunk: usize, work: impl Fn(usize, &mut [T]) + Send + Sync) {
+    if slice.len() <= chunk {
+        work(0, slice);
+    } else {
+        slice.par_chunks_mut(chunk).enumerate().for_each(|(index, part)| work(index, part));
+    }
+}
+
+/// Calls `work(index, a_chunk, b_chunk)` for the chunks of two slices side by side.
+pub(crate) fn zip_chunks<A: Send, B: Send>(
+    a: &mut [A],
+    a_chunk: usize,
+    b: &mut [B],
+    b_chunk: usize,
+    work: impl Fn(usize, &mut [A], &mut [B]) + Send + Sync,
+) {
+    if a.len() <= a_chunk {
+        work(0, a, b);
+    } else {
+        a.par_chunks_mut(a_chunk)
+            .zip(b.par_chunks_mut(b_chunk))
+            .enumerate()
+            .for_each(|(index, (a, b))| work(index, a, b));
+    }
+}
+
+/// Calls `work(i)` for every i below `count`, in parallel if `items` pieces of work in all are worth it.
+pub(crate) fn each(count: usize, items: usize, work: impl Fn(usize) + Send + Sync) {
+    if workers(items) == 1 {
+        (0..count).for_each(work);
+    } else {
+        (0..count).into_par_iter().for_each(work);
+    }
+}
+
+/// An array to which several tasks write, each at places of its own: the transposing step of a transform and the return to
+/// the caller's order write everywhere, so the array cannot be cut into slices first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Disjoint<'a, T> {
+    start: *mut T,
+    len: usize,
+    life: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: it hands out writes only through unsafe functions whose callers promise places of their own.
+unsafe impl<T: Send> Send for Disjoint<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Disjoint<'_, T> {}
+
+impl<'a, T: Copy> Disjoint<'a, T> {
+    /// Takes the array for as long as it is shared.
+    pub(crate) fn new(slice: &'a mut [T]) -> Self {
+        Self { start: slice.as_mut_ptr(), len: slice.len(), life: PhantomData }
+    }
+
+    /// Writes one element.
+    ///
+    /// # Safety
+    /// No other task reads or writes this place while the array is shared.
+    #[inline(always)]
+    pub(crate) unsafe fn write(&self, index: usize, value: T) {
+        assert!(index < self.len);
+        // SAFETY: the index is inside; the caller promises that the place is its own.
+        unsafe { self.start.add(index).write(value) };
+    }
+
+    /// Asks for the cache line of an element that will be written soon.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, index: usize) {
+        assert!(index < self.len);
+        // SAFETY: the array is there as long as this is; nothing is read.
+        simd::prefetch(unsafe { std::slice::from_raw_parts(self.start, self.len) }, index);
+    }
+
+    /// Some elements in a row, to read and write.
+    ///
+    /// # Safety
+    /// No other task reads or writes these places while the array is shared.
+    #[inline(always)]
+    pub(crate) unsafe fn part(&self, first: usize, len: usize) -> &'a mut [T] {
+        assert!(first <= self.len && len <= self.len - first);
+        // SAFETY: the range is inside; the caller promises that the places are its own.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(first), len) }
+    }
+}

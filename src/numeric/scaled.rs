@@ -1,0 +1,63 @@
+//! Products that leave the range of f64 only when they are finished.
+
+use crate::loops::lanes::Join;
+
+/// A product as a number and a power of two, or a wrapped product of integers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Power {
+    /// Real and imaginary part.
+    pub(crate) number: [f64; 2],
+    pub(crate) exponent: i64,
+    pub(crate) whole: i64,
+}
+
+impl Default for Power {
+    fn default() -> Self {
+        Self { number: [1.0, 0.0], exponent: 0, whole: 1 }
+    }
+}
+
+impl Power {
+    /// A number, its greater part brought to between 1 and 2; 0, infinities and NaN stay as they are.
+    #[inline(always)]
+    pub(crate) fn of([re, im]: [f64; 2]) -> Self {
+        let size = re.abs().max(im.abs());
+        let whole = 1;
+        if !(size > 0.0 && size < f64::INFINITY) {
+            return Self { number: [re, im], exponent: 0, whole };
+        }
+        // Numbers below 2^-1022 say their exponent only after a step up.
+        let (up, by) = if size < f64::MIN_POSITIVE { (f64::from_bits((1023 + 64) << 52), 64) } else { (1.0, 0) };
+        let exponent = ((size * up).to_bits() >> 52) as i64 - 1023;
+        // In two factors, as 2^1074 is no f64.
+        let down = f64::from_bits(((1023 - exponent) as u64).max(1) << 52);
+        let down = if exponent == 1023 { down * 0.5 } else { down };
+        Self { number: [re * up * down, im * up * down], exponent: exponent - by, whole }
+    }
+}
+
+impl Join for Power {
+    #[inline(always)]
+    fn join(self, after: Self) -> Self {
+        let ([a, b], [c, d]) = (self.number, after.number);
+        // Without imaginary parts infinities stay what they are.
+        let number = if b == 0.0 && d == 0.0 { [a * c, 0.0] } else { [a * c - b * d, a * d + b * c] };
+        let product = Self::of(number);
+        Self {
+            exponent: self.exponent + after.exponent + product.exponent,
+            whole: self.whole.wrapping_mul(after.whole),
+            ..product
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Power;
+
+    #[test]
+    fn the_whole_range_is_brought_to_between_1_and_2() {
+        assert_eq!(Power::of([0.0, -f64::from_bits(1)]), Power { number: [0.0, -1.0], exponent: -1074, whole: 1 });
+        assert_eq!(Power::of([f64::MAX, 0.0]).exponent, 1023);
+    }
+}

@@ -1,0 +1,321 @@
+//! What is to be computed over which axes, checked once and executed on any number of arrays.
+
+use std::marker::PhantomData;
+
+use ndarray::{ArrayD, ArrayView, ArrayViewD, Dimension, IxDyn};
+
+use crate::backend::Backend;
+use crate::device::{Device, Engine};
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::plan::state::ReduceState;
+use crate::reduce::answer::{Answer, Column, empty};
+use crate::reduce::cells::Cells;
+use crate::reduce::op::{Needs, Op};
+use crate::reduce::request::{Reduced, Reduction};
+use crate::shape;
+
+/// Reduces arrays of one shape: several operations, one pass over the data.
+///
+/// ```
+/// use ndarray::Array3;
+/// use wavemill::reduce::{Answer, Op, ReducePlan};
+///
+/// let x = Array3::from_shape_fn((4, 2, 3), |(t, i, j)| (100 * t + 10 * i + j) as f32);
+/// let plan = ReducePlan::builder(x.shape())
+///     .axes(&[0])
+///     .ops([Op::Mean, Op::Std { ddof: 1.0 }, Op::ArgMax])
+///     .build(&wavemill::Device::from(wavemill::Cpu::new()))?;
+/// println!("{}", plan.describe());
+/// let [Answer::Mean(mean), Answer::Float(std), Answer::Index(last)] = &plan.execute(x.view())?[..] else { panic!() };
+/// assert_eq!(mean[[1, 2]], 162.0);
+/// assert_eq!(std[[0, 0]], (50_000.0f64 / 3.0).sqrt() as f32);
+/// assert_eq!(last[[1, 1]], 3);
+/// # Ok::<(), wavemill::Error>(())
+/// ```
+///
+/// # Shapes
+/// The results' shape is the data's without the reduced axes, or with one element there ([`ReduceBuilder::keepdims`]). Any
+/// strides; neighbours in memory that are neighbours on an axis make it fast.
+///
+/// # Performance
+/// One read of the data, shared by all operations. Weighted operations, elements without neighbours in memory, integers of other
+/// sizes than i32, i64 and u64, and complex numbers with NaNs skipped are fetched one by one, several times as slowly.
+///
+/// # Devices
+/// The CPU has every operation of every element type. So has a GPU, but for i64 and u64, which it refuses, and for f64 and complex
+/// numbers of f64 where its shaders have no f64. Integers of 8 and 16 bits travel as i32, and weights in memory of the data's shape.
+/// Both give the same to the rounding, except that on a GPU
+/// - sums of f32 are infinite where those of a block, 16,384 elements or 1,024 of a column, leave the range of f32, as NumPy's are, and numbers below 2⁻¹²⁶ may count
+///   as 0, as the device has it;
+/// - a part of a complex number of f32 counts as 0 in products and absolute values beside one 2¹²⁶ times as large;
+/// - weights of f32 keep 48 bits, and count as 0 beside one 2¹²⁶ times as large; integers are weighed in f64 or, where shaders have
+///   none, with an error of 1e-12 `Σ |w x|` at most.
+#[derive(Debug, Clone)]
+pub struct ReducePlan<E: Element> {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) over: Vec<bool>,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) keepdims: bool,
+    pub(crate) skip: bool,
+    weights: Option<ArrayD<f64>>,
+    device: Device,
+    element: PhantomData<E>,
+}
+
+/// Chooses what a [`ReducePlan`] computes.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ReduceBuilder<E: Element> {
+    shape: Vec<usize>,
+    axes: Option<Vec<usize>>,
+    ops: Vec<Op>,
+    keepdims: bool,
+    skip: bool,
+    weights: Option<ArrayD<f64>>,
+    element: PhantomData<E>,
+}
+
+impl<E: Element> ReducePlan<E> {
+    /// Starts from the shape of the data: all axes, no operation yet.
+    pub fn builder(shape: impl AsRef<[usize]>) -> ReduceBuilder<E> {
+        ReduceBuilder {
+            shape: shape.as_ref().to_vec(),
+            axes: None,
+            ops: Vec::new(),
+            keepdims: false,
+            skip: false,
+            weights: None,
+            element: PhantomData,
+        }
+    }
+
+    /// Reduces an array; the results come in the order of the operations.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the array is not of the plan's shape, [`Error::Parameter`] if a result of [`Op::ArgMin`] or
+    /// [`Op::ArgMax`] has nothing but NaNs to choose from and they are skipped, [`Error::Device`] if the device cannot.
+    ///
+    /// # Panics
+    /// No.
+    pub fn execute<D: Dimension>(&self, data: ArrayView<'_, E, D>) -> Result<Vec<Answer<E>>> {
+        if data.shape() != self.shape {
+            let (expected, got) = (shape::written(&self.shape), shape::written(data.shape()));
+            return Err(Error::shape("data", expected, got));
+        }
+        if let (None, Some(op)) = (&self.weights, self.ops.iter().find(|op| op.weighs())) {
+            return Err(Error::parameter("weights", format!("given to the builder for {op}"), "none"));
+        }
+        let weights = self.weights.as_ref().map(|weights| {
+            weights.broadcast(IxDyn(&self.shape)).expect("the builder has checked that weights fit the shape")
+        });
+        let reduced = self.reduce(data.into_dyn(), weights, |cells| self.columns(&cells))?;
+        let mut columns: Vec<_> = self.columns(&Cells::identity(self.needs(), 0, E::PARTS))?;
+        let tiles = reduced.tiles.into_iter().collect::<Result<Vec<_>>>()?;
+        for tile in tiles {
+            let joined = columns.into_iter().zip(tile).map(|(all, next)| Column::join(std::iter::once(next), all));
+            columns = joined.collect();
+        }
+        Ok(self.shaped(columns, &reduced.order))
+    }
+
+    /// Reduces the powers |z|² of complex numbers that are on the plan's GPU, in C order: the spectrum of a transform, say, of which
+    /// nothing leaves the device but the results.
+    ///
+    /// ```
+    /// use ndarray::{Array1, Axis};
+    /// use num_complex::Complex;
+    /// use wavemill::reduce::{Answer, Op, ReducePlan};
+    /// use wavemill::{Backend, Device, Gpu, NufftPlan, Sign, Timings};
+    ///
+    /// // Any adapter, a software one too; a machine may have none.
+    /// let Some(gpu) = Gpu::enumerate().into_iter().find_map(Result::ok) else { return Ok(()) };
+    /// let device = Device::from(gpu.clone());
+    ///
+    /// let times = Array1::from_iter((0..500).map(|j| (f64::from(j) * 0.618_034).fract() * std::f64::consts::TAU));
+    /// let samples = times.mapv(|t| Complex::from_polar(1.0f32, (42.0 * t) as f32)).insert_axis(Axis(0));
+    /// let mut plan = NufftPlan::<f32>::builder([256]).tolerance(1e-5).build(&device)?;
+    /// plan.set_points([times.view()])?;
+    ///
+    /// // The modes are on the device and stay there: `modes` gives its memory, and nothing is stored to the host.
+    /// let (input, mut host) = (gpu.load(samples.view())?, vec![Complex::default(); 256]);
+    /// let mut modes = gpu.open(&mut host)?;
+    /// let stages = plan.on_gpu().expect("the plan is of a GPU");
+    /// stages.type1(&input, &mut modes, 1, Sign::Minus, &mut Timings::default())?;
+    ///
+    /// let peak = ReducePlan::<f32>::builder([256]).ops([Op::ArgMax, Op::Max]).build(&device)?;
+    /// let [Answer::Index(at), Answer::Element(power)] = &peak.execute_powers(&modes)?[..] else { panic!() };
+    /// assert_eq!(at[[]], 42 + 128);
+    /// assert!((power[[]].sqrt() / 500.0 - 1.0).abs() < 1e-4);
+    /// # Ok::<(), wavemill::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the plan is not of a GPU, the GPU has no f64 or weights are asked for, [`Error::Shape`] if there are fewer numbers than
+    /// the plan's shape has, [`Error::Parameter`] if reduced axes are not next to each other.
+    #[cfg(feature = "gpu")]
+    pub fn execute_powers(&self, numbers: &crate::gpu::Output<'_, num_complex::Complex<E>>) -> Result<Vec<Answer<E>>>
+    where
+        E: crate::real::Real,
+    {
+        let Engine::Gpu(gpu) = self.device.engine() else {
+            let reason = "has its numbers in host memory: reduce mapv(|z| z.norm_sqr()) with execute".into();
+            return Err(Error::Device { device: self.device.name(), reason });
+        };
+        let cells = gpu.reduce_powers::<E>(numbers, &self.shape, &self.over, self.needs(), self.skip)?;
+        let kept: Vec<_> = (0..self.over.len()).filter(|&axis| !self.over[axis]).collect();
+        Ok(self.shaped(self.columns(&cells)?, &kept))
+    }
+
+    /// A state that takes in an array of this shape chunk by chunk. Weights are given with the chunks.
+    #[must_use]
+    pub fn state(&self) -> ReduceState<E> {
+        ReduceState::new(self.clone())
+    }
+
+    /// What it computes, on what.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let ops: Vec<_> = self.ops.iter().map(Op::to_string).collect();
+        let axes: Vec<_> = (0..self.over.len()).filter(|&axis| self.over[axis]).map(|axis| axis.to_string()).collect();
+        format!(
+            "{} over axes {} of {} of {}{}, to {}, on {}",
+            ops.join(", "),
+            axes.join(", "),
+            shape::written(&self.shape),
+            E::NAME,
+            if self.skip { ", NaN skipped" } else { "" },
+            shape::written(&self.results()),
+            self.device.name(),
+        )
+    }
+
+    /// The shape of the results.
+    #[must_use]
+    pub fn results(&self) -> Vec<usize> {
+        let axes = self.shape.iter().zip(&self.over);
+        axes.filter_map(|(&len, &over)| if !over { Some(len) } else { self.keepdims.then_some(1) }).collect()
+    }
+
+    pub(crate) fn needs(&self) -> Needs {
+        Needs::of(&self.ops, self.skip)
+    }
+
+    /// Results, all axes together.
+    pub(crate) fn outputs(&self) -> usize {
+        self.shape.iter().zip(&self.over).filter(|&(_, &over)| !over).map(|(&len, _)| len).product()
+    }
+
+    /// Runs it on the device.
+    pub(crate) fn reduce<R: Send>(
+        &self,
+        view: ArrayViewD<'_, E>,
+        weights: Option<ArrayViewD<'_, f64>>,
+        finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
+    ) -> Result<Reduced<R>> {
+        let asked = Reduction { view, over: &self.over, needs: self.needs(), skip: self.skip, weights };
+        match self.device.engine() {
+            Engine::Cpu(cpu) => cpu.reduce(&asked, finish),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => gpu.reduce(&asked, finish),
+        }
+    }
+
+    /// The results of every operation.
+    pub(crate) fn columns(&self, cells: &Cells<E::Scalar>) -> Result<Vec<Column<E>>> {
+        self.ops.iter().map(|&op| Column::of(op, cells, self.skip)).collect()
+    }
+
+    /// Results in C order over the kept axes in `order`, as arrays.
+    pub(crate) fn shaped(&self, columns: Vec<Column<E>>, order: &[usize]) -> Vec<Answer<E>> {
+        let extents: Vec<_> = order.iter().map(|&axis| self.shape[axis]).collect();
+        let shape = self.results();
+        columns.into_iter().map(|column| column.shaped(&extents, order, &shape)).collect()
+    }
+}
+
+impl<E: Element> ReduceBuilder<E> {
+    /// The axes to reduce [default: all of them]; none at all leaves each element by itself.
+    pub fn axes(mut self, axes: &[usize]) -> Self {
+        self.axes = Some(axes.to_vec());
+        self
+    }
+
+    /// The operations, whose results come in this order.
+    pub fn ops(mut self, ops: impl IntoIterator<Item = Op>) -> Self {
+        self.ops = ops.into_iter().collect();
+        self
+    }
+
+    /// Whether reduced axes stay, with one element [default: no].
+    pub fn keepdims(mut self, keepdims: bool) -> Self {
+        self.keepdims = keepdims;
+        self
+    }
+
+    /// Whether NaNs count for nothing, as in NumPy's `nansum` and its like [default: no, they make results NaN]. A complex number
+    /// is NaN if either part is.
+    pub fn skip_nan(mut self, skip: bool) -> Self {
+        self.skip = skip;
+        self
+    }
+
+    /// The weights of [`Op::WeightedSum`] and [`Op::Average`], of a shape that broadcasts to the data's: aligned at the last axis,
+    /// with one element where they do not vary. Along one axis, `weights.into_shape_with_order((n, 1, 1))`.
+    pub fn weights<D: Dimension>(mut self, weights: ArrayView<'_, f64, D>) -> Self {
+        self.weights = Some(weights.into_dyn().to_owned());
+        self
+    }
+
+    /// Checks it all.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for an axis that is not there or given twice, no operations, an operation that the elements have not;
+    /// [`Error::Shape`] for weights that do not fit, or no elements where an operation needs one; [`Error::TooLarge`].
+    pub fn build(self, device: &Device) -> Result<ReducePlan<E>> {
+        let Self { shape, axes, ops, keepdims, skip, weights, .. } = self;
+        shape::product("data", &shape)?;
+        let mut over = vec![axes.is_none(); shape.len()];
+        for axis in axes.into_iter().flatten() {
+            match over.get_mut(axis) {
+                Some(reduced) if !*reduced => *reduced = true,
+                Some(_) => return Err(Error::parameter("axes", "each axis given once", format!("axis {axis} twice"))),
+                None => return Err(Error::parameter("axis", format!("axis < {}", shape.len()), axis)),
+            }
+        }
+        if ops.is_empty() {
+            return Err(Error::parameter("operations", "at least one, given by ops()", "none"));
+        }
+        if let Some(op) = ops.iter().find(|op| E::PARTS == 2 && op.orders()) {
+            let wanted = "real elements: complex numbers have no order; reduce their absolute values";
+            return Err(Error::parameter("operation", wanted, format!("{op} of {}", E::NAME)));
+        }
+        for op in &ops {
+            if let Op::Var { ddof } | Op::Std { ddof } = op
+                && !ddof.is_finite()
+            {
+                return Err(Error::parameter("ddof", "a finite number", ddof));
+            }
+        }
+        let none = shape.iter().zip(&over).any(|(&len, &over)| over && len == 0);
+        let some = shape.iter().zip(&over).all(|(&len, &over)| over || len != 0);
+        if let Some(&op) = ops.iter().find(|op| none && some && op.orders()) {
+            return Err(empty(op));
+        }
+        match (&weights, ops.iter().find(|op| op.weighs())) {
+            (Some(weights), _) if weights.broadcast(IxDyn(&shape)).is_none() => {
+                let expected = format!("a shape that broadcasts to {}", shape::written(&shape));
+                return Err(Error::shape("weights", expected, shape::written(weights.shape())));
+            }
+            (Some(_), None) => {
+                return Err(Error::parameter(
+                    "weights",
+                    "used by wsum or average; ask for one of them",
+                    "weights only",
+                ));
+            }
+            _ => {}
+        }
+        Ok(ReducePlan { shape, over, ops, keepdims, skip, weights, device: device.clone(), element: PhantomData })
+    }
+}

@@ -1,0 +1,194 @@
+//! Reductions of what comes in chunks: what is known so far, to be updated, merged, sent elsewhere, finished.
+
+use ndarray::{ArrayView, ArrayViewD, Dimension};
+
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::plan::reduce::ReducePlan;
+use crate::reduce::answer::Answer;
+use crate::reduce::cells::{Bytes, Cells};
+use crate::shape;
+
+/// What is known of the results while chunks are still coming.
+///
+/// ```
+/// use ndarray::{Array2, s};
+/// use wavemill::reduce::{Answer, Op, ReducePlan};
+///
+/// let x = Array2::from_shape_fn((100, 6), |(t, i)| ((7 * t + i) % 50) as f64);
+/// let plan = ReducePlan::builder(x.shape()).axes(&[0]).ops([Op::Mean, Op::ArgMin]).build(&wavemill::Device::auto())?;
+/// // Two workers, in any order.
+/// let (mut early, mut late) = (plan.state(), plan.state());
+/// late.update(x.slice(s![60.., ..]), &[60, 0])?;
+/// early.update(x.slice(s![..60, ..]), &[0, 0])?;
+/// late.merge(&early)?;
+/// assert_eq!(late.finish()?, plan.execute(x.view())?);
+/// # Ok::<(), wavemill::Error>(())
+/// ```
+///
+/// # Laws
+/// [`ReducePlan::state`] is the identity: merging it changes nothing. [`ReduceState::merge`] is associative and commutative, bit for
+/// bit, and so is taking in chunks: results depend on how the array was cut into chunks, in the last bit, and not on who took
+/// in which chunk or when. The exception is [`crate::reduce::Op::Prod`] of floating-point numbers, whose products round:
+/// there any order and grouping agree to 1e-15 a chunk. `tests/reduce_state.rs` holds these laws.
+///
+/// # Size
+/// Some ten to some hundred bytes a result and quantity, whatever the number of elements.
+#[derive(Debug, Clone)]
+pub struct ReduceState<E: Element> {
+    plan: ReducePlan<E>,
+    cells: Cells<E::Scalar>,
+}
+
+/// What serialised states begin with: the format's name and version.
+const MAGIC: [u8; 8] = *b"wmreduc1";
+
+impl<E: Element> ReduceState<E> {
+    pub(crate) fn new(plan: ReducePlan<E>) -> Self {
+        let cells = Cells::identity(plan.needs(), plan.outputs(), E::PARTS);
+        Self { plan, cells }
+    }
+
+    /// Takes in the chunk of the array that begins at these indices. Chunks must not overlap.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the chunk reaches out of the plan's shape, [`Error::Parameter`] if an operation needs weights.
+    pub fn update<D: Dimension>(&mut self, chunk: ArrayView<'_, E, D>, at: &[usize]) -> Result<()> {
+        if let Some(op) = self.plan.ops.iter().find(|op| op.weighs()) {
+            return Err(Error::parameter("weights", format!("given with update_weighted for {op}"), "none"));
+        }
+        self.take(chunk.into_dyn(), None, at)
+    }
+
+    /// Takes in a chunk and its weights, of a shape that broadcasts to the chunk's.
+    ///
+    /// # Errors
+    /// As [`ReduceState::update`], and [`Error::Shape`] if the weights do not fit the chunk.
+    pub fn update_weighted<D: Dimension, W: Dimension>(
+        &mut self,
+        chunk: ArrayView<'_, E, D>,
+        weights: ArrayView<'_, f64, W>,
+        at: &[usize],
+    ) -> Result<()> {
+        let chunk = chunk.into_dyn();
+        let Some(wide) = weights.broadcast(chunk.raw_dim()) else {
+            let expected = format!("a shape that broadcasts to {}", shape::written(chunk.shape()));
+            return Err(Error::shape("weights", expected, shape::written(weights.shape())));
+        };
+        self.take(chunk, Some(wide), at)
+    }
+
+    fn take(&mut self, chunk: ArrayViewD<'_, E>, weights: Option<ArrayViewD<'_, f64>>, at: &[usize]) -> Result<()> {
+        let whole = &self.plan.shape;
+        let fits = chunk.ndim() == whole.len()
+            && at.len() == whole.len()
+            && chunk.shape().iter().zip(at).zip(whole).all(|((&len, &at), &all)| at <= all && len <= all - at);
+        if !fits {
+            let expected = format!("inside {}", shape::written(whole));
+            return Err(Error::shape("chunk", expected, format!("{} at {at:?}", shape::written(chunk.shape()))));
+        }
+        let over = self.plan.over.clone();
+        let extents = chunk.shape().to_vec();
+        let reduced = self.plan.reduce(chunk, weights, |cells| cells)?;
+        // The chunk's results are some of the whole's, and its places some of the whole's places.
+        let axes = |wanted: bool| (0..over.len()).filter(|&axis| over[axis] == wanted).collect::<Vec<_>>();
+        let (kept, gone) = (axes(false), axes(true));
+        let output = Inside { from: &reduced.order, to: &kept, extents: &extents, at, whole };
+        let place = Inside { from: &gone, to: &gone, extents: &extents, at, whole };
+        let mut index = 0;
+        for mut tile in reduced.tiles {
+            tile.move_places(|local| place.index(local as usize) as u64);
+            for from in 0..tile.outputs {
+                self.cells.merge_one(output.index(index), &tile, from);
+                index += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in all that another state has taken in.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the other state is not of an equal plan.
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        let same = |a: &ReducePlan<E>, b: &ReducePlan<E>| {
+            a.shape == b.shape && a.over == b.over && a.needs() == b.needs() && a.skip == b.skip
+        };
+        if !same(&self.plan, &other.plan) {
+            return Err(Error::parameter(
+                "state",
+                format!("of the plan {}", self.plan.describe()),
+                other.plan.describe(),
+            ));
+        }
+        self.cells.merge(&other.cells);
+        Ok(())
+    }
+
+    /// The results of what was taken in, in the order of the operations.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a result has no elements and an operation needs one, [`Error::Parameter`] if it has nothing but NaNs.
+    pub fn finish(&self) -> Result<Vec<Answer<E>>> {
+        let columns = self.plan.columns(&self.cells)?;
+        let kept: Vec<_> = (0..self.plan.over.len()).filter(|&axis| !self.plan.over[axis]).collect();
+        Ok(self.plan.shaped(columns, &kept))
+    }
+
+    /// All of it as bytes, little-endian, their number independent of the data.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(self.plan.needs().bits().to_le_bytes());
+        bytes.push(self.plan.skip.into());
+        bytes.push(E::NAME.len() as u8);
+        bytes.extend(E::NAME.as_bytes());
+        bytes.extend((self.cells.outputs as u64).to_le_bytes());
+        self.cells.write(&mut bytes);
+        bytes
+    }
+
+    /// The state of an equal plan, from [`ReduceState::to_bytes`] here or elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the bytes are not a state of such a plan.
+    pub fn from_bytes(plan: &ReducePlan<E>, bytes: &[u8]) -> Result<Self> {
+        let wrong = |got: String| Error::parameter("bytes", format!("a state of the plan {}", plan.describe()), got);
+        let mut state = Self::new(plan.clone());
+        let expected = state.to_bytes();
+        let head = 8 + 2 + 1 + 1 + E::NAME.len() + 8;
+        if bytes.len() != expected.len() || bytes[..head] != expected[..head] {
+            return Err(wrong(format!(
+                "{} bytes of something else, where {} were expected",
+                bytes.len(),
+                expected.len()
+            )));
+        }
+        state.cells = Cells::read(plan.needs(), plan.outputs(), E::PARTS, &mut Bytes(&bytes[head..]))
+            .ok_or_else(|| wrong("too few bytes".into()))?;
+        Ok(state)
+    }
+}
+
+/// Where the elements of a chunk are in the whole, along some axes.
+#[derive(Debug)]
+struct Inside<'a> {
+    /// The axes in whose C order the chunk's indices count.
+    from: &'a [usize],
+    /// The axes in whose C order the whole's indices count.
+    to: &'a [usize],
+    extents: &'a [usize],
+    at: &'a [usize],
+    whole: &'a [usize],
+}
+
+impl Inside<'_> {
+    fn index(&self, mut local: usize) -> usize {
+        let mut place = vec![0; self.whole.len()];
+        for &axis in self.from.iter().rev() {
+            place[axis] = self.at[axis] + local % self.extents[axis];
+            local /= self.extents[axis];
+        }
+        self.to.iter().fold(0, |index, &axis| index * self.whole[axis] + place[axis])
+    }
+}
