@@ -1,19 +1,32 @@
 //! A device is one of the engines there are, and why it was chosen.
 
-use crate::backend::Backend;
+use crate::backend::engine::Engine as _;
+use crate::backend::gridding::Gridding as _;
+use crate::backend::product::Multiply;
+use crate::backend::reduction::Reduce;
 use crate::cpu::Cpu;
+use crate::element::Element;
+#[cfg(feature = "gpu")]
+use crate::error::Error;
+use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
+use crate::matmul::product::Product;
+use crate::matmul::recipe::MatmulRecipe;
+use crate::real::Number;
+use crate::reduce::cells::Cells;
+use crate::reduce::request::{Reduced, Reduction};
 
 /// A backend, and why it was chosen.
 #[derive(Debug, Clone)]
 pub struct Device {
-    engine: Engine,
+    backend: AnyBackend,
     reason: String,
 }
 
+/// The backends there are. A plan that holds something of its backend's own matches on it once, when it is built.
 #[derive(Debug, Clone)]
-pub(crate) enum Engine {
+pub(crate) enum AnyBackend {
     Cpu(Cpu),
     #[cfg(feature = "gpu")]
     Gpu(Gpu),
@@ -34,10 +47,10 @@ impl Device {
     /// The device's name.
     #[must_use]
     pub fn name(&self) -> String {
-        match &self.engine {
-            Engine::Cpu(cpu) => cpu.name(),
+        match &self.backend {
+            AnyBackend::Cpu(cpu) => cpu.name(),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => gpu.name(),
+            AnyBackend::Gpu(gpu) => gpu.name(),
         }
     }
 
@@ -50,12 +63,12 @@ impl Device {
     /// What kind it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match &self.engine {
-            Engine::Cpu(_) => Kind::Cpu,
+        match &self.backend {
+            AnyBackend::Cpu(_) => Kind::Cpu,
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) if gpu.is_software() => Kind::SoftwareGpu,
+            AnyBackend::Gpu(gpu) if gpu.is_software() => Kind::SoftwareGpu,
             #[cfg(feature = "gpu")]
-            Engine::Gpu(_) => Kind::Gpu,
+            AnyBackend::Gpu(_) => Kind::Gpu,
         }
     }
 
@@ -63,39 +76,89 @@ impl Device {
     #[cfg(feature = "gpu")]
     #[must_use]
     pub fn gpu(&self) -> Option<&Gpu> {
-        match &self.engine {
-            Engine::Gpu(gpu) => Some(gpu),
-            Engine::Cpu(_) => None,
+        match &self.backend {
+            AnyBackend::Gpu(gpu) => Some(gpu),
+            AnyBackend::Cpu(_) => None,
         }
     }
 
-    /// The same engine with another reason.
+    /// The GPU, or an error that says what else to call.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn need_gpu(&self, instead: &str) -> Result<&Gpu> {
+        self.gpu().ok_or_else(|| {
+            let reason = format!("its arrays are in host memory: use {instead}");
+            Error::Device { device: self.name(), reason }
+        })
+    }
+
+    /// The same backend with another reason.
     pub(crate) fn because(self, reason: String) -> Self {
         Self { reason, ..self }
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
+    pub(crate) fn backend(&self) -> &AnyBackend {
+        &self.backend
+    }
+
+    /// Whether a model of its costs chooses width and grid.
+    pub(crate) fn has_cost_model(&self) -> bool {
+        match &self.backend {
+            AnyBackend::Cpu(cpu) => cpu.has_cost_model(),
+            #[cfg(feature = "gpu")]
+            AnyBackend::Gpu(gpu) => gpu.has_cost_model(),
+        }
     }
 
     pub(crate) fn install<R: Send>(&self, items: usize, work: impl FnOnce() -> R + Send) -> R {
-        match &self.engine {
-            Engine::Cpu(cpu) => cpu.install(items, work),
+        match &self.backend {
+            AnyBackend::Cpu(cpu) => cpu.install(items, work),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => gpu.install(items, work),
+            AnyBackend::Gpu(gpu) => gpu.install(items, work),
         }
     }
 }
 
 impl From<Cpu> for Device {
     fn from(cpu: Cpu) -> Self {
-        Self { engine: Engine::Cpu(cpu), reason: "the CPU, as asked for".into() }
+        Self { backend: AnyBackend::Cpu(cpu), reason: "the CPU, as asked for".into() }
     }
 }
 
 #[cfg(feature = "gpu")]
 impl From<Gpu> for Device {
     fn from(gpu: Gpu) -> Self {
-        Self { engine: Engine::Gpu(gpu), reason: "a GPU, as asked for".into() }
+        Self { backend: AnyBackend::Gpu(gpu), reason: "a GPU, as asked for".into() }
+    }
+}
+
+impl Reduce for Device {
+    fn reduce<E: Element, R: Send>(
+        &self,
+        asked: &Reduction<'_, E>,
+        finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
+    ) -> Result<Reduced<R>> {
+        match &self.backend {
+            AnyBackend::Cpu(cpu) => cpu.reduce(asked, finish),
+            #[cfg(feature = "gpu")]
+            AnyBackend::Gpu(gpu) => gpu.reduce(asked, finish),
+        }
+    }
+}
+
+impl Multiply for Device {
+    fn matmul_recipe<V: Number>(&self, shape: [usize; 3], batch: usize, memory: Option<usize>) -> Result<MatmulRecipe> {
+        match &self.backend {
+            AnyBackend::Cpu(cpu) => cpu.matmul_recipe::<V>(shape, batch, memory),
+            #[cfg(feature = "gpu")]
+            AnyBackend::Gpu(gpu) => gpu.matmul_recipe::<V>(shape, batch, memory),
+        }
+    }
+
+    fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: Product<'_, V>) -> Result<()> {
+        match &self.backend {
+            AnyBackend::Cpu(cpu) => cpu.matmul(recipe, product),
+            #[cfg(feature = "gpu")]
+            AnyBackend::Gpu(gpu) => gpu.matmul(recipe, product),
+        }
     }
 }

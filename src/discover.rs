@@ -1,6 +1,6 @@
 //! What devices there are, whether they pass their self-test, and which one a program should use.
 
-use crate::backend::Backend;
+use crate::backend::engine::Engine as _;
 use crate::cpu::Cpu;
 use crate::device::{Device, Kind};
 use crate::error::Result;
@@ -94,7 +94,6 @@ mod gpus {
     use num_complex::Complex;
 
     use super::Candidate;
-    use crate::backend::Backend;
     use crate::device::{Device, Kind};
     use crate::error::{Error, Result};
     use crate::gpu::Gpu;

@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,14 +14,14 @@ use std::time::Duration;
 use ndarray::ArrayView2;
 use num_complex::Complex;
 
-use crate::backend::{Backend, Design, Grid, Spectrum};
+use crate::backend::engine::Engine;
+use crate::backend::product::Multiply;
+use crate::backend::reduction::Reduce;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::matmul::product::{Op, Product};
 use crate::matmul::recipe::MatmulRecipe;
-use crate::nufft::bins::{Bins, Tiling};
-use crate::nufft::recipe::UniformTransform;
-use crate::nufft::timings::{Stage, Timings};
+use crate::nufft::timings::Timings;
 use crate::numeric::sign::Sign;
 use crate::real::{Number, Real, Values};
 use crate::reduce::cells::Cells;
@@ -35,6 +34,7 @@ mod cache;
 mod deconvolve;
 mod device;
 pub(crate) mod fft;
+mod gridding;
 mod interp;
 mod matmul;
 mod phase;
@@ -47,19 +47,15 @@ mod selftest;
 mod spread;
 mod uniform;
 
-pub use buffer::{Array, Input, Output};
-pub(crate) use phase::Phases;
+pub use buffer::Array;
+pub(crate) use buffer::{Input, Output};
 #[doc(hidden)]
 pub use pipeline::shader_sources;
-pub use points::Points;
 pub(crate) use queue::Queue;
-pub use uniform::Fine;
+pub(crate) use uniform::Fine;
 
-use buffer::{Lease, complex_bytes};
+use buffer::complex_bytes;
 use device::{Context, lock};
-
-/// Bytes that the grids of transforms executed together may take.
-const TOGETHER_BYTES: u64 = 256 << 20;
 
 /// A GPU, open for work. Clones share the device and its compiled kernels.
 ///
@@ -230,25 +226,6 @@ impl Gpu {
         selftest::findings(self, &self.0)
     }
 
-    /// Lets kernels read complex numbers, real part first, from a buffer of the program's; it needs the usage `STORAGE`.
-    ///
-    /// # Errors
-    /// If the buffer cannot be bound.
-    pub fn input<T: Real>(&self, buffer: wgpu::Buffer) -> Result<Input<Complex<T>>> {
-        bindable(&buffer)?;
-        Ok(Input { buffer: Lease::foreign(buffer), kind: PhantomData })
-    }
-
-    /// Lets kernels write complex numbers to a buffer of the program's; it needs the usage `STORAGE`. Nothing is brought to
-    /// the host.
-    ///
-    /// # Errors
-    /// If the buffer cannot be bound.
-    pub fn output<T: Real>(&self, buffer: wgpu::Buffer) -> Result<Output<'static, Complex<T>>> {
-        bindable(&buffer)?;
-        Ok(Output { buffer: Lease::foreign(buffer), host: None })
-    }
-
     /// Takes numbers to the device, for matrices.
     ///
     /// # Errors
@@ -257,6 +234,27 @@ impl Gpu {
         let buffer = self.0.storage("numbers", size_of_val(numbers) as u64)?;
         self.0.write("numbers", &buffer, numbers)?;
         Ok(Array { buffer, len: numbers.len(), kind: PhantomData })
+    }
+
+    /// Device memory for so many numbers, all of them zero.
+    ///
+    /// # Errors
+    /// If the device has not the memory, or was lost.
+    pub fn zeros<V: Number>(&self, len: usize) -> Result<Array<V>> {
+        let mut array = self.room(len)?;
+        self.zero(&mut array)?;
+        Ok(array)
+    }
+
+    /// Makes all numbers zero.
+    pub(crate) fn zero<V>(&self, array: &mut Array<V>) -> Result<()> {
+        self.0.run("zeros", |encoder| encoder.clear_buffer(&array.buffer, 0, None))
+    }
+
+    /// The device's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.0.name().into()
     }
 
     /// Lets kernels read and write numbers in a buffer of the program's; it needs the usage `STORAGE`.
@@ -284,7 +282,7 @@ impl Gpu {
     /// What is known of |z|² over some axes of complex numbers on the device.
     pub(crate) fn reduce_powers<E: Element + Real>(
         &self,
-        numbers: &Output<'_, Complex<E>>,
+        numbers: &Array<Complex<E>>,
         extents: &[usize],
         over: &[bool],
         needs: Needs,
@@ -312,19 +310,16 @@ impl Gpu {
         passes.forward(&self.0, queue, [&numbers.buffer, &scratch.buffer], batch, sign)
     }
 
-    /// Lets what is asked of a grid go into a program's commands, which use these arrays.
-    pub(crate) fn lend<T: Real, V, W>(
+    /// Lets what is asked of a grid go into a program's commands.
+    pub(crate) fn lend<T: Real>(
         &self,
         prepared: &Prepared<T>,
         mut fine: Fine<T>,
         encoder: wgpu::CommandEncoder,
-        (input, output): (&Input<V>, &Output<'_, W>),
     ) -> Result<Fine<T>> {
         if matches!(prepared.uniform, uniform::Prepared::Host(..)) {
             return Err(Error::parameter("the plan's uniform transform", "UniformTransform::Device", "Host"));
         }
-        input.buffer.keep();
-        output.buffer.keep();
         fine.queue = Queue::from_encoder(encoder);
         Ok(fine)
     }
@@ -369,7 +364,7 @@ fn bindable(buffer: &wgpu::Buffer) -> Result<()> {
 
 /// One plan's tables, transform and pipelines.
 #[derive(Debug)]
-pub struct Prepared<T: Real> {
+pub(crate) struct Prepared<T: Real> {
     /// Cells of the grid on three axes, leading ones where there are fewer.
     extents: [u32; 3],
     coefficients: wgpu::Buffer,
@@ -379,67 +374,12 @@ pub struct Prepared<T: Real> {
     uniform: uniform::Prepared<T>,
 }
 
-impl Backend for Gpu {
+impl Engine for Gpu {
     type Input<'a, V: Number> = Input<V>;
     type Output<'a, V: Number> = Output<'a, V>;
-    type Fine<T: Real> = Fine<T>;
-    type Points<T: Real> = Points<T>;
-    type Prepared<T: Real> = Prepared<T>;
 
     fn name(&self) -> String {
-        self.0.name().into()
-    }
-
-    fn tiling<T: Real>(&self, grid: &[usize], width: usize) -> Result<Tiling> {
-        Ok(spread::shape::<T>(&self.0, grid.len(), width)?.tiling(grid))
-    }
-
-    fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Prepared<T>> {
-        let context = &*self.0;
-        context.supports::<T>()?;
-        let together = self.together(design, usize::MAX);
-        context.bindable("the fine grid", uniform::bytes::<T>(design.grid))?;
-        let mut extents = [1; 3];
-        for (extent, &cells) in extents[3 - design.grid.len()..].iter_mut().zip(design.grid) {
-            *extent = cells as u32;
-        }
-        let uniform = uniform::Prepared::new(context, design, together)?;
-        Ok(Prepared {
-            extents,
-            coefficients: context.table("the kernel's coefficients", &design.kernel.coefficients)?,
-            spread: spread::Prepared::new(context, design)?,
-            interp: interp::Prepared::new(context, design)?,
-            modes: deconvolve::Modes::new(context, design, &uniform)?,
-            uniform,
-        })
-    }
-
-    fn fine_bytes<T: Real>(&self, design: &Design<'_, T>) -> usize {
-        let copies = if design.uniform == UniformTransform::Host { 2 } else { 1 };
-        usize::try_from(uniform::bytes::<T>(design.grid).saturating_mul(copies)).unwrap_or(usize::MAX)
-    }
-
-    fn together<T: Real>(&self, design: &Design<'_, T>, batch: usize) -> usize {
-        let grid = uniform::bytes::<T>(design.grid).max(1);
-        let most = self.0.limits.max_storage_buffer_binding_size.min(TOGETHER_BYTES);
-        batch.min((most / grid).max(1) as usize)
-    }
-
-    fn blank<T: Real>(&self, prepared: &Prepared<T>, items: usize) -> Result<Fine<T>> {
-        let cells = prepared.extents.iter().map(|&cells| cells as usize).product();
-        prepared.uniform.blank(&self.0, cells, items)
-    }
-
-    fn timed<R>(&self, _: &mut Timings, _: Stage, work: impl FnOnce() -> R) -> R {
-        work()
-    }
-
-    fn finish<T: Real>(&self, fine: &mut Fine<T>, timings: &mut Timings) -> Result<()> {
-        fine.queue.submit(&self.0, timings)
-    }
-
-    fn place<T: Real>(&self, prepared: &Prepared<T>, bins: Bins<T>) -> Result<Points<T>> {
-        Points::new(&self.0, prepared, bins)
+        Self::name(self)
     }
 
     fn load<V: Number>(&self, host: ArrayView2<'_, V>) -> Result<Input<V>> {
@@ -474,107 +414,9 @@ impl Backend for Gpu {
             None => self.0.alive(),
         }
     }
+}
 
-    fn clear<V: Number>(&self, _: &Prepared<V::Real>, mut fine: Fine<V::Real>) -> Result<Grid<Fine<V::Real>, V>> {
-        let Fine { buffer, queue, .. } = &mut fine;
-        queue.record(&self.0, "clear", |encoder| encoder.clear_buffer(buffer, 0, None))?;
-        Ok(Grid::new(fine))
-    }
-
-    fn read_grid<T: Real>(
-        &self,
-        _: &Prepared<T>,
-        grid: &mut Grid<Fine<T>, Complex<T>>,
-        to: &mut [Complex<T>],
-    ) -> Result<()> {
-        self.0.download("the fine grid", &grid.0.buffer, to)
-    }
-
-    fn write_grid<T: Real>(
-        &self,
-        _: &Prepared<T>,
-        from: &[Complex<T>],
-        fine: Fine<T>,
-    ) -> Result<Grid<Fine<T>, Complex<T>>> {
-        self.0.write("the fine grid", &fine.buffer, from)?;
-        Ok(Grid::new(fine))
-    }
-
-    fn spread<V: Number>(
-        &self,
-        prepared: &Prepared<V::Real>,
-        points: &Points<V::Real>,
-        strengths: &Input<V>,
-        items: Range<usize>,
-        mut grid: Grid<Fine<V::Real>, V>,
-    ) -> Result<Grid<Fine<V::Real>, V>> {
-        spread::run(&self.0, prepared, points, &strengths.buffer, items, &mut grid.0)?;
-        Ok(grid)
-    }
-
-    fn fft<V: Number>(
-        &self,
-        prepared: &Prepared<V::Real>,
-        grid: Grid<Fine<V::Real>, V>,
-        items: usize,
-        sign: Sign,
-        timings: &mut Timings,
-    ) -> Result<Spectrum<Fine<V::Real>, V>> {
-        let mut fine = grid.0;
-        prepared.uniform.forward(&self.0, &mut fine, items, sign, timings)?;
-        Ok(Spectrum::new(fine))
-    }
-
-    fn deconvolve<V: Number>(
-        &self,
-        prepared: &Prepared<V::Real>,
-        spectrum: &mut Spectrum<Fine<V::Real>, V>,
-        modes: &mut Output<'_, Complex<V::Real>>,
-        items: Range<usize>,
-        sign: Sign,
-    ) -> Result<()> {
-        let modes = prepared.modes.of(&self.0, &modes.buffer, items)?;
-        prepared.uniform.write_modes(&self.0, &mut spectrum.0, &modes, sign)
-    }
-
-    fn deconvolve_back<V: Number>(
-        &self,
-        prepared: &Prepared<V::Real>,
-        modes: &Input<Complex<V::Real>>,
-        items: Range<usize>,
-        sign: Sign,
-        mut fine: Fine<V::Real>,
-    ) -> Result<Spectrum<Fine<V::Real>, V>> {
-        let modes = prepared.modes.of(&self.0, &modes.buffer, items)?;
-        prepared.uniform.read_modes(&self.0, &modes, &mut fine, sign)?;
-        Ok(Spectrum::new(fine))
-    }
-
-    fn fft_back<V: Number>(
-        &self,
-        prepared: &Prepared<V::Real>,
-        spectrum: Spectrum<Fine<V::Real>, V>,
-        items: usize,
-        sign: Sign,
-        timings: &mut Timings,
-    ) -> Result<Grid<Fine<V::Real>, V>> {
-        let mut fine = spectrum.0;
-        prepared.uniform.backward(&self.0, &mut fine, items, sign, timings)?;
-        Ok(Grid::new(fine))
-    }
-
-    fn interp<V: Number>(
-        &self,
-        prepared: &Prepared<V::Real>,
-        points: &Points<V::Real>,
-        grid: &mut Grid<Fine<V::Real>, V>,
-        values: &mut Output<'_, V>,
-        items: Range<usize>,
-    ) -> Result<()> {
-        interp::run(&self.0, prepared, points, &mut grid.0, &values.buffer, items)
-    }
-
-    #[expect(private_interfaces, private_bounds, reason = "see the trait")]
+impl Reduce for Gpu {
     fn reduce<E: Element, R: Send>(
         &self,
         asked: &Reduction<'_, E>,
@@ -584,12 +426,13 @@ impl Backend for Gpu {
         let order = (0..asked.over.len()).filter(|&axis| !asked.over[axis]).collect();
         Ok(Reduced { order, tiles: vec![finish(cells)] })
     }
+}
 
+impl Multiply for Gpu {
     fn matmul_recipe<V: Number>(&self, shape: [usize; 3], batch: usize, memory: Option<usize>) -> Result<MatmulRecipe> {
         matmul::recipe::<V>(&self.0, shape, batch, memory)
     }
 
-    #[expect(private_interfaces, reason = "see the trait")]
     fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: Product<'_, V>) -> Result<()> {
         matmul::run(&self.0, recipe, product)
     }

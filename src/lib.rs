@@ -16,7 +16,7 @@
 //! # Layout
 //! [`nufft`] is the mathematics and knows no device: points are folded and sorted into bins, kernels become tables of
 //! polynomials, a plan runs the stages in order. [`reduce`] is the same for reductions: operations, states that merge, plans; [`matmul`] for products.
-//! [`Backend`] is what a device must be able to do; [`Cpu`] does it with rayon and
+//! A backend is what a device must be able to do (`src/backend.rs`); [`Cpu`] does it with rayon and
 //! `Gpu` with WGSL shaders on wgpu. The shader `shaders/spread.wgsl`, its CPU twin `src/cpu/spread.rs` and its host half
 //! `src/gpu/spread.rs` have one name, and so have the other kernels. [`Device`] says what was found and which to use.
 //!
@@ -43,7 +43,6 @@ mod real;
 pub mod reduce;
 mod shape;
 
-pub use backend::{Backend, Design, Grid, Spectrum};
 pub use cpu::Cpu;
 pub use device::{Device, Kind};
 pub use discover::Candidate;

@@ -7,21 +7,20 @@ pub(crate) mod kernel;
 pub(crate) mod points;
 pub(crate) mod prolate;
 pub(crate) mod recipe;
+pub(crate) mod rescale;
 pub(crate) mod table;
 pub(crate) mod timings;
 
 pub use crate::numeric::sign::Sign;
 pub use crate::plan::accumulate::Accumulation;
-pub use crate::plan::builder::NufftBuilder;
+pub use crate::plan::arrays::{ModesOf, PointsOf};
+pub use crate::plan::builder::{NufftBuilder, ToFrequencies, ToModes};
+pub use crate::plan::calls::{type1, type2, type3};
 pub use crate::plan::nufft::NufftPlan;
 pub use crate::plan::nufft3::{NufftBuilder3, NufftPlan3};
-pub use crate::plan::stages::{Progress, Stages};
-#[cfg(feature = "gpu")]
-pub use crate::plan::stages3::Stages3;
+pub use crate::plan::stages::Progress;
 pub use crate::plan::vanderplas::vanderplas;
-pub use bins::{AxisTiles, BLOCK, Bins, Tiling, Unpacked};
-pub use kernel::{KernelShape, Shape};
-pub use points::{Fold, Points};
+pub use kernel::Shape;
+pub use points::Coordinates;
 pub use recipe::{ModeOrder, Recipe, UniformTransform};
-pub use table::{KernelTable, ModeAxis};
 pub use timings::{Stage, Timings};

@@ -1,6 +1,7 @@
 //! Plans: what users build and execute. The only place that knows the order of stages.
 
 pub(crate) mod accumulate;
+pub(crate) mod arrays;
 pub(crate) mod builder;
 pub(crate) mod calls;
 #[cfg(feature = "gpu")]
@@ -8,9 +9,11 @@ pub(crate) mod fft;
 pub(crate) mod matmul;
 pub(crate) mod nufft;
 pub(crate) mod nufft3;
+#[cfg(feature = "gpu")]
+mod nufft_gpu;
+pub(crate) mod on_backend;
 pub(crate) mod reduce;
 pub(crate) mod stages;
-#[cfg(feature = "gpu")]
 pub(crate) mod stages3;
 pub(crate) mod state;
 pub(crate) mod vanderplas;

@@ -56,8 +56,6 @@ pub trait Number: Numeric<Real: Real> {
     fn multiply(block: tiles::Block<'_, Self::Real>);
     #[doc(hidden)]
     fn values(view: ArrayView2<'_, Self>) -> Values<'_, Self::Real>;
-    #[doc(hidden)]
-    fn values_mut(slice: &mut [Self]) -> ValuesMut<'_, Self::Real>;
 }
 
 /// Numbers of either kind, where a type parameter cannot be: one transform's a row.
@@ -65,13 +63,6 @@ pub trait Number: Numeric<Real: Real> {
 pub(crate) enum Values<'a, T: Real> {
     Real(ArrayView2<'a, T>),
     Complex(ArrayView2<'a, Complex<T>>),
-}
-
-/// Numbers to be written, of either kind, one after another.
-#[derive(Debug)]
-pub(crate) enum ValuesMut<'a, T: Real> {
-    Real(&'a mut [T]),
-    Complex(&'a mut [Complex<T>]),
 }
 
 #[expect(private_interfaces, reason = "see the trait")]
@@ -88,9 +79,6 @@ impl<T: Real> Number for T {
     fn values(view: ArrayView2<'_, T>) -> Values<'_, T> {
         Values::Real(view)
     }
-    fn values_mut(slice: &mut [T]) -> ValuesMut<'_, T> {
-        ValuesMut::Real(slice)
-    }
 }
 
 #[expect(private_interfaces, reason = "see the trait")]
@@ -106,9 +94,6 @@ impl<T: Real> Number for Complex<T> {
     }
     fn values(view: ArrayView2<'_, Self>) -> Values<'_, T> {
         Values::Complex(view)
-    }
-    fn values_mut(slice: &mut [Self]) -> ValuesMut<'_, T> {
-        ValuesMut::Complex(slice)
     }
 }
 

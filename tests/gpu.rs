@@ -6,8 +6,7 @@ use ndarray::{Array1, Array2, Axis};
 use num_complex::Complex;
 use wavemill::nufft::direct;
 use wavemill::{
-    Backend, Device, Error, Gpu, ModeOrder, NufftPlan, NufftPlan3, Real, Shape, Sign, Stage, Timings, UniformTransform,
-    wgpu,
+    Device, Error, Gpu, ModeOrder, NufftPlan, NufftPlan3, Real, Shape, Sign, Stage, UniformTransform, wgpu,
 };
 
 fn buffer(gpu: &Gpu, numbers: usize) -> wgpu::Buffer {
@@ -53,21 +52,17 @@ fn arrays_on_the_device_give_the_same_bits() {
 
     let (on_device, modes_there, values_there) = (buffer(&gpu, 1000), buffer(&gpu, 720), buffer(&gpu, 1000));
     gpu.queue().write_buffer(&on_device, 0, &bytes(strengths.as_slice().unwrap()));
-    let stages = plan.on_gpu().unwrap();
-    let mut timings = Timings::default();
-    let input = gpu.input(on_device).unwrap();
-    let mut output = gpu.output(modes_there.clone()).unwrap();
-    stages.type1(&input, &mut output, 2, Sign::Plus, &mut timings).unwrap();
-    let input = gpu.input(modes_there.clone()).unwrap();
-    let mut output = gpu.output(values_there.clone()).unwrap();
-    stages.type2(&input, &mut output, 2, Sign::Plus, &mut timings).unwrap();
+    let input = gpu.array(on_device).unwrap();
+    let mut output = gpu.array(modes_there.clone()).unwrap();
+    plan.type1_on_gpu(&input, &mut output).unwrap();
+    let mut back = gpu.array(values_there.clone()).unwrap();
+    plan.type2_on_gpu(&output, &mut back).unwrap();
     assert_eq!(read(&gpu, &modes_there), bytes(modes.as_slice().unwrap()));
     assert_eq!(read(&gpu, &values_there), bytes(values.as_slice().unwrap()));
 
     // A buffer that is too small is an error, not a read past its end.
-    let mut short = gpu.output(buffer(&gpu, 100)).unwrap();
-    let input = gpu.input(modes_there).unwrap();
-    let error = plan.on_gpu().unwrap().type2(&input, &mut short, 2, Sign::Plus, &mut timings).unwrap_err();
+    let mut short = gpu.array(buffer(&gpu, 100)).unwrap();
+    let error = plan.type2_on_gpu(&output, &mut short).unwrap_err();
     assert!(matches!(error, Error::Shape { .. }), "{error}");
 }
 
@@ -168,28 +163,33 @@ fn executing_on_the_device_submits_once_and_moves_nothing() {
     let strengths = random.strengths::<f32>(1200);
     let (there, modes, values) = (buffer(&gpu, 1200), buffer(&gpu, 1080), buffer(&gpu, 1200));
     gpu.queue().write_buffer(&there, 0, &bytes(strengths.as_slice().unwrap()));
-    let (input, spectrum) = (gpu.input(there.clone()).unwrap(), gpu.input(modes.clone()).unwrap());
-    let (mut output, mut back) = (gpu.output(modes.clone()).unwrap(), gpu.output(values.clone()).unwrap());
-    let mut timings = Timings::default();
-    let before = (gpu.submissions(), gpu.transferred());
-    let stages = plan.on_gpu().unwrap();
-    stages.type1(&input, &mut output, 3, Sign::Plus, &mut timings).unwrap();
-    assert_eq!((gpu.submissions() - before.0, gpu.transferred() - before.1), (1, 0));
-    stages.type2(&spectrum, &mut back, 3, Sign::Minus, &mut timings).unwrap();
-    assert_eq!((gpu.submissions() - before.0, gpu.transferred() - before.1), (2, 0));
-    if gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-        for stage in [Stage::Spread, Stage::Fft, Stage::Deconvolve, Stage::Interpolate] {
+    let input = gpu.array(there.clone()).unwrap();
+    let (mut output, mut back) = (gpu.array(modes.clone()).unwrap(), gpu.array(values.clone()).unwrap());
+    let timed = gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY);
+    let stages_took = |plan: &NufftPlan<f32, ndarray::Ix2>, stages: [Stage; 3]| {
+        for stage in stages.into_iter().filter(|_| timed) {
+            let timings = plan.timings();
             assert!(timings.get(stage).is_some_and(|time| !time.is_zero()), "{stage}: {timings:?}");
         }
-    }
+    };
+    let before = (gpu.submissions(), gpu.transferred());
+    plan.type1_on_gpu(&input, &mut output).unwrap();
+    assert_eq!((gpu.submissions() - before.0, gpu.transferred() - before.1), (1, 0));
+    stages_took(&plan, [Stage::Spread, Stage::Fft, Stage::Deconvolve]);
+    plan.set_sign(Sign::Minus);
+    plan.type2_on_gpu(&output, &mut back).unwrap();
+    assert_eq!((gpu.submissions() - before.0, gpu.transferred() - before.1), (2, 0));
+    stages_took(&plan, [Stage::Interpolate, Stage::Fft, Stage::Deconvolve]);
 
     // The same, recorded into the program's commands.
     let expected = (read(&gpu, &modes), read(&gpu, &values));
     gpu.queue().write_buffer(&modes, 0, &vec![0; 8 * 1080]);
     let encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     let before = gpu.submissions();
-    let encoder = stages.record_type1(encoder, &input, &mut output, 3, Sign::Plus).unwrap();
-    let encoder = stages.record_type2(encoder, &spectrum, &mut back, 3, Sign::Minus).unwrap();
+    plan.set_sign(Sign::Plus);
+    let encoder = plan.record_type1(encoder, &input, &mut output).unwrap();
+    plan.set_sign(Sign::Minus);
+    let encoder = plan.record_type2(encoder, &output, &mut back).unwrap();
     assert_eq!(gpu.submissions(), before);
     gpu.queue().submit([encoder.finish()]);
     assert!((read(&gpu, &modes), read(&gpu, &values)) == expected);
@@ -203,7 +203,7 @@ fn executing_on_the_device_submits_once_and_moves_nothing() {
     let mut plan = NufftPlan::<f32>::builder([20]).uniform_transform(UniformTransform::Host).build(&device).unwrap();
     plan.set_points(views(&x[..1])).unwrap();
     let encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    let error = plan.on_gpu().unwrap().record_type1(encoder, &input, &mut output, 1, Sign::Plus).unwrap_err();
+    let error = plan.record_type1(encoder, &input, &mut output).unwrap_err();
     assert!(matches!(error, Error::Parameter { .. }), "{error}");
 }
 
@@ -219,7 +219,9 @@ fn a_type_3_stays_on_the_device() {
         let s = random.points(250, 2, 9.0).into_iter().map(|s| s + centres.1).collect::<Vec<_>>();
         let builder = NufftPlan3::<f32>::builder(2).tolerance(1e-4).batch(batch);
         let mut plan = builder.uniform_transform(UniformTransform::Device).build(&device).unwrap();
-        assert!(plan.on_gpu().is_none());
+        let mut nothing = gpu.zeros(1).unwrap();
+        let early = plan.type3_on_gpu(&gpu.zeros(1).unwrap(), &mut nothing).unwrap_err();
+        assert!(matches!(early, Error::Order { .. }), "{early}");
         plan.set_points(views(&x), views(&s)).unwrap();
         let strengths = Array2::from_shape_simple_fn((batch, 300), || random.complex::<f32>());
         let expected = plan.type3(&strengths).unwrap();
@@ -240,16 +242,14 @@ fn a_type_3_stays_on_the_device() {
         let (there, values) = (buffer(&gpu, 300 * batch), buffer(&gpu, 250 * batch));
         let back = buffer(&gpu, 300 * batch);
         gpu.queue().write_buffer(&there, 0, &bytes(strengths.as_slice().unwrap()));
-        let (input, from) = (gpu.input(there).unwrap(), gpu.input(values.clone()).unwrap());
-        let (mut output, mut to) = (gpu.output(values.clone()).unwrap(), gpu.output(back.clone()).unwrap());
-        let mut timings = Timings::default();
-        let mut stages = plan.on_gpu().unwrap();
+        let input = gpu.array(there).unwrap();
+        let (mut output, mut to) = (gpu.array(values.clone()).unwrap(), gpu.array(back.clone()).unwrap());
         let before = (gpu.submissions(), gpu.transferred());
-        stages.type3(&input, &mut output, Sign::Plus, &mut timings).unwrap();
+        plan.type3_on_gpu(&input, &mut output).unwrap();
         // Small parameters, no numbers.
         assert_eq!(gpu.submissions() - before.0, 1);
         assert!(gpu.transferred() - before.1 < 100, "{} bytes", gpu.transferred() - before.1);
-        stages.adjoint(&from, &mut to, Sign::Minus, &mut timings).unwrap();
+        plan.adjoint_on_gpu(&output, &mut to).unwrap();
         assert_eq!(gpu.submissions() - before.0, 2);
         assert!(read(&gpu, &values) == bytes(expected.as_slice().unwrap()));
         assert!(read(&gpu, &back) == bytes(adjoint.as_slice().unwrap()));
@@ -280,13 +280,10 @@ fn points_can_come_from_the_device() {
     }
     // Two that are held at once have memory of their own.
     let other = Random::new(83).strengths::<f32>(300);
-    let (first, _second) =
-        (gpu.load(c.view().insert_axis(Axis(0))).unwrap(), gpu.load(other.view().insert_axis(Axis(0))).unwrap());
-    let mut host = vec![Complex::default(); 192];
-    let mut output = gpu.open(&mut host).unwrap();
-    plan.on_gpu().unwrap().type1(&first, &mut output, 1, Sign::Plus, &mut Timings::default()).unwrap();
-    gpu.store(output).unwrap();
-    assert_eq!(host, expected.as_slice().unwrap());
+    let (first, _second) = (gpu.upload(c.as_slice().unwrap()).unwrap(), gpu.upload(other.as_slice().unwrap()).unwrap());
+    let mut output = gpu.zeros(192).unwrap();
+    plan.type1_on_gpu(&first, &mut output).unwrap();
+    assert_eq!(gpu.download(&output).unwrap(), expected.as_slice().unwrap());
 
     let mut here = NufftPlan::<f32>::builder([16, 12]).build(&common::cpu()).unwrap();
     let error = here.set_points_on_gpu(&there.iter().collect::<Vec<_>>()).unwrap_err();

@@ -2,7 +2,7 @@
 //! every device.
 
 use crate::common::{Random, allowed, cpu, on_every_device, relative_error, views};
-use ndarray::{Array1, Array2, ArrayD, Axis, IxDyn, s};
+use ndarray::{Array1, Array2, Axis, IxDyn, s};
 use num_complex::Complex;
 use proptest::prelude::*;
 use wavemill::nufft::direct;
@@ -83,7 +83,7 @@ fn batch_equals_single_bit_for_bit() {
             let all = batched.type1(&strengths).unwrap();
             let back = batched.type2(&all).unwrap();
             assert_eq!(back.shape(), [3, 600]);
-            let mut single = plan::<f32>(device, modes, &x, 1e-5);
+            let single = plan::<f32>(device, modes, &x, 1e-5);
             for item in 0..3 {
                 let one = single.type1(&strengths.index_axis(Axis(0), item).to_owned()).unwrap();
                 assert_eq!(one, all.index_axis(Axis(0), item), "{modes:?} on {}", device.name());
@@ -145,7 +145,8 @@ fn chunks_of_points_add_up() {
             // The plan is as it was, and a sum of nothing is nothing.
             plan.set_points(views(&x)).unwrap();
             assert_eq!(plan.type1(&strengths).unwrap(), whole);
-            assert!(plan.accumulate().unwrap().finish().unwrap().iter().all(|mode| mode.norm() == 0.0));
+            let nothing = plan.accumulate::<Complex<f32>, ndarray::Ix2>().unwrap();
+            assert!(nothing.finish().unwrap().iter().all(|mode| mode.norm() == 0.0));
         }
     });
 }
@@ -159,7 +160,7 @@ fn spreading_and_interpolation_alone_are_adjoint() {
             let mut random = Random::new(41);
             let x = random.points(300, modes.len(), 4.0);
             let c = random.strengths::<f32>(300);
-            let mut plan = plan::<f32>(device, modes, &x, 1e-5);
+            let plan = plan::<f32>(device, modes, &x, 1e-5);
             let spread = plan.spread(&c).unwrap();
             assert_eq!(spread.shape(), plan.recipe().grid);
             let grid = random.modes::<f32>(&plan.recipe().grid.clone());
@@ -191,7 +192,7 @@ fn the_same_bits_for_any_number_of_threads() {
             let strengths = random.strengths::<f64>(60_000);
             let run = |threads: usize| {
                 let device = Device::from(Cpu::with_threads(threads).unwrap());
-                let mut plan = plan::<f64>(&device, modes, &x, 1e-7);
+                let plan = plan::<f64>(&device, modes, &x, 1e-7);
                 let forward = plan.type1(&strengths).unwrap();
                 let back = plan.type2(&forward).unwrap();
                 (forward, back)
@@ -236,7 +237,7 @@ fn crowded_points_keep_the_error_law() {
             let mut random = Random::new(19);
             let x = random.points(20_000, modes.len(), 0.03);
             let strengths = random.strengths::<f32>(20_000);
-            let mut plan = plan::<f32>(device, modes, &x, tolerance);
+            let plan = plan::<f32>(device, modes, &x, tolerance);
             let forward = plan.type1(&strengths).unwrap();
             let sample: Vec<usize> = (0..400).map(|_| (random.bits() % forward.len() as u64) as usize).collect();
             let mode = |mut index: usize| {
@@ -295,7 +296,7 @@ fn fft_order_is_centred_order_rotated() {
             plan.set_points(views(&x)).unwrap();
             plan
         };
-        let (mut centred, mut fft) = (build(ModeOrder::Centred), build(ModeOrder::Fft));
+        let (centred, fft) = (build(ModeOrder::Centred), build(ModeOrder::Fft));
         let (a, b) = (centred.type1(&c).unwrap(), fft.type1(&c).unwrap());
         for (at, value) in a.indexed_iter() {
             let there: Vec<usize> = (0..modes.len()).map(|d| (at[d] + modes[d] - modes[d] / 2) % modes[d]).collect();
@@ -323,7 +324,7 @@ fn arrays_at_any_stride_give_the_same_bits() {
         let expected = plan.type1(&real.t().as_standard_layout()).unwrap();
         assert_eq!(plan.type1(&real.t()).unwrap(), expected, "real, {}", device.name());
         // Modes in Fortran order.
-        let mut modes = ArrayD::zeros(IxDyn(&[31, 24, 3]));
+        let mut modes = ndarray::Array3::zeros([31, 24, 3]);
         plan.type1_into(&real.t(), &mut modes.view_mut().reversed_axes()).unwrap();
         assert_eq!(modes.view().reversed_axes(), expected);
         let values = plan.type2(&expected).unwrap();
@@ -349,7 +350,7 @@ proptest! {
         let x = random.points(points, 1, 10.0);
         let (a, b) = (random.strengths::<f64>(points), random.strengths::<f64>(points));
         let factor = Complex::new(re, im);
-        let mut plan = plan::<f64>(&cpu(), &[modes], &x, 1e-9);
+        let plan = plan::<f64>(&cpu(), &[modes], &x, 1e-9);
         let sum = plan.type1(&(&a + &b.mapv(|b| b * factor))).unwrap();
         let parts = plan.type1(&a).unwrap() + plan.type1(&b).unwrap().mapv(|b| b * factor);
         let scale = parts.iter().chain(&sum).map(|z| z.norm_sqr()).sum::<f64>().sqrt();
@@ -386,4 +387,68 @@ proptest! {
         let off = (got.iter().zip(&exact)).map(|(a, b)| (a - b).norm_sqr()).sum::<f64>().sqrt();
         prop_assert!(off <= allowed::<f64>(tolerance) * size, "{off:e} of {size:e}");
     }
+}
+
+/// Executing takes `&self`, and a clone has points of its own.
+#[test]
+fn a_plan_is_shared_by_threads_and_cloned_for_other_points() {
+    on_every_device(|device| {
+        let mut random = Random::new(97);
+        let (x, y) = (random.points(400, 2, 3.0), random.points(150, 2, 3.0));
+        let (c, d) = (random.strengths::<f32>(400), random.strengths::<f32>(150));
+        let mut plan = NufftPlan::<f32>::builder([18, 21]).tolerance(1e-4).build(device).unwrap();
+        plan.set_points(views(&x)).unwrap();
+        let expected = plan.type1(&c).unwrap();
+        let mut other = plan.clone();
+        assert_eq!(other.type1(&c).unwrap(), expected, "a clone has the points of its plan, {}", device.name());
+        other.set_points(views(&y)).unwrap();
+        let of_other = other.type1(&d).unwrap();
+        assert_eq!(plan.type1(&c).unwrap(), expected, "and leaves them alone");
+        let exact = direct::type1(&views(&y), d.as_slice().unwrap(), &[18, 21], Sign::Plus).unwrap();
+        assert!(relative_error(&of_other, &exact) < 4e-4);
+        let (plan, other, values) = (&plan, &other, plan.type2(&expected).unwrap());
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..4 {
+                        assert_eq!(plan.type1(&c).unwrap(), expected);
+                        assert_eq!(plan.type2(&expected).unwrap(), values);
+                        assert_eq!(other.type1(&d).unwrap(), of_other);
+                    }
+                });
+            }
+        });
+    });
+}
+
+/// Real strengths may be accumulated and spread as complex ones are, and give what those give.
+#[test]
+fn real_strengths_are_accumulated_and_spread() {
+    on_every_device(|device| {
+        for modes in [&[40][..], &[12, 17], &[6, 7, 9]] {
+            let mut random = Random::new(101);
+            let x = random.points(300, modes.len(), 3.0);
+            let real = Array1::from_shape_simple_fn(300, || random.between(-1.0, 1.0));
+            let complex = real.mapv(|c| Complex::new(c, 0.0));
+            let mut plan = NufftPlan::<f64>::builder(modes.to_vec()).tolerance(1e-9).build(device).unwrap();
+            let part = |range: std::ops::Range<usize>| {
+                x.iter().map(|axis| axis.slice(s![range.clone()]).to_owned()).collect::<Vec<_>>()
+            };
+            let mut sum = plan.accumulate().unwrap();
+            for range in [0..130, 130..300] {
+                sum.add(part(range.clone()), &real.slice(s![range])).unwrap();
+            }
+            let added = sum.finish().unwrap();
+            plan.set_points(views(&x)).unwrap();
+            let whole = plan.type1(&complex).unwrap();
+            assert!(relative_error(&added, &whole) < 1e-13, "{modes:?}, {}", device.name());
+            let (grid, both) = (plan.spread(&real).unwrap(), plan.spread(&complex).unwrap());
+            let apart = relative_error(&grid.mapv(|cell| Complex::new(cell, 0.0)), &both);
+            assert!(apart < 1e-14, "{modes:?}, {}: {apart:e}", device.name());
+            let values: ndarray::ArrayD<f64> = plan.interpolate(&grid).unwrap();
+            let apart =
+                relative_error(&values.mapv(|value| Complex::new(value, 0.0)), &plan.interpolate(&both).unwrap());
+            assert!(apart < 1e-14, "{modes:?}, {}: {apart:e}", device.name());
+        }
+    });
 }

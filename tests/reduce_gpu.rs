@@ -6,7 +6,7 @@ use crate::reduce_numpy::flat;
 use ndarray::{Array3, ArrayD};
 use num_complex::Complex;
 use wavemill::reduce::{Answer, Element, Op, ReducePlan};
-use wavemill::{Backend, Device, Error, Gpu, NufftPlan, Sign, Timings, wgpu};
+use wavemill::{Device, Error, Gpu, NufftPlan};
 
 #[test]
 fn a_spectrum_is_reduced_where_it_is() {
@@ -19,16 +19,8 @@ fn a_spectrum_is_reduced_where_it_is() {
     plan.set_points(views(&times)).unwrap();
     let modes = plan.type1(&ndarray::Array1::from(samples.clone())).unwrap();
 
-    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-    let create = |size| {
-        gpu.device().create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
-    };
-    let (strengths, spectrum) = (create(8 * 400), create(8 * 300));
-    let bytes: Vec<u8> = samples.iter().flat_map(|z| [z.re.to_ne_bytes(), z.im.to_ne_bytes()].concat()).collect();
-    gpu.queue().write_buffer(&strengths, 0, &bytes);
-    let input = gpu.input(strengths).unwrap();
-    let mut output = gpu.output(spectrum).unwrap();
-    plan.on_gpu().unwrap().type1(&input, &mut output, 1, Sign::Plus, &mut Timings::default()).unwrap();
+    let (input, mut output) = (gpu.upload(&samples).unwrap(), gpu.zeros(300).unwrap());
+    plan.type1_on_gpu(&input, &mut output).unwrap();
 
     let ops = [Op::Sum, Op::Max, Op::ArgMax];
     let peak = ReducePlan::<f32>::builder([300]).ops(ops).build(&device).unwrap();
@@ -250,8 +242,7 @@ fn what_a_gpu_has_not_is_said_and_not_computed_elsewhere() {
     refused::<u64>(&device);
     // Numbers that are on the device have no weights.
     let gpu = Gpu::enumerate().into_iter().find_map(Result::ok).unwrap();
-    let mut host = vec![Complex::<f32>::default(); 10];
-    let numbers = gpu.open(&mut host).unwrap();
+    let numbers = gpu.zeros::<Complex<f32>>(10).unwrap();
     let weights = ndarray::Array1::ones(10);
     let plan = ReducePlan::<f32>::builder([10]).ops([Op::Average]).weights(weights.view()).build(&device).unwrap();
     assert!(matches!(plan.execute_powers(&numbers), Err(Error::Device { .. })));

@@ -104,7 +104,7 @@ fn degenerate_cases_are_right() {
     let none: Vec<Array1<f64>> = vec![Array1::zeros(0)];
     let mut plan = NufftPlan3::<f64>::builder(1).build(&cpu()).unwrap();
     plan.set_points(views(&none), views(&several)).unwrap();
-    assert!(plan.type3(&Array1::zeros(0)).unwrap().iter().all(|value| *value == Complex::default()));
+    assert!(plan.type3(&Array1::<f64>::zeros(0)).unwrap().iter().all(|value| *value == Complex::default()));
     plan.set_points(views(&several), views(&none)).unwrap();
     assert!(plan.type3(&random.strengths::<f64>(40)).unwrap().is_empty());
 }

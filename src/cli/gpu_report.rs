@@ -12,7 +12,7 @@ use wavemill::fft::Fft;
 use wavemill::matmul::{MatmulPlan, freivalds};
 use wavemill::nufft::{NufftPlan, Sign, Stage, Timings};
 use wavemill::reduce::{Op, ReducePlan};
-use wavemill::{Backend, Device, Gpu, Kind, Number, Real, UniformTransform, wgpu};
+use wavemill::{Device, Gpu, Kind, Number, Real, UniformTransform, wgpu};
 
 use crate::args::{self, Precision};
 use crate::cases::{Case, Group, Problem};
@@ -296,7 +296,7 @@ fn powers(gpu: &Gpu, quick: bool, copy: f64, measured: &mut Measured) -> Result<
     let input = numbers::<f32>(count);
     let loaded = buffer(gpu, 8 * count);
     gpu.queue().write_buffer(&loaded, 0, bytemuck::cast_slice(&input));
-    let output = gpu.output::<f32>(loaded)?;
+    let output = gpu.array::<Complex<f32>>(loaded)?;
     let device = Device::from(gpu.clone());
     let exact: f64 = input.par_iter().map(|z| f64::from(z.re).powi(2) + f64::from(z.im).powi(2)).sum();
     for op in [Op::Sum, Op::Max, Op::ArgMax] {
@@ -373,20 +373,17 @@ fn nonuniform<T: Real>(gpu: &Gpu, problem: &Problem, tolerance: f64) -> Result<V
     })?;
 
     let flat = values.as_slice().context("values in C order")?;
-    let input = gpu.load(ArrayView2::from_shape((1, flat.len()), flat)?)?;
-    let there = buffer(gpu, result.len() * size_of::<Complex<T>>());
+    let input = gpu.upload(flat)?;
+    let mut output = gpu.zeros::<Complex<T>>(result.len())?;
     let mut stages = Map::new();
     let mut seen = Vec::new();
-    let mut there_and_back = gpu.output::<T>(there.clone())?;
     let execute = timed(5, || {
-        let mut timings = Timings::default();
-        let on_gpu = plan.on_gpu().context("a plan of a GPU")?;
         if case.kind == 1 {
-            on_gpu.type1(&input, &mut there_and_back, 1, Sign::Plus, &mut timings)?;
+            plan.type1_on_gpu(&input, &mut output)?;
         } else {
-            on_gpu.type2(&input, &mut there_and_back, 1, Sign::Plus, &mut timings)?;
+            plan.type2_on_gpu(&input, &mut output)?;
         }
-        seen.push(timings);
+        seen.push(plan.timings());
         Ok(())
     })?;
     for stage in [Stage::Spread, Stage::Fft, Stage::Deconvolve, Stage::Interpolate] {
@@ -395,7 +392,7 @@ fn nonuniform<T: Real>(gpu: &Gpu, problem: &Problem, tolerance: f64) -> Result<V
             stages.insert(format!("{stage}_s"), json!(median(&times)));
         }
     }
-    let found = gpu.download(&gpu.array::<Complex<T>>(there)?)?;
+    let found = gpu.download(&output)?;
     let same = found.iter().zip(&result).all(|(a, b)| a == b);
     let error = sampled_error(&ArrayD::from_shape_vec(result.shape(), found)?, problem);
     let recipe = plan.recipe();

@@ -129,7 +129,7 @@ impl<T: Real> Plan<T> {
         Ok(())
     }
 
-    fn timings(&self) -> &Timings {
+    fn timings(&self) -> Timings {
         match self {
             Self::Strengths(plan) | Self::Modes(plan) => plan.timings(),
             Self::Targets(plan) => plan.timings(),

@@ -105,7 +105,7 @@ pub(crate) fn run(args: &args::Periodogram) -> Result<()> {
         .build(&device)?;
     plan.set_points([ndarray::aview1(&times)])?;
 
-    let spectrum = amplitudes(&mut plan, &comb, &fit.residual)?;
+    let spectrum = amplitudes(&plan, &comb, &fit.residual)?;
     let mut left = spectrum.clone();
     let mut level = background(&comb, &left, span);
     let mut found: Vec<f64> = Vec::new();
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &args::Periodogram) -> Result<()> {
         fit.add(wave(f64::cos));
         fit.add(wave(f64::sin));
         found.push(frequency);
-        left = amplitudes(&mut plan, &comb, &fit.residual)?;
+        left = amplitudes(&plan, &comb, &fit.residual)?;
         level = background(&comb, &left, span);
     }
     let factors = fit.coefficients();
@@ -188,7 +188,7 @@ fn trend(times: &[f64], span: f64, degree: u8) -> Vec<Vec<f64>> {
 
 /// 2/M times the magnitude of the transform, the amplitude of a sinusoid, at each frequency of the comb.
 #[expect(clippy::cast_precision_loss, reason = "a count below 2^53")]
-fn amplitudes(plan: &mut NufftPlan<f64>, comb: &Comb, data: &[f64]) -> Result<Vec<f64>> {
+fn amplitudes(plan: &NufftPlan<f64, ndarray::Ix1>, comb: &Comb, data: &[f64]) -> Result<Vec<f64>> {
     let modes = plan.type1(&*ndarray::aview1(data))?;
     let scale = 2.0 / data.len() as f64;
     // Centred order: frequency 0 is at `last`.

@@ -1,6 +1,6 @@
 //! Interpolation (type 2): values of the fine grid at the points, in tile order, returned to the caller's order.
 
-use crate::cpu::Field;
+use crate::cpu::grid::Field;
 use crate::cpu::spread::work;
 use crate::loops::interp::Interp;
 use crate::loops::layout::Layout;

@@ -1,5 +1,6 @@
-//! Phases of type 3 on the CPU: numbers of a batch times a factor for each point.
+//! Phases of type 3 on the CPU: the numbers of some transforms times a factor for each point.
 
+use ndarray::ArrayView2;
 use num_complex::Complex;
 
 use crate::machine::parallel;
@@ -9,26 +10,26 @@ use crate::real::Real;
 /// Numbers a task multiplies.
 const PIECE: usize = 4096;
 
-/// Each of a batch of arrays times the factors, or their conjugates for sign -.
-pub(crate) fn product<'a, T: Real>(
-    values: &[Complex<T>],
+/// Each row times the factors, or their conjugates for the minus sign.
+pub(crate) fn product<T: Real>(
+    rows: ArrayView2<'_, Complex<T>>,
     factors: &[Complex<T>],
     sign: Sign,
-    to: &'a mut Vec<Complex<T>>,
-) -> &'a [Complex<T>] {
-    to.resize(values.len(), Complex::default());
-    for (to, values) in to.chunks_exact_mut(factors.len()).zip(values.chunks_exact(factors.len())) {
+    to: &mut Vec<Complex<T>>,
+) {
+    to.resize(rows.len(), Complex::default());
+    for (to, values) in to.chunks_exact_mut(factors.len()).zip(rows.rows()) {
         parallel::chunks(to, PIECE, 2, |index, to| {
-            let factors = &factors[index * PIECE..];
-            for ((to, value), factor) in to.iter_mut().zip(&values[index * PIECE..]).zip(factors) {
+            let first = index * PIECE;
+            let values = values.iter().skip(first);
+            for ((to, value), factor) in to.iter_mut().zip(values).zip(&factors[first..]) {
                 *to = *value * signed(*factor, sign);
             }
         });
     }
-    to
 }
 
-/// The same in place.
+/// The same in place, of arrays one after another.
 pub(crate) fn multiply<T: Real>(values: &mut [Complex<T>], factors: &[Complex<T>], sign: Sign) {
     for values in values.chunks_exact_mut(factors.len()) {
         parallel::chunks(values, PIECE, 2, |index, values| {

@@ -11,7 +11,7 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use crate::cpu::Field;
+use crate::cpu::grid::Field;
 use crate::loops::layout::Layout;
 use crate::loops::spread::{Spread, Target};
 use crate::loops::stencil::Stencil;

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use crate::error::{Error, Result};
@@ -26,19 +26,12 @@ const POOLED: usize = 6;
 pub(super) struct Lease {
     buffer: wgpu::Buffer,
     home: Option<Arc<Context>>,
-    /// Whether commands that a program has not submitted yet use it: nobody else may write to it then.
-    kept: AtomicBool,
 }
 
 impl Lease {
     /// Of a buffer that is the program's.
     pub(super) fn foreign(buffer: wgpu::Buffer) -> Self {
-        Self { buffer, home: None, kept: AtomicBool::new(false) }
-    }
-
-    /// Keeps it from the pool.
-    pub(super) fn keep(&self) {
-        self.kept.store(true, Ordering::Relaxed);
+        Self { buffer, home: None }
     }
 }
 
@@ -51,7 +44,7 @@ impl Deref for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(home) = self.home.take().filter(|_| !self.kept.load(Ordering::Relaxed)) {
+        if let Some(home) = self.home.take() {
             let mut pool = lock(&home.pool);
             pool.push(self.buffer.clone());
             if pool.len() > POOLED {
@@ -63,7 +56,7 @@ impl Drop for Lease {
 
 /// Complex numbers in device memory that kernels read, made of the host's `V`.
 #[derive(Debug)]
-pub struct Input<V> {
+pub(crate) struct Input<V> {
     pub(super) buffer: Lease,
     pub(super) kind: PhantomData<V>,
 }
@@ -71,7 +64,7 @@ pub struct Input<V> {
 /// Complex numbers in device memory that kernels write, and where they go when they are finished: real parts, to a host's real
 /// array.
 #[derive(Debug)]
-pub struct Output<'a, V> {
+pub(crate) struct Output<'a, V> {
     pub(super) buffer: Lease,
     pub(super) host: Option<&'a mut [V]>,
 }
@@ -98,6 +91,18 @@ impl<V> Array<V> {
     }
 }
 
+impl<V> From<&Array<V>> for Input<V> {
+    fn from(array: &Array<V>) -> Self {
+        Self { buffer: Lease::foreign(array.buffer.clone()), kind: PhantomData }
+    }
+}
+
+impl<V> From<&mut Array<V>> for Output<'static, V> {
+    fn from(array: &mut Array<V>) -> Self {
+        Self { buffer: Lease::foreign(array.buffer.clone()), host: None }
+    }
+}
+
 impl Context {
     /// A storage buffer from the pool, or a new one.
     pub(super) fn lease(self: &Arc<Self>, what: &'static str, bytes: u64) -> Result<Lease> {
@@ -108,7 +113,7 @@ impl Context {
             pool.iter().position(fits).map(|at| pool.remove(at))
         };
         let buffer = found.map_or_else(|| self.storage(what, bytes), Ok)?;
-        Ok(Lease { buffer, home: Some(Arc::clone(self)), kept: AtomicBool::new(false) })
+        Ok(Lease { buffer, home: Some(Arc::clone(self)) })
     }
 
     /// A buffer of at least this many bytes; wgpu has no empty ones.

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use num_complex::Complex;
 
 use crate::error::Result;
-use crate::gpu::buffer::{Lease, complex_bytes};
+use crate::gpu::buffer::{Input, Lease, Output, complex_bytes};
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate};
 use crate::gpu::uniform::Fine;
-use crate::gpu::{Gpu, Input, Output};
 use crate::nufft::timings::Stage;
 use crate::numeric::sign::Sign;
 use crate::real::Real;
@@ -28,15 +27,56 @@ pub(super) fn source<T: Real>() -> Source {
 pub(crate) struct Phases<T> {
     kernel: Arc<Kernel>,
     table: wgpu::Buffer,
-    turned: wgpu::Buffer,
+    scratch: wgpu::Buffer,
     count: usize,
     kind: PhantomData<T>,
 }
 
 impl<T: Real> Phases<T> {
+    /// Takes phases to the device, for so many items at a time.
+    pub(super) fn new(context: &Context, phases: &[Complex<T>], together: usize) -> Result<Self> {
+        let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Write];
+        let bytes = (together * phases.len()) as u64 * complex_bytes::<T>();
+        context.bindable("strengths or values", bytes)?;
+        Ok(Self {
+            kernel: context.kernel(&source::<T>(), "main", &slots)?,
+            table: context.table("the phases of points", phases)?,
+            scratch: context.storage("strengths or values", bytes)?,
+            count: phases.len(),
+            kind: PhantomData,
+        })
+    }
+
     /// What is to be multiplied, for a kernel to write.
-    pub(crate) fn unturned(&self) -> Output<'static, Complex<T>> {
-        Output { buffer: Lease::foreign(self.turned.clone()), host: None }
+    pub(super) fn scratch(&self) -> Output<'static, Complex<T>> {
+        Output { buffer: Lease::foreign(self.scratch.clone()), host: None }
+    }
+
+    /// Some items of the strengths times their phases, before they are spread.
+    pub(super) fn before_spreading(
+        &self,
+        context: &Context,
+        fine: &mut Fine<T>,
+        sign: Sign,
+        strengths: &Input<Complex<T>>,
+        items: Range<usize>,
+    ) -> Result<Input<Complex<T>>> {
+        let to = (&self.scratch, 0..items.len());
+        self.run(context, (fine, Stage::Spread, sign), (&strengths.buffer, items), to)?;
+        Ok(Input { buffer: Lease::foreign(self.scratch.clone()), kind: PhantomData })
+    }
+
+    /// Writes some items of the values, which were interpolated into the scratch memory, times their phases.
+    pub(super) fn after_interpolation(
+        &self,
+        context: &Context,
+        fine: &mut Fine<T>,
+        sign: Sign,
+        values: &Output<'_, Complex<T>>,
+        items: Range<usize>,
+    ) -> Result<()> {
+        let from = (&self.scratch, 0..items.len());
+        self.run(context, (fine, Stage::Interpolate, sign), from, (&values.buffer, items))
     }
 
     /// Records the products of some items, with the conjugates for sign -, as some items of another array.
@@ -59,49 +99,5 @@ impl<T: Real> Phases<T> {
             pass.set_bind_group(0, &group, &[]);
             pass.dispatch_workgroups(x, y, items);
         })
-    }
-}
-
-impl Gpu {
-    /// Takes phases to the device, for so many items at a time.
-    pub(crate) fn phases<T: Real>(&self, phases: &[Complex<T>], together: usize) -> Result<Phases<T>> {
-        let context = &self.0;
-        let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Write];
-        let bytes = (together * phases.len()) as u64 * complex_bytes::<T>();
-        context.bindable("strengths or values", bytes)?;
-        Ok(Phases {
-            kernel: context.kernel(&source::<T>(), "main", &slots)?,
-            table: context.table("the phases of points", phases)?,
-            turned: context.storage("strengths or values", bytes)?,
-            count: phases.len(),
-            kind: PhantomData,
-        })
-    }
-
-    /// Some items of the numbers, turned before they are spread.
-    pub(crate) fn turn<T: Real>(
-        &self,
-        fine: &mut Fine<T>,
-        phases: &Phases<T>,
-        sign: Sign,
-        numbers: &Input<Complex<T>>,
-        items: Range<usize>,
-    ) -> Result<Input<Complex<T>>> {
-        let to = (&phases.turned, 0..items.len());
-        phases.run(&self.0, (fine, Stage::Spread, sign), (&numbers.buffer, items), to)?;
-        Ok(Input { buffer: Lease::foreign(phases.turned.clone()), kind: PhantomData })
-    }
-
-    /// Writes some items of the numbers, turned after they were interpolated.
-    pub(crate) fn turn_back<T: Real>(
-        &self,
-        fine: &mut Fine<T>,
-        phases: &Phases<T>,
-        sign: Sign,
-        numbers: &Output<'_, Complex<T>>,
-        items: Range<usize>,
-    ) -> Result<()> {
-        let from = (&phases.turned, 0..items.len());
-        phases.run(&self.0, (fine, Stage::Interpolate, sign), from, (&numbers.buffer, items))
     }
 }

@@ -11,7 +11,7 @@ use crate::real::Real;
 
 /// Points in device memory.
 #[derive(Debug)]
-pub struct Points<T> {
+pub(crate) struct Points<T> {
     pub(super) len: usize,
     /// First stencil cells, axis-major.
     pub(super) cells: wgpu::Buffer,

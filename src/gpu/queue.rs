@@ -113,8 +113,11 @@ impl Queue {
         done
     }
 
-    /// Submits what was recorded, waits until it is done and adds the stages' times.
+    /// Submits what was recorded, unless that is the program's to do, waits until it is done and adds the stages' times.
     pub(super) fn submit(&mut self, context: &Context, timings: &mut Timings) -> Result<()> {
+        if self.lent {
+            return context.alive();
+        }
         let Some(mut encoder) = self.encoder.take() else { return context.alive() };
         let (stages, stamps) = (std::mem::take(&mut self.stages), self.stamps.take());
         let stamps = stamps.filter(|_| !stages.is_empty());

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::backend::Design;
+use crate::backend::gridding::Design;
 use crate::error::{Error, Result};
 use crate::gpu::buffer::complex_bytes;
 use crate::gpu::device::Context;

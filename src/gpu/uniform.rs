@@ -4,10 +4,9 @@ use std::marker::PhantomData;
 
 use num_complex::Complex;
 
-use crate::backend::Design;
+use crate::backend::gridding::Design;
 use crate::cpu::fft::Transform;
 use crate::error::Result;
-use crate::gpu::Gpu;
 use crate::gpu::buffer::{Input, Lease, Output, complex_bytes};
 use crate::gpu::deconvolve::{ItemModes, Kernels};
 use crate::gpu::device::Context;
@@ -22,7 +21,7 @@ use crate::real::Real;
 /// Fine grids in device memory, in C order, with the work on them that was not submitted yet, and their copy on the host where they
 /// are transformed there.
 #[derive(Debug)]
-pub struct Fine<T> {
+pub(crate) struct Fine<T> {
     pub(super) buffer: wgpu::Buffer,
     pub(super) queue: Queue,
     host: Vec<Complex<T>>,
@@ -47,27 +46,10 @@ impl<T: Real> Fine<T> {
     }
 }
 
-impl Gpu {
-    /// Where a grid is transformed, and the seconds that decided it where it was left open: on the host with the way there and back, and
-    /// on the device.
-    pub(crate) fn uniform<T: Real>(
-        &self,
-        asked: UniformTransform,
-        grid: &[usize],
-    ) -> (UniformTransform, Option<[f64; 2]>) {
-        if asked != UniformTransform::Auto {
-            return (asked, None);
-        }
-        let [host, device] = expected(self.0.info.device_type, bytes::<T>(grid) as f64, grid.len() as f64);
-        let better = if device < host { UniformTransform::Device } else { UniformTransform::Host };
-        (better, Some([host, device]))
-    }
-}
-
 /// What the transform of a grid of so many bytes should take on the host and on the device, by the bytes that are moved: round figures of
 /// bytes a second within the device and between it and the host, and seconds a pass costs that moves nothing. Software's were measured
 /// on lavapipe with two threads.
-fn expected(kind: wgpu::DeviceType, bytes: f64, axes: f64) -> [f64; 2] {
+pub(super) fn expected(kind: wgpu::DeviceType, bytes: f64, axes: f64) -> [f64; 2] {
     let (memory, bus, pass) = match kind {
         wgpu::DeviceType::DiscreteGpu => (400e9, 12e9, 10e-6),
         wgpu::DeviceType::Cpu => (0.15e9, 4e9, 300e-6),

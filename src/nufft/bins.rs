@@ -15,7 +15,7 @@ use crate::numeric::float::{Coordinate, Float};
 
 /// How one axis of the fine grid is cut into tiles: the tile of a cell is `(cell · magic) >> 32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AxisTiles {
+pub(crate) struct AxisTiles {
     /// Cells on the axis.
     pub cells: usize,
     /// Tiles on the axis.
@@ -28,14 +28,14 @@ pub struct AxisTiles {
 impl AxisTiles {
     /// Tiles of `size` cells, a power of two; the last one may be smaller.
     #[must_use]
-    pub fn of_size(cells: usize, size: usize) -> Self {
+    pub(crate) fn of_size(cells: usize, size: usize) -> Self {
         debug_assert!(size.is_power_of_two());
         Self { cells, count: cells.div_ceil(size), magic: (1u64 << 32) / size as u64, size: Some(size as u32) }
     }
 
     /// `count` tiles whose sizes differ by at most one cell.
     #[must_use]
-    pub fn even(cells: usize, count: usize) -> Self {
+    pub(crate) fn even(cells: usize, count: usize) -> Self {
         debug_assert!(0 < count && count <= cells);
         Self { cells, count, magic: ((count as u64) << 32) / cells as u64, size: None }
     }
@@ -43,20 +43,20 @@ impl AxisTiles {
     /// The tile a cell lies in.
     #[inline(always)]
     #[must_use]
-    pub fn tile(&self, cell: u32) -> usize {
+    pub(crate) fn tile(&self, cell: u32) -> usize {
         ((u64::from(cell) * self.magic) >> 32) as usize
     }
 
     /// The first cell of a tile; `start(count)` is the number of cells.
     #[must_use]
-    pub fn start(&self, tile: usize) -> usize {
+    pub(crate) fn start(&self, tile: usize) -> usize {
         (((tile as u64) << 32).div_ceil(self.magic) as usize).min(self.cells)
     }
 }
 
 /// The tiles of a fine grid, the last axis running fastest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tiling {
+pub(crate) struct Tiling {
     /// One entry an axis.
     pub axes: Vec<AxisTiles>,
 }
@@ -64,13 +64,13 @@ pub struct Tiling {
 impl Tiling {
     /// Number of tiles.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.axes.iter().map(|axis| axis.count).product()
     }
 
     /// The tile's place on each axis.
     #[must_use]
-    pub fn place(&self, mut tile: usize) -> [usize; 3] {
+    pub(crate) fn place(&self, mut tile: usize) -> [usize; 3] {
         let mut place = [0; 3];
         for (axis, tiles) in self.axes.iter().enumerate().rev() {
             place[axis] = tile % tiles.count;
@@ -81,7 +81,7 @@ impl Tiling {
 }
 
 /// Points taken out of bins together.
-pub const BLOCK: usize = 128;
+pub(crate) const BLOCK: usize = 128;
 
 /// How a position on one axis is packed: the cell within its tile, then the fraction, as one fixed-point number.
 ///
@@ -98,7 +98,7 @@ const WIDE_BITS: u32 = 52;
 /// Points in grid units, permuted by tile. Points of one tile keep the caller's order, in three
 /// dimensions those of one block of 4³ cells.
 #[derive(Debug)]
-pub struct Bins<T> {
+pub(crate) struct Bins<T> {
     /// Number of points.
     pub len: usize,
     /// Where each tile's points begin; one entry more than there are tiles.
@@ -115,7 +115,7 @@ pub struct Bins<T> {
 
 /// Some points of one tile, unpacked.
 #[derive(Debug)]
-pub struct Unpacked<T> {
+pub(crate) struct Unpacked<T> {
     /// First cell of each point's stencil, from the tile's first cell on, on each axis.
     pub cells: [[u32; BLOCK]; 3],
     /// Arguments of the kernel's polynomials, `s = 2z - 1`, z the distance from the stencil's left edge to that cell.
@@ -133,7 +133,7 @@ impl<T: Float> Unpacked<T> {
 impl<T: Float> Bins<T> {
     /// The points of a tile, in tile order.
     #[must_use]
-    pub fn points(&self, tile: usize) -> Range<usize> {
+    pub(crate) fn points(&self, tile: usize) -> Range<usize> {
         self.starts[tile] as usize..self.starts[tile + 1] as usize
     }
 
@@ -194,7 +194,7 @@ impl<T: Float> Bins<T> {
     ///
     /// # Errors
     /// [`Error::NotFinite`] naming the first NaN or infinity; [`Error::TooLarge`] past 2³² - 1 points.
-    pub fn sort<C: Coordinate>(
+    pub(crate) fn sort<C: Coordinate>(
         points: &Points<'_, C>,
         folds: &[Fold],
         tiling: Tiling,

@@ -9,7 +9,7 @@ use crate::nufft::prolate::Prolate;
 ///
 /// Backends never see a shape: a plan fits polynomials to it. A new shape is a type with these two functions and an entry
 /// in [`Shape`].
-pub trait KernelShape: fmt::Debug + Send + Sync {
+pub(crate) trait KernelShape: fmt::Debug + Send + Sync {
     /// φ(x) for |x| <= 1.
     fn value(&self, x: f64) -> f64;
     /// `∫ φ(s) cos(x s) ds` over [-1, 1], for 0 <= x <= π w/(2σ).

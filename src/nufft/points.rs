@@ -1,6 +1,6 @@
 //! Coordinates: checked, and folded in double-double arithmetic into a cell of the fine grid and a fraction.
 
-use ndarray::{ArrayView1, s};
+use ndarray::{ArrayBase, ArrayView1, Data, Ix1, aview1, s};
 
 use crate::error::{Error, Result};
 use crate::machine::simd;
@@ -8,9 +8,52 @@ use crate::numeric::float::Coordinate;
 use crate::numeric::sums::{product_rest, two_sum};
 use crate::numeric::turns;
 
+/// The coordinates of points on one axis: a slice, a `Vec`, or an array of one dimension at any stride.
+pub trait Coordinates {
+    /// f64 or f32.
+    type Value: Coordinate;
+    /// A view of them.
+    fn coordinates(&self) -> ArrayView1<'_, Self::Value>;
+}
+
+impl<C: Coordinate> Coordinates for [C] {
+    type Value = C;
+    fn coordinates(&self) -> ArrayView1<'_, C> {
+        aview1(self)
+    }
+}
+
+impl<C: Coordinate, const N: usize> Coordinates for [C; N] {
+    type Value = C;
+    fn coordinates(&self) -> ArrayView1<'_, C> {
+        aview1(self)
+    }
+}
+
+impl<C: Coordinate> Coordinates for Vec<C> {
+    type Value = C;
+    fn coordinates(&self) -> ArrayView1<'_, C> {
+        aview1(self)
+    }
+}
+
+impl<C: Coordinate, S: Data<Elem = C>> Coordinates for ArrayBase<S, Ix1> {
+    type Value = C;
+    fn coordinates(&self) -> ArrayView1<'_, C> {
+        self.view()
+    }
+}
+
+impl<X: Coordinates + ?Sized> Coordinates for &X {
+    type Value = X::Value;
+    fn coordinates(&self) -> ArrayView1<'_, X::Value> {
+        (**self).coordinates()
+    }
+}
+
 /// One view of coordinates an axis, all of one length, at any stride.
 #[derive(Debug)]
-pub struct Points<'a, C: Coordinate> {
+pub(crate) struct Points<'a, C: Coordinate> {
     pub(crate) axes: Vec<ArrayView1<'a, C>>,
 }
 
@@ -19,7 +62,7 @@ impl<'a, C: Coordinate> Points<'a, C> {
     ///
     /// # Errors
     /// [`Error::Shape`] if there are not `dimensions` views or their lengths differ.
-    pub fn new(views: &[ArrayView1<'a, C>], dimensions: usize) -> Result<Self> {
+    pub(crate) fn new(views: &[ArrayView1<'a, C>], dimensions: usize) -> Result<Self> {
         if views.len() != dimensions {
             return Err(Error::shape("points", format!("{dimensions} coordinate arrays, one an axis"), views.len()));
         }
@@ -32,13 +75,13 @@ impl<'a, C: Coordinate> Points<'a, C> {
 
     /// Number of points.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.axes[0].len()
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
@@ -120,7 +163,7 @@ fn from_signed(x: f64) -> u128 {
 /// `t · n` is split into the stencil's first cell `ceil(t n - w/2)` and the distance to it, so that only the fraction is ever
 /// rounded to the data's precision and the error does not grow with the number of modes.
 #[derive(Debug, Clone)]
-pub struct Fold {
+pub(crate) struct Fold {
     unit: Unit,
     high: f64,
     low: f64,

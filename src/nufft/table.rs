@@ -12,7 +12,7 @@ use crate::numeric::float::Float;
 /// Piecewise-polynomial kernel values. A point whose stencil begins a fraction z ∈ [0, 1] of a cell before cell 0 gives cell i
 /// the value `φ(2(i + z)/w - 1) = Σ_p coefficients[p][i] · s^(degree - p)`, s = 2z - 1: one argument for all w panels.
 #[derive(Debug, Clone)]
-pub struct KernelTable<T> {
+pub(crate) struct KernelTable<T> {
     /// Cells a stencil covers on each axis.
     pub width: usize,
     /// Panels stored, `width` rounded up to an even number (to 32 past 16); the panels past `width` are zero.
@@ -25,7 +25,7 @@ pub struct KernelTable<T> {
 
 /// One axis of modes, in the caller's order.
 #[derive(Debug, Clone)]
-pub struct ModeAxis<T> {
+pub(crate) struct ModeAxis<T> {
     modes: usize,
     cells: usize,
     order: ModeOrder,
@@ -39,7 +39,7 @@ impl<T: Float> KernelTable<T> {
     /// Each panel is interpolated at Chebyshev nodes and rewritten in powers of s. Panels mirror each other, so that half of
     /// them are computed.
     #[must_use]
-    pub fn fit(shape: &dyn KernelShape, width: usize, accuracy: f64) -> Self {
+    pub(crate) fn fit(shape: &dyn KernelShape, width: usize, accuracy: f64) -> Self {
         const NODES: usize = 24;
         let w = width as f64;
         let half = width.div_ceil(2);
@@ -82,7 +82,7 @@ impl<T: Float> KernelTable<T> {
 impl<T: Float> ModeAxis<T> {
     /// Bins and factors of an axis with `modes` modes on a grid of `cells` cells.
     #[must_use]
-    pub fn new(shape: &dyn KernelShape, width: usize, modes: usize, cells: usize, order: ModeOrder) -> Self {
+    pub(crate) fn new(shape: &dyn KernelShape, width: usize, modes: usize, cells: usize, order: ModeOrder) -> Self {
         let half = modes / 2;
         let step = 2.0 * PI / cells as f64;
         let correction = Correction::new(shape, width, step * half as f64);
@@ -105,7 +105,7 @@ impl<T: Float> ModeAxis<T> {
 
     /// Number of modes.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.modes
     }
 
@@ -121,14 +121,14 @@ impl<T: Float> ModeAxis<T> {
 
     /// The fine-grid bin of a mode, `k mod n`.
     #[must_use]
-    pub fn bin(&self, mode: usize) -> usize {
+    pub(crate) fn bin(&self, mode: usize) -> usize {
         self.frequency(mode).rem_euclid(self.cells as i64) as usize
     }
 
     /// What a mode is multiplied by.
     #[inline(always)]
     #[must_use]
-    pub fn factor(&self, mode: usize) -> T {
+    pub(crate) fn factor(&self, mode: usize) -> T {
         self.by_distance[self.frequency(mode).unsigned_abs() as usize]
     }
 

@@ -79,14 +79,6 @@ impl Timings {
         }
     }
 
-    /// Adds the stages within another plan's execution.
-    pub(crate) fn take(&mut self, of: &Self) {
-        let within = of
-            .iter()
-            .filter(|(stage, _)| !matches!(stage, Stage::Plan | Stage::Compile | Stage::SetPoints | Stage::Execute));
-        within.for_each(|(stage, time)| self.add(stage, time));
-    }
-
     /// Forgets the stages of an earlier execution (or of earlier points).
     pub(crate) fn forget(&mut self, keep: &[Stage]) {
         self.stages.retain(|(name, _)| keep.contains(name));

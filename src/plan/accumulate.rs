@@ -1,49 +1,81 @@
 //! Type 1 over chunks of points: grids add up, and are transformed once.
 
 use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
 
-use ndarray::{ArrayD, ArrayRef, ArrayView1, Dimension};
+use ndarray::{Array, ArrayRef, Dimension, IxDyn};
 use num_complex::Complex;
 
+use crate::device::Device;
 use crate::error::Result;
-use crate::numeric::float::Coordinate;
-use crate::plan::nufft::NufftPlan;
-use crate::real::Real;
+use crate::nufft::points::{Coordinates, Points};
+use crate::nufft::timings::Timings;
+use crate::plan::arrays::{InOrder, PointsOf, check, rows, zeros};
+use crate::plan::nufft::{Geometry, NufftPlan};
+use crate::plan::on_backend::{OnBackend, SumsOnBackend, on_backend};
+use crate::plan::stages::Batch;
+use crate::real::{Number, Real};
 
-/// A type 1 that is being summed over chunks of points, by [`NufftPlan::accumulate`]. Dropped unfinished, it leaves nothing.
+/// A type 1 that is being summed over chunks of points, by [`NufftPlan::accumulate`]. It has grids of its own: the plan can be used
+/// meanwhile. Strengths are complex, or all of them real.
 ///
 /// The modes are those of all points together, to the law of the plan; the order of chunks matters to rounding only.
 ///
 /// ```
-/// use ndarray::{array, s};
 /// use num_complex::Complex;
+/// use ndarray::{array, s};
 /// use wavemill::{Cpu, Device, NufftPlan};
 ///
-/// let x = array![0.1, 0.7, 2.0, 5.0];
-/// let c = x.mapv(|x| Complex::new(x, -x));
+/// let x = [0.1, 0.7, 2.0, 5.0];
+/// let c = array![0.1, -0.7, 2.0, -5.0];
 /// let mut plan = NufftPlan::<f64>::builder([6]).tolerance(1e-9).build(&Device::from(Cpu::new()))?;
 /// let mut sum = plan.accumulate()?;
-/// sum.add([x.slice(s![..3])], &c.slice(s![..3]))?;
-/// sum.add([x.slice(s![3..])], &c.slice(s![3..]))?;
+/// sum.add([&x[..3]], &c.slice(s![..3]))?;
+/// sum.add([&x[3..]], &c.slice(s![3..]))?;
 /// let modes = sum.finish()?;
-/// plan.set_points([x.view()])?;
+/// plan.set_points([&x])?;
 /// let whole = plan.type1(&c)?;
-/// assert!(modes.iter().zip(&whole).all(|(a, b)| (a - b).norm() < 1e-14 * 20.0));
+/// assert!(modes.iter().zip(&whole).all(|(a, b): (&Complex<f64>, _)| (a - b).norm() < 1e-14 * 20.0));
 /// # Ok::<(), wavemill::Error>(())
 /// ```
-pub struct Accumulation<'p, T: Real> {
-    plan: &'p mut NufftPlan<T>,
+pub struct Accumulation<T: Real, V: Number<Real = T>, S: PointsOf<D>, D: Dimension> {
+    sums: SumsOnBackend<T, V>,
+    geometry: Arc<Geometry>,
+    device: Device,
+    batch: Batch,
+    /// Axes of the points.
+    axes: usize,
+    /// The extent of a batch in front of strengths, if there is one, and the shape of the modes.
+    batched: Option<usize>,
+    modes: IxDyn,
+    dimensions: PhantomData<(S, D)>,
 }
 
-impl<T: Real> fmt::Debug for Accumulation<'_, T> {
+impl<T: Real, V: Number<Real = T>, S: PointsOf<D>, D: Dimension> fmt::Debug for Accumulation<T, V, S, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accumulation").field("plan", &self.plan).finish()
+        f.debug_struct("Accumulation").field("modes", &self.modes).finish_non_exhaustive()
     }
 }
 
-impl<'p, T: Real> Accumulation<'p, T> {
-    pub(crate) fn new(plan: &'p mut NufftPlan<T>) -> Self {
-        Self { plan }
+impl<T: Real, V: Number<Real = T>, S: PointsOf<D>, D: Dimension> Accumulation<T, V, S, D> {
+    pub(super) fn new(plan: &NufftPlan<T, D>) -> Result<Self> {
+        let batch = plan.batch();
+        let sums = match &plan.stages {
+            OnBackend::Cpu(stages) => SumsOnBackend::Cpu(stages.clone(), stages.sums(batch)?),
+            #[cfg(feature = "gpu")]
+            OnBackend::Gpu(stages) => SumsOnBackend::Gpu(stages.clone(), stages.sums(batch)?),
+        };
+        Ok(Self {
+            sums,
+            geometry: Arc::clone(&plan.geometry),
+            device: plan.device.clone(),
+            batch,
+            axes: plan.recipe.modes.len(),
+            batched: plan.batched.then_some(batch.count),
+            modes: plan.modes_shape(),
+            dimensions: PhantomData,
+        })
     }
 
     /// Adds a chunk: its coordinates, as [`NufftPlan::set_points`] takes them, and its strengths. On an error in its input
@@ -51,22 +83,29 @@ impl<'p, T: Real> Accumulation<'p, T> {
     ///
     /// # Errors
     /// As [`NufftPlan::set_points`] and [`NufftPlan::type1_into`].
-    pub fn add<'a, C: Coordinate, D: Dimension>(
-        &mut self,
-        coordinates: impl AsRef<[ArrayView1<'a, C>]>,
-        strengths: &ArrayRef<Complex<T>, D>,
-    ) -> Result<()> {
-        self.plan.set_points(coordinates)?;
-        self.plan.add(strengths)
+    pub fn add<X: Coordinates>(&mut self, coordinates: impl AsRef<[X]>, strengths: &ArrayRef<V, S>) -> Result<()> {
+        let axes: Vec<_> = coordinates.as_ref().iter().map(Coordinates::coordinates).collect();
+        let points = Points::new(&axes, self.axes)?;
+        let expected: Vec<usize> = self.batched.into_iter().chain([points.len()]).collect();
+        check("strengths", &IxDyn(&expected), strengths.shape())?;
+        let Self { sums, geometry, device, batch, .. } = self;
+        on_backend!(SumsOnBackend, sums, stages, sums => {
+            geometry.place(device, &points, stages)?;
+            stages.add(sums, rows(strengths), *batch, &mut Timings::default())
+        })
     }
 
     /// Transforms the sum.
     ///
     /// # Errors
-    /// [`crate::Error::DeviceLost`].
-    pub fn finish(self) -> Result<ArrayD<Complex<T>>> {
-        let mut modes = ArrayD::zeros(self.plan.modes_shape());
-        self.plan.finish(&mut modes)?;
+    /// [`crate::Error::Shape`] if strengths have another dimension than the plan's batch asks for, [`crate::Error::DeviceLost`].
+    pub fn finish(self) -> Result<Array<Complex<T>, S::Modes>> {
+        let expected: Vec<usize> = self.batched.into_iter().chain([0]).collect();
+        if let Some(axes) = S::NDIM {
+            check("the axes of strengths", &IxDyn(&[expected.len()]), &[axes])?;
+        }
+        let mut modes = zeros(self.modes.clone());
+        self.finish_into(&mut modes)?;
         Ok(modes)
     }
 
@@ -75,6 +114,12 @@ impl<'p, T: Real> Accumulation<'p, T> {
     /// # Errors
     /// [`crate::Error::Shape`] where it does not fit, [`crate::Error::DeviceLost`]. Nothing is written then.
     pub fn finish_into<E: Dimension>(self, modes: &mut ArrayRef<Complex<T>, E>) -> Result<()> {
-        self.plan.finish(modes)
+        check("modes", &self.modes, modes.shape())?;
+        let (mut target, batch) = (InOrder::to_write(modes), self.batch);
+        on_backend!(SumsOnBackend, self.sums, stages, sums => {
+            stages.modes_of_sums(sums, target.slice(), batch, &mut Timings::default())
+        })?;
+        target.store();
+        Ok(())
     }
 }

@@ -1,9 +1,14 @@
-//! Builders of plans: what is chosen before anything is computed, and the plan made of it.
+//! Builders of non-uniform FFTs: what is chosen before anything is computed, and the plan made of it.
 
-use std::time::{Duration, Instant};
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use crate::backend::Design;
-use crate::device::{Device, Engine};
+use ndarray::Dimension;
+
+use crate::backend::Backend;
+use crate::backend::gridding::Design;
+use crate::device::{AnyBackend, Device};
 use crate::error::{Error, Result};
 use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request};
 use crate::nufft::kernel::Shape;
@@ -12,48 +17,59 @@ use crate::nufft::recipe::{ModeOrder, Recipe, UniformTransform};
 use crate::nufft::table::{KernelTable, ModeAxis};
 use crate::nufft::timings::{Stage, Timings};
 use crate::numeric::sign::Sign;
-use crate::plan::nufft::NufftPlan;
-use crate::plan::stages::OnBackend;
+use crate::plan::nufft::{Geometry, NufftPlan};
+use crate::plan::on_backend::OnBackend;
+use crate::plan::stages::Stages;
 use crate::real::Real;
 use crate::shape;
 
-/// Chooses what a [`NufftPlan`] will do. Defaults: tolerance 1e-6, sign +, centred modes, one transform, period 2π.
+/// Chooses what a plan will do: a [`NufftPlan`] where `K` is [`ToModes`], a [`crate::NufftPlan3`] where it is [`ToFrequencies`]. Defaults:
+/// tolerance 1e-6, sign +, one transform, and for modes their centred order and a period of 2π.
 #[derive(Debug, Clone)]
-pub struct NufftBuilder<T: Real> {
+pub struct NufftBuilder<T: Real, K> {
+    pub(super) tolerance: f64,
+    pub(super) accept: bool,
+    pub(super) sign: Sign,
+    pub(super) batch: Option<usize>,
+    pub(super) uniform: UniformTransform,
+    pub(super) kind: K,
+    precision: PhantomData<T>,
+}
+
+/// What only plans of types 1 and 2 are asked.
+#[derive(Debug, Clone)]
+pub struct ToModes<D> {
     modes: Vec<usize>,
-    batch: Option<usize>,
-    tolerance: f64,
-    accept: bool,
-    sign: Sign,
     order: ModeOrder,
     shape: Shape,
     upsampling: Option<f64>,
-    uniform: UniformTransform,
     points: Option<usize>,
     /// One for all axes, or one an axis.
     units: Vec<Unit>,
-    precision: std::marker::PhantomData<T>,
+    dimension: PhantomData<D>,
 }
 
-impl<T: Real> NufftBuilder<T> {
-    pub(super) fn new(modes: Vec<usize>) -> Self {
+/// What only plans of type 3 are asked.
+#[derive(Debug, Clone)]
+pub struct ToFrequencies {
+    pub(super) dimensions: usize,
+}
+
+/// What every plan is asked.
+impl<T: Real, K> NufftBuilder<T, K> {
+    pub(super) fn of(kind: K) -> Self {
         Self {
-            modes,
-            batch: None,
             tolerance: 1e-6,
             accept: false,
             sign: Sign::Plus,
-            order: ModeOrder::Centred,
-            shape: Shape::default(),
-            upsampling: None,
+            batch: None,
             uniform: UniformTransform::Auto,
-            points: None,
-            units: vec![Unit::Radians { step: 1.0 }],
-            precision: std::marker::PhantomData,
+            kind,
+            precision: PhantomData,
         }
     }
 
-    /// The relative l2 error to keep, `0 < tolerance < 1`; see [`NufftPlan`] for the law.
+    /// The relative l2 error to keep, `0 < tolerance < 1`; see the plan for the law.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
@@ -82,28 +98,6 @@ impl<T: Real> NufftBuilder<T> {
         self
     }
 
-    /// The order of modes along each axis.
-    #[must_use]
-    pub fn order(mut self, order: ModeOrder) -> Self {
-        self.order = order;
-        self
-    }
-
-    /// The spreading kernel's shape.
-    #[must_use]
-    pub fn kernel(mut self, shape: Shape) -> Self {
-        self.shape = shape;
-        self
-    }
-
-    /// The ratio of fine-grid cells to modes, 1.2 to 4. Less needs less memory and a wider kernel. Without it, a model of the costs
-    /// chooses on the CPU; on a GPU it is 2.
-    #[must_use]
-    pub fn upsampling(mut self, upsampling: f64) -> Self {
-        self.upsampling = Some(upsampling);
-        self
-    }
-
     /// Where a GPU's grid is transformed; [`Recipe::uniform`] says what became of [`UniformTransform::Auto`].
     #[must_use]
     pub fn uniform_transform(mut self, uniform: UniformTransform) -> Self {
@@ -111,30 +105,72 @@ impl<T: Real> NufftBuilder<T> {
         self
     }
 
+    /// The number of transforms, checked.
+    pub(super) fn batch_count(&self) -> Result<usize> {
+        match self.batch {
+            Some(0) => Err(Error::parameter("batch", "at least 1", 0)),
+            batch => Ok(batch.unwrap_or(1)),
+        }
+    }
+}
+
+impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
+    pub(super) fn to_modes(modes: Vec<usize>) -> Self {
+        Self::of(ToModes {
+            modes,
+            order: ModeOrder::Centred,
+            shape: Shape::default(),
+            upsampling: None,
+            points: None,
+            units: vec![Unit::Radians { step: 1.0 }],
+            dimension: PhantomData,
+        })
+    }
+
+    /// The order of modes along each axis.
+    #[must_use]
+    pub fn order(mut self, order: ModeOrder) -> Self {
+        self.kind.order = order;
+        self
+    }
+
+    /// The spreading kernel's shape.
+    #[must_use]
+    pub fn kernel(mut self, shape: Shape) -> Self {
+        self.kind.shape = shape;
+        self
+    }
+
+    /// The ratio of fine-grid cells to modes, 1.2 to 4. Less needs less memory and a wider kernel. Without it, a model of the costs
+    /// chooses on the CPU; on a GPU it is 2.
+    #[must_use]
+    pub fn upsampling(mut self, upsampling: f64) -> Self {
+        self.kind.upsampling = Some(upsampling);
+        self
+    }
+
     /// The number of points to expect, by which costs are weighed; without it, as many as modes. Any number may be set later.
     #[must_use]
     pub fn expected_points(mut self, points: usize) -> Self {
-        self.points = Some(points);
+        self.kind.points = Some(points);
         self
     }
 
     /// The coordinates' period, in their own unit, instead of 2π: the exponent is `±2πi k·x/period`.
     #[must_use]
-    pub fn period(mut self, period: f64) -> Self {
-        self.units = vec![Unit::Period(period)];
-        self
+    pub fn period(self, period: f64) -> Self {
+        self.units(vec![Unit::Period(period)])
     }
 
     /// The exponent is `±i k·x·step`: the period is 2π/step exactly, not rounded to an f64.
     #[must_use]
-    pub fn step(mut self, step: f64) -> Self {
-        self.units = vec![Unit::Radians { step }];
-        self
+    pub fn step(self, step: f64) -> Self {
+        self.units(vec![Unit::Radians { step }])
     }
 
     /// A unit for each axis.
-    pub(crate) fn units(mut self, units: Vec<Unit>) -> Self {
-        self.units = units;
+    pub(super) fn units(mut self, units: Vec<Unit>) -> Self {
+        self.kind.units = units;
         self
     }
 
@@ -143,35 +179,30 @@ impl<T: Real> NufftBuilder<T> {
     /// # Errors
     /// [`Error::Parameter`] for a parameter outside its range, [`Error::Tolerance`] for a tolerance out of reach,
     /// [`Error::TooLarge`] where sizes overflow or the device has not the memory, [`Error::Device`] where it lacks the precision.
-    pub fn build(self, device: &Device) -> Result<NufftPlan<T>> {
+    pub fn build(self, device: &Device) -> Result<NufftPlan<T, D>> {
         let start = Instant::now();
-        let points = match device.engine() {
-            Engine::Cpu(_) => {
-                Some(self.points.unwrap_or_else(|| self.modes.iter().fold(1, |a, &b| a.saturating_mul(b))))
-            }
-            #[cfg(feature = "gpu")]
-            Engine::Gpu(_) => None,
-        };
+        let ToModes { modes, shape, upsampling, points, .. } = &self.kind;
+        let expected = || points.unwrap_or_else(|| modes.iter().fold(1, |a, &b| a.saturating_mul(b)));
         let choice = choice::choose::<T>(&Request {
-            modes: &self.modes,
+            modes,
             tolerance: self.tolerance,
             accept: self.accept,
-            shape: self.shape,
-            upsampling: self.upsampling,
-            points,
+            shape: *shape,
+            upsampling: *upsampling,
+            points: device.has_cost_model().then(expected),
         })?;
         self.assemble(device, choice, true, start)
     }
 
     /// The plan for a width and a grid; `transforms` is false for one that only spreads and interpolates.
-    pub(crate) fn assemble(
+    pub(super) fn assemble(
         self,
         device: &Device,
         choice: Choice,
         transforms: bool,
         start: Instant,
-    ) -> Result<NufftPlan<T>> {
-        for unit in &self.units {
+    ) -> Result<NufftPlan<T, D>> {
+        for unit in &self.kind.units {
             match *unit {
                 Unit::Radians { step } if step.is_finite() && step != 0.0 => {}
                 Unit::Period(period) if period.is_finite() && period > 0.0 => {}
@@ -179,79 +210,98 @@ impl<T: Real> NufftBuilder<T> {
                 Unit::Period(period) => return Err(Error::parameter("period", "a finite number above 0", period)),
             }
         }
-        let batch = self.batch.unwrap_or(1);
-        if batch == 0 {
-            return Err(Error::parameter("batch", "at least 1", batch));
-        }
+        let batch = self.batch_count()?;
         shape::product("the fine grid", &choice.grid)?;
-        let batched: Vec<usize> = self.modes.iter().copied().chain([batch]).collect();
+        let batched: Vec<usize> = self.kind.modes.iter().copied().chain([batch]).collect();
         shape::product("the modes", &batched)?;
-        let kernel = self.shape.build(choice.width, choice.upsampling.min(LARGEST_UPSAMPLING));
-        let accuracy = (0.05 * choice.predicted_error).max(2.0 * T::ROUNDOFF);
-        let table = KernelTable::<T>::fit(&*kernel, choice.width, accuracy);
-        let axes: Vec<ModeAxis<T>> = device.install(self.modes.iter().sum(), || {
-            let sizes = self.modes.iter().zip(&choice.grid).filter(|_| transforms);
-            sizes.map(|(&modes, &cells)| ModeAxis::new(&*kernel, choice.width, modes, cells, self.order)).collect()
-        });
-        let tiling = OnBackend::<T>::tiling(device, &choice.grid, choice.width)?;
-        let (grid, order, sign) = (&choice.grid, self.order, self.sign);
-        let (uniform, transform_times) = match device.engine() {
-            Engine::Cpu(_) => (UniformTransform::Host, None),
+        let built = match device.backend() {
+            AnyBackend::Cpu(cpu) => {
+                let (built, stages) = self.prepare(cpu, device, &choice, batch, transforms)?;
+                (built, OnBackend::Cpu(stages))
+            }
             #[cfg(feature = "gpu")]
-            Engine::Gpu(_) if !transforms => (UniformTransform::Device, None),
-            #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => gpu.uniform::<T>(self.uniform, grid),
+            AnyBackend::Gpu(gpu) => {
+                let (built, stages) = self.prepare(gpu, device, &choice, batch, transforms)?;
+                (built, OnBackend::Gpu(stages))
+            }
         };
-        let design = Design { grid, kernel: &table, modes: &axes, tiling: &tiling, order, sign, uniform };
-        let before = compiling(device);
-        let (stages, fine_bytes) = OnBackend::new(device, &design, batch)?;
-        let compiled = compiling(device).saturating_sub(before);
-        let factor_bytes = axes.iter().map(|axis| axis.count() / 2 * size_of::<T>()).sum::<usize>();
-        let units = self.units.iter().cycle();
-        let folds = grid.iter().zip(units).map(|(&cells, &unit)| Fold::new(unit, cells, choice.width)).collect();
-        let recipe = Recipe {
-            modes: self.modes,
-            grid: choice.grid,
-            batch,
-            tolerance: choice.tolerance,
-            asked: self.tolerance,
-            kernel: self.shape,
-            width: choice.width,
-            upsampling: choice.upsampling,
-            degree: table.degree,
-            tiles: tiling.axes.iter().map(|axis| axis.count).collect(),
-            predicted_error: choice.predicted_error,
-            bytes: fine_bytes + factor_bytes,
-            sign: self.sign,
-            order: self.order,
-            uniform,
-            transform_times,
-            precision: T::NAME,
-            device: device.name(),
-        };
-        let mut timings = Timings::default();
+        let (Built { geometry, mut recipe, mut timings }, stages) = built;
+        recipe.device = device.name();
         timings.add(Stage::Plan, start.elapsed());
-        if !compiled.is_zero() {
-            timings.add(Stage::Compile, compiled);
-        }
         Ok(NufftPlan {
             recipe,
             batched: self.batch.is_some(),
             points: None,
             device: device.clone(),
-            folds,
-            tiling,
+            geometry: Arc::new(geometry),
             stages,
-            timings,
+            timings: Mutex::new(timings),
+            dimension: PhantomData,
         })
+    }
+
+    /// Fits the kernel and prepares a backend.
+    fn prepare<B: Backend>(
+        &self,
+        backend: &B,
+        device: &Device,
+        choice: &Choice,
+        batch: usize,
+        transforms: bool,
+    ) -> Result<(Built, Stages<T, B>)> {
+        let ToModes { modes, order, shape, units, .. } = &self.kind;
+        let (order, sign, grid, width) = (*order, self.sign, &choice.grid, choice.width);
+        let kernel = shape.build(width, choice.upsampling.min(LARGEST_UPSAMPLING));
+        let accuracy = (0.05 * choice.predicted_error).max(2.0 * T::ROUNDOFF);
+        let table = KernelTable::<T>::fit(&*kernel, width, accuracy);
+        let axes: Vec<ModeAxis<T>> = device.install(modes.iter().sum(), || {
+            let sizes = modes.iter().zip(grid).filter(|_| transforms);
+            sizes.map(|(&modes, &cells)| ModeAxis::new(&*kernel, width, modes, cells, order)).collect()
+        });
+        let tiling = backend.tiling::<T>(grid, width)?;
+        // What is never transformed stays where it is.
+        let asked = if transforms { self.uniform } else { UniformTransform::Device };
+        let (uniform, transform_times) = backend.uniform::<T>(asked, grid);
+        let design = Design { grid, kernel: &table, modes: &axes, order, sign, uniform };
+        let before = backend.compiling();
+        let stages = Stages::new(backend.clone(), &design, batch)?;
+        let compiled = backend.compiling().saturating_sub(before);
+        let fine_bytes = backend.fine_bytes(&design).saturating_mul(backend.together(&design, batch));
+        let factor_bytes = axes.iter().map(|axis| axis.count() / 2 * size_of::<T>()).sum::<usize>();
+        let units = units.iter().cycle();
+        let folds = grid.iter().zip(units).map(|(&cells, &unit)| Fold::new(unit, cells, width)).collect();
+        let recipe = Recipe {
+            modes: modes.clone(),
+            grid: grid.clone(),
+            batch,
+            tolerance: choice.tolerance,
+            asked: self.tolerance,
+            kernel: *shape,
+            width,
+            upsampling: choice.upsampling,
+            degree: table.degree,
+            tiles: tiling.axes.iter().map(|axis| axis.count).collect(),
+            predicted_error: choice.predicted_error,
+            bytes: fine_bytes + factor_bytes,
+            sign,
+            order,
+            uniform,
+            transform_times,
+            precision: T::NAME,
+            device: String::new(),
+        };
+        let mut timings = Timings::default();
+        if !compiled.is_zero() {
+            timings.add(Stage::Compile, compiled);
+        }
+        let geometry = Geometry { folds, tiling, tolerance: choice.tolerance };
+        Ok((Built { geometry, recipe, timings }, stages))
     }
 }
 
-/// What a device has spent on compiling so far.
-fn compiling(device: &Device) -> Duration {
-    match device.engine() {
-        Engine::Cpu(_) => Duration::ZERO,
-        #[cfg(feature = "gpu")]
-        Engine::Gpu(gpu) => gpu.compiling(),
-    }
+/// A plan but for its stages.
+struct Built {
+    geometry: Geometry,
+    recipe: Recipe,
+    timings: Timings,
 }

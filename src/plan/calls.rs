@@ -1,16 +1,87 @@
-//! Whole jobs in one call, on the CPU with all threads: reductions and products without a plan.
+//! Whole jobs in one call, on the CPU with all threads: transforms, reductions and products without a plan.
 
-use ndarray::{Array2, ArrayD, ArrayView, ArrayView2, Dimension};
+use ndarray::{Array, Array1, Array2, ArrayD, ArrayRef, ArrayView, ArrayView2, Dimension, IntoDimension, Ix1};
+use num_complex::Complex;
 
 use crate::cpu::Cpu;
 use crate::device::Device;
 use crate::element::Element;
 use crate::error::Result;
+use crate::nufft::points::Coordinates;
+use crate::numeric::sign::Sign;
+use crate::plan::arrays::ModesOf;
 use crate::plan::matmul::MatmulPlan;
+use crate::plan::nufft::NufftPlan;
+use crate::plan::nufft3::NufftPlan3;
 use crate::plan::reduce::ReducePlan;
-use crate::real::Number;
+use crate::real::{Number, Real};
 use crate::reduce::answer::Answer;
 use crate::reduce::op::Op;
+
+/// Type 1, non-uniform to uniform: `f[k] = Σ_j c[j] exp(±i k·x[j])` for modes of these extents; see [`NufftPlan`].
+///
+/// ```
+/// use ndarray::array;
+/// use wavemill::Sign;
+/// use wavemill::nufft;
+///
+/// let modes = nufft::type1([&[0.0, std::f64::consts::PI]], &array![1.0, 1.0], [5], 1e-12, Sign::Plus)?;
+/// assert!((modes[1] - 0.0).norm() < 1e-11 && (modes[2] - 2.0).norm() < 1e-11);
+/// # Ok::<(), wavemill::Error>(())
+/// ```
+///
+/// # Errors
+/// As building a [`NufftPlan`], setting its points and executing it.
+pub fn type1<V: Number, X: Coordinates, I: IntoDimension>(
+    points: impl AsRef<[X]>,
+    strengths: &ArrayRef<V, Ix1>,
+    modes: I,
+    tolerance: f64,
+    sign: Sign,
+) -> Result<Array<Complex<V::Real>, I::Dim>> {
+    let builder = NufftPlan::<V::Real>::builder(modes).tolerance(tolerance).sign(sign);
+    let mut plan = builder.expected_points(strengths.len()).build(&Device::from(Cpu::new()))?;
+    plan.set_points(points)?;
+    plan.type1(strengths)
+}
+
+/// Type 2, uniform to non-uniform: `c[j] = Σ_k f[k] exp(±i k·x[j])` for modes in centred order; see [`NufftPlan`].
+///
+/// # Errors
+/// As [`type1`].
+pub fn type2<T: Real, X: Coordinates, D: ModesOf<D>>(
+    points: impl AsRef<[X]>,
+    modes: &ArrayRef<Complex<T>, D>,
+    tolerance: f64,
+    sign: Sign,
+) -> Result<Array<Complex<T>, D::Points>> {
+    let points = points.as_ref();
+    let count = points.first().map_or(0, |axis| axis.coordinates().len());
+    let builder = NufftPlan::<T>::builder(modes.raw_dim()).tolerance(tolerance).sign(sign);
+    let mut plan = builder.expected_points(count).build(&Device::from(Cpu::new()))?;
+    plan.set_points(points)?;
+    plan.type2(modes)
+}
+
+/// Type 3, from any sources x to any targets s: `f[k] = Σ_j c[j] exp(±i s[k]·x[j])`; see [`NufftPlan3`].
+///
+/// # Errors
+/// As building a [`NufftPlan3`], setting its points and executing it.
+pub fn type3<V: Number, X: Coordinates, S: Coordinates>(
+    sources: impl AsRef<[X]>,
+    strengths: &ArrayRef<V, Ix1>,
+    targets: impl AsRef<[S]>,
+    tolerance: f64,
+    sign: Sign,
+) -> Result<Array1<Complex<V::Real>>> {
+    let sources = sources.as_ref();
+    let mut plan = NufftPlan3::<V::Real>::builder(sources.len())
+        .tolerance(tolerance)
+        .sign(sign)
+        .build(&Device::from(Cpu::new()))?;
+    plan.set_points(sources, targets)?;
+    plan.type3(strengths)
+}
 
 /// A·B on the CPU, all threads.
 ///

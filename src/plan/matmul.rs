@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use ndarray::{ArrayD, ArrayView, ArrayViewD, ArrayViewMut, Dimension, IxDyn};
 
-use crate::backend::Backend;
-use crate::device::{Device, Engine};
+use crate::backend::product::Multiply as _;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::matmul::product::{Op, Product};
 use crate::matmul::recipe::MatmulRecipe;
@@ -80,11 +80,7 @@ impl<V: Number> MatmulPlan<V> {
         let b = if all(&b) { Some(b.view()) } else { b.broadcast(b_shape) }
             .ok_or_else(|| self.misfit("B", b.shape(), 1))?;
         let product = Product { a, b, c, conjugate: self.ops.map(Op::conjugates), alpha, beta };
-        match self.device.engine() {
-            Engine::Cpu(cpu) => cpu.matmul(&self.recipe, product),
-            #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => gpu.matmul(&self.recipe, product),
-        }
+        self.device.matmul(&self.recipe, product)
     }
 
     /// The same on arrays that are on the plan's GPU, in C order as [`MatmulPlan::execute_into`] takes them before op(); A and B
@@ -102,10 +98,7 @@ impl<V: Number> MatmulPlan<V> {
         beta: V,
         c: &mut crate::gpu::Array<V>,
     ) -> Result<()> {
-        let Engine::Gpu(gpu) = self.device.engine() else {
-            let reason = "has its matrices in host memory: use execute_into".into();
-            return Err(Error::Device { device: self.device.name(), reason });
-        };
+        let gpu = self.device.need_gpu("execute_into")?;
         gpu.matmul_on_device(&self.recipe, self.ops, alpha, [a, b], beta, c)
     }
 
@@ -194,11 +187,7 @@ impl<V: Number> MatmulBuilder<V> {
         for (what, extents) in [("A", [count, m, k]), ("B", [count, k, n]), ("C", [count, m, n])] {
             shape::product(what, &extents)?;
         }
-        let recipe = match device.engine() {
-            Engine::Cpu(cpu) => cpu.matmul_recipe::<V>([m, k, n], count, memory)?,
-            #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => gpu.matmul_recipe::<V>([m, k, n], count, memory)?,
-        };
+        let recipe = device.matmul_recipe::<V>([m, k, n], count, memory)?;
         Ok(MatmulPlan { batch, ops, recipe, device: device.clone(), element: PhantomData })
     }
 }

@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use ndarray::{ArrayD, ArrayView, ArrayViewD, Dimension, IxDyn};
 
-use crate::backend::Backend;
-use crate::device::{Device, Engine};
+use crate::backend::reduction::Reduce as _;
+use crate::device::Device;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::plan::state::ReduceState;
@@ -123,25 +123,23 @@ impl<E: Element> ReducePlan<E> {
     /// nothing leaves the device but the results.
     ///
     /// ```
-    /// use ndarray::{Array1, Axis};
+    /// use ndarray::Array1;
     /// use num_complex::Complex;
     /// use wavemill::reduce::{Answer, Op, ReducePlan};
-    /// use wavemill::{Backend, Device, Gpu, NufftPlan, Sign, Timings};
+    /// use wavemill::{Device, Gpu, NufftPlan, Sign};
     ///
     /// // Any adapter, a software one too; a machine may have none.
     /// let Some(gpu) = Gpu::enumerate().into_iter().find_map(Result::ok) else { return Ok(()) };
     /// let device = Device::from(gpu.clone());
     ///
     /// let times = Array1::from_iter((0..500).map(|j| (f64::from(j) * 0.618_034).fract() * std::f64::consts::TAU));
-    /// let samples = times.mapv(|t| Complex::from_polar(1.0f32, (42.0 * t) as f32)).insert_axis(Axis(0));
-    /// let mut plan = NufftPlan::<f32>::builder([256]).tolerance(1e-5).build(&device)?;
-    /// plan.set_points([times.view()])?;
+    /// let samples: Vec<_> = times.iter().map(|t| Complex::from_polar(1.0f32, (42.0 * t) as f32)).collect();
+    /// let mut plan = NufftPlan::<f32>::builder([256]).tolerance(1e-5).sign(Sign::Minus).build(&device)?;
+    /// plan.set_points([&times])?;
     ///
-    /// // The modes are on the device and stay there: `modes` gives its memory, and nothing is stored to the host.
-    /// let (input, mut host) = (gpu.load(samples.view())?, vec![Complex::default(); 256]);
-    /// let mut modes = gpu.open(&mut host)?;
-    /// let stages = plan.on_gpu().expect("the plan is of a GPU");
-    /// stages.type1(&input, &mut modes, 1, Sign::Minus, &mut Timings::default())?;
+    /// // The modes stay on the device.
+    /// let (strengths, mut modes) = (gpu.upload(&samples)?, gpu.zeros(256)?);
+    /// plan.type1_on_gpu(&strengths, &mut modes)?;
     ///
     /// let peak = ReducePlan::<f32>::builder([256]).ops([Op::ArgMax, Op::Max]).build(&device)?;
     /// let [Answer::Index(at), Answer::Element(power)] = &peak.execute_powers(&modes)?[..] else { panic!() };
@@ -154,14 +152,11 @@ impl<E: Element> ReducePlan<E> {
     /// [`Error::Device`] if the plan is not of a GPU, the GPU has no f64 or weights are asked for, [`Error::Shape`] if there are fewer numbers than
     /// the plan's shape has, [`Error::Parameter`] if reduced axes are not next to each other.
     #[cfg(feature = "gpu")]
-    pub fn execute_powers(&self, numbers: &crate::gpu::Output<'_, num_complex::Complex<E>>) -> Result<Vec<Answer<E>>>
+    pub fn execute_powers(&self, numbers: &crate::gpu::Array<num_complex::Complex<E>>) -> Result<Vec<Answer<E>>>
     where
         E: crate::real::Real,
     {
-        let Engine::Gpu(gpu) = self.device.engine() else {
-            let reason = "has its numbers in host memory: reduce mapv(|z| z.norm_sqr()) with execute".into();
-            return Err(Error::Device { device: self.device.name(), reason });
-        };
+        let gpu = self.device.need_gpu("execute with mapv(|z| z.norm_sqr())")?;
         let cells = gpu.reduce_powers::<E>(numbers, &self.shape, &self.over, self.needs(), self.skip)?;
         let kept: Vec<_> = (0..self.over.len()).filter(|&axis| !self.over[axis]).collect();
         Ok(self.shaped(self.columns(&cells)?, &kept))
@@ -214,11 +209,7 @@ impl<E: Element> ReducePlan<E> {
         finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
     ) -> Result<Reduced<R>> {
         let asked = Reduction { view, over: &self.over, needs: self.needs(), skip: self.skip, weights };
-        match self.device.engine() {
-            Engine::Cpu(cpu) => cpu.reduce(&asked, finish),
-            #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => gpu.reduce(&asked, finish),
-        }
+        self.device.reduce(&asked, finish)
     }
 
     /// The results of every operation.

@@ -1,36 +1,71 @@
-//! The order of the stages, on any backend: `Points -> Bins -> Grid -> Spectrum -> Modes`, and back for type 2.
+//! The order of the stages of types 1 and 2, on any backend: `Points -> Bins -> Grid -> Spectrum -> Modes`, and back for type 2.
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use ndarray::ArrayView2;
 use num_complex::Complex;
 
-use crate::backend::{Backend, Design, Grid};
-use crate::cpu::Cpu;
-use crate::device::{Device, Engine};
+use crate::backend::Backend;
+use crate::backend::gridding::{Design, Grid};
 use crate::error::{Error, Result};
-#[cfg(feature = "gpu")]
-use crate::gpu::{Gpu, Input, Output};
-use crate::nufft::bins::{Bins, Tiling};
+use crate::nufft::bins::Bins;
 use crate::nufft::timings::{Stage, Timings};
 use crate::numeric::sign::Sign;
-use crate::real::{Number, Real, Values, ValuesMut};
+use crate::real::{Number, Real};
 
-/// A plan's stages on one backend. What it reads and writes are the backend's own arrays, so that a program which keeps its
-/// data on the device transfers nothing.
+/// A plan's stages on one backend. Clones share the tables, the memory of grids, and the points until one of them sets others.
 #[derive(Debug)]
-pub struct Stages<T: Real, B: Backend> {
+pub(crate) struct Stages<T: Real, B: Backend> {
+    pub(super) kernels: Arc<Kernels<T, B>>,
+    pub(super) points: Option<Arc<B::Points<T>>>,
+    watcher: Option<Watcher>,
+}
+
+impl<T: Real, B: Backend> Clone for Stages<T, B> {
+    fn clone(&self) -> Self {
+        Self { kernels: Arc::clone(&self.kernels), points: self.points.clone(), watcher: self.watcher.clone() }
+    }
+}
+
+/// What does not depend on the points.
+#[derive(Debug)]
+pub(super) struct Kernels<T: Real, B: Backend> {
     pub(super) backend: B,
     pub(super) prepared: B::Prepared<T>,
-    pub(super) points: Option<B::Points<T>>,
-    /// Kept from one execution to the next: fresh pages cost more than the transform.
-    pub(super) fine: Option<B::Fine<T>>,
-    /// Grids to which chunks of points are being added, one for each group of a batch.
-    sums: Vec<Grid<B::Fine<T>, Complex<T>>>,
     /// Transforms executed together.
     pub(super) together: usize,
-    watcher: Watcher,
+    /// Grids kept from one execution to the next, as many as there were executions at a time: fresh pages cost more than the transform.
+    spare: Mutex<Vec<B::Fine<T>>>,
+}
+
+impl<T: Real, B: Backend> Kernels<T, B> {
+    /// Memory for grids of transforms executed together.
+    pub(super) fn fine(&self) -> Result<B::Fine<T>> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        spare.map_or_else(|| self.backend.blank(&self.prepared, self.together), Ok)
+    }
+
+    /// Keeps memory for the next execution.
+    pub(super) fn keep(&self, fine: B::Fine<T>) {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(fine);
+    }
+}
+
+/// Which transforms a call computes, and in which direction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batch {
+    pub(crate) count: usize,
+    pub(crate) sign: Sign,
+}
+
+impl Batch {
+    /// The transforms, so many at a time.
+    pub(super) fn groups(self, together: usize) -> impl Iterator<Item = Range<usize>> {
+        (0..self.count).step_by(together).map(move |first| first..self.count.min(first + together))
+    }
 }
 
 impl<T: Real, B: Backend> Stages<T, B> {
@@ -38,173 +73,258 @@ impl<T: Real, B: Backend> Stages<T, B> {
         let prepared = backend.prepare(design)?;
         let together = backend.together(design, batch);
         // At once, so that what does not fit is refused when the plan is built; pages are not touched before they are used.
-        let fine = Some(backend.blank(&prepared, together)?);
-        Ok(Self { backend, prepared, points: None, fine, sums: Vec::new(), together, watcher: Watcher::default() })
+        let spare = Mutex::new(vec![backend.blank(&prepared, together)?]);
+        let kernels = Arc::new(Kernels { backend, prepared, together, spare });
+        Ok(Self { kernels, points: None, watcher: None })
     }
 
-    /// The backend the stages run on.
-    pub fn backend(&self) -> &B {
-        &self.backend
+    /// Tells of each stage of an execution that ends.
+    pub(crate) fn watch(&mut self, watcher: Watcher) {
+        self.watcher = Some(watcher);
     }
 
-    /// Memory for grids, which goes back to `fine`.
-    pub(super) fn fine(&mut self) -> Result<B::Fine<T>> {
-        // A sum that was begun and never finished has the plan's own memory first.
-        match self.fine.take().or_else(|| self.sums.drain(..).next().map(|grid| grid.0)) {
-            Some(fine) => Ok(fine),
-            None => self.backend.blank(&self.prepared, self.together),
-        }
+    /// Earlier points whose memory the next ones may take: those that no clone of the plan has.
+    pub(crate) fn earlier(&mut self) -> Option<&mut Bins<T>> {
+        self.kernels.backend.sorted(Arc::get_mut(self.points.as_mut()?)?)
     }
 
-    /// Type 1 of `batch` sets of strengths, real or complex, on arrays of the backend.
-    ///
-    /// # Errors
-    /// [`Error::Order`] if no points were set; [`Error::DeviceLost`].
-    pub fn type1<V: Number<Real = T>>(
-        &mut self,
+    /// Takes sorted points to the backend.
+    pub(crate) fn place(&mut self, bins: Bins<T>) -> Result<()> {
+        self.points = Some(Arc::new(self.kernels.backend.place(&self.kernels.prepared, bins)?));
+        Ok(())
+    }
+
+    pub(super) fn points(&self, call: &'static str) -> Result<&B::Points<T>> {
+        self.points.as_deref().ok_or(Error::Order { call, first: "set_points" })
+    }
+
+    /// Type 1 on arrays of the backend, in grids that come back with what was asked of them.
+    pub(super) fn type1<V: Number<Real = T>>(
+        &self,
+        mut fine: B::Fine<T>,
         strengths: &B::Input<'_, V>,
         modes: &mut B::Output<'_, Complex<T>>,
-        batch: usize,
-        sign: Sign,
+        batch: Batch,
         timings: &mut Timings,
-    ) -> Result<()> {
-        self.start1(strengths, modes, batch, sign, timings)?;
-        self.finish(timings)
-    }
-
-    /// All that type 1 asks of the device.
-    fn start1<V: Number<Real = T>>(
-        &mut self,
-        strengths: &B::Input<'_, V>,
-        modes: &mut B::Output<'_, Complex<T>>,
-        batch: usize,
-        sign: Sign,
-        timings: &mut Timings,
-    ) -> Result<()> {
-        for items in groups(batch, self.together) {
-            let blank = self.fine()?;
-            let Self { backend, prepared, points, watcher, .. } = self;
-            let points = points.as_ref().ok_or(Error::Order { call: "type1", first: "set_points" })?;
+    ) -> Result<B::Fine<T>> {
+        let (Kernels { backend, prepared, together, .. }, points) = (&*self.kernels, self.points("type1")?);
+        for items in batch.groups(*together) {
             let done = items.end;
             let mut grid = backend.timed(timings, Stage::Spread, || {
-                let grid = backend.clear::<V>(prepared, blank)?;
+                let grid = backend.clear::<V>(prepared, fine)?;
                 backend.spread(prepared, points, strengths, items.clone(), grid)
             })?;
-            watcher.tell(backend, &mut grid.0, timings, Progress { stage: Stage::Spread, done, of: batch })?;
-            let mut spectrum = backend.fft(prepared, grid, items.len(), sign, timings)?;
-            watcher.tell(backend, &mut spectrum.0, timings, Progress { stage: Stage::Fft, done, of: batch })?;
+            self.tell(&mut grid.0, timings, Stage::Spread, done, batch)?;
+            let mut spectrum = backend.fft(prepared, grid, items.len(), batch.sign, timings)?;
+            self.tell(&mut spectrum.0, timings, Stage::Fft, done, batch)?;
             backend.timed(timings, Stage::Deconvolve, || {
-                backend.deconvolve(prepared, &mut spectrum, modes, items, sign)
+                backend.deconvolve(prepared, &mut spectrum, modes, items, batch.sign)
             })?;
-            watcher.tell(backend, &mut spectrum.0, timings, Progress { stage: Stage::Deconvolve, done, of: batch })?;
-            self.fine = Some(spectrum.0);
+            self.tell(&mut spectrum.0, timings, Stage::Deconvolve, done, batch)?;
+            fine = spectrum.0;
         }
-        Ok(())
+        Ok(fine)
     }
 
-    /// Type 2 of `batch` sets of modes, to complex values or to their real parts, on arrays of the backend.
-    ///
-    /// # Errors
-    /// [`Error::Order`] if no points were set; [`Error::DeviceLost`].
-    pub fn type2<V: Number<Real = T>>(
-        &mut self,
+    /// Type 2 on arrays of the backend, to complex values or to their real parts, in the same way.
+    pub(super) fn type2<V: Number<Real = T>>(
+        &self,
+        mut fine: B::Fine<T>,
         modes: &B::Input<'_, Complex<T>>,
         values: &mut B::Output<'_, V>,
-        batch: usize,
-        sign: Sign,
+        batch: Batch,
         timings: &mut Timings,
-    ) -> Result<()> {
-        self.start2(modes, values, batch, sign, timings)?;
-        self.finish(timings)
-    }
-
-    /// Waits for what was asked of the device.
-    pub(super) fn finish(&mut self, timings: &mut Timings) -> Result<()> {
-        let Self { backend, fine, .. } = self;
-        fine.as_mut().map_or(Ok(()), |fine| backend.finish(fine, timings))
-    }
-
-    /// All that type 2 asks of the device.
-    fn start2<V: Number<Real = T>>(
-        &mut self,
-        modes: &B::Input<'_, Complex<T>>,
-        values: &mut B::Output<'_, V>,
-        batch: usize,
-        sign: Sign,
-        timings: &mut Timings,
-    ) -> Result<()> {
-        for items in groups(batch, self.together) {
-            let blank = self.fine()?;
-            let Self { backend, prepared, points, watcher, .. } = self;
-            let points = points.as_ref().ok_or(Error::Order { call: "type2", first: "set_points" })?;
+    ) -> Result<B::Fine<T>> {
+        let (Kernels { backend, prepared, together, .. }, points) = (&*self.kernels, self.points("type2")?);
+        for items in batch.groups(*together) {
             let done = items.end;
             let mut spectrum = backend.timed(timings, Stage::Deconvolve, || {
-                backend.deconvolve_back::<V>(prepared, modes, items.clone(), sign, blank)
+                backend.deconvolve_back::<V>(prepared, modes, items.clone(), batch.sign, fine)
             })?;
-            watcher.tell(backend, &mut spectrum.0, timings, Progress { stage: Stage::Deconvolve, done, of: batch })?;
-            let mut grid = backend.fft_back(prepared, spectrum, items.len(), sign, timings)?;
-            watcher.tell(backend, &mut grid.0, timings, Progress { stage: Stage::Fft, done, of: batch })?;
+            self.tell(&mut spectrum.0, timings, Stage::Deconvolve, done, batch)?;
+            let mut grid = backend.fft_back(prepared, spectrum, items.len(), batch.sign, timings)?;
+            self.tell(&mut grid.0, timings, Stage::Fft, done, batch)?;
             backend
                 .timed(timings, Stage::Interpolate, || backend.interp(prepared, points, &mut grid, values, items))?;
-            watcher.tell(backend, &mut grid.0, timings, Progress { stage: Stage::Interpolate, done, of: batch })?;
-            self.fine = Some(grid.0);
+            self.tell(&mut grid.0, timings, Stage::Interpolate, done, batch)?;
+            fine = grid.0;
+        }
+        Ok(fine)
+    }
+
+    /// Waits for all that was asked of these grids, and keeps them.
+    pub(super) fn end(&self, mut fine: B::Fine<T>, timings: &mut Timings) -> Result<()> {
+        self.kernels.backend.finish(&mut fine, timings)?;
+        self.kernels.keep(fine);
+        Ok(())
+    }
+
+    fn tell(
+        &self,
+        fine: &mut B::Fine<T>,
+        timings: &mut Timings,
+        stage: Stage,
+        done: usize,
+        batch: Batch,
+    ) -> Result<()> {
+        if let Some(Watcher(watch)) = &self.watcher {
+            self.kernels.backend.finish(fine, timings)?;
+            watch(Progress { stage, done, of: batch.count });
         }
         Ok(())
     }
-}
 
-#[cfg(feature = "gpu")]
-impl<T: Real> Stages<T, Gpu> {
-    /// Records type 1 into a program's own commands, and gives them back: it is done when the program has submitted them, before
-    /// which nothing else may be asked of the plan. Nothing is timed.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] if the plan's uniform transform is the host's, else as [`Stages::type1`]; the commands are lost then.
-    pub fn record_type1(
-        &mut self,
-        encoder: wgpu::CommandEncoder,
-        strengths: &Input<Complex<T>>,
-        modes: &mut Output<'_, Complex<T>>,
-        batch: usize,
-        sign: Sign,
-    ) -> Result<wgpu::CommandEncoder> {
-        self.lend(encoder, (strengths, &*modes))?;
-        self.start1(strengths, modes, batch, sign, &mut Timings::default())?;
-        self.take_back()
-    }
-
-    /// Records type 2 in the same way.
-    ///
-    /// # Errors
-    /// As [`Stages::record_type1`].
-    pub fn record_type2(
-        &mut self,
-        encoder: wgpu::CommandEncoder,
-        modes: &Input<Complex<T>>,
-        values: &mut Output<'_, Complex<T>>,
-        batch: usize,
-        sign: Sign,
-    ) -> Result<wgpu::CommandEncoder> {
-        self.lend(encoder, (modes, &*values))?;
-        self.start2(modes, values, batch, sign, &mut Timings::default())?;
-        self.take_back()
-    }
-
-    fn lend(
-        &mut self,
-        encoder: wgpu::CommandEncoder,
-        arrays: (&Input<Complex<T>>, &Output<'_, Complex<T>>),
+    /// Type 1 between arrays of the host: modes are written only if it succeeds where memory is not shared, and never before the checks.
+    pub(crate) fn type1_on_host<V: Number<Real = T>>(
+        &self,
+        strengths: ArrayView2<'_, V>,
+        modes: &mut [Complex<T>],
+        batch: Batch,
+        timings: &mut Timings,
     ) -> Result<()> {
-        let fine = self.fine()?;
-        self.fine = Some(self.backend.lend(&self.prepared, fine, encoder, arrays)?);
+        let (start, backend) = (Instant::now(), &self.kernels.backend);
+        let (input, mut output) =
+            timings.time(Stage::Transfers, || Ok::<_, Error>((backend.load(strengths)?, backend.open(modes)?)))?;
+        let fine = self.type1(self.kernels.fine()?, &input, &mut output, batch, timings)?;
+        self.end(fine, timings)?;
+        timings.time(Stage::Transfers, || backend.store(output))?;
+        timings.add(Stage::Execute, start.elapsed());
         Ok(())
     }
 
-    fn take_back(&mut self) -> Result<wgpu::CommandEncoder> {
-        let fine = self.fine.as_mut().ok_or(Error::Order { call: "record", first: "set_points" })?;
-        self.backend.take_back(fine)
+    /// Type 2 in the same way.
+    pub(crate) fn type2_on_host<V: Number<Real = T>>(
+        &self,
+        modes: ArrayView2<'_, Complex<T>>,
+        values: &mut [V],
+        batch: Batch,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        let (start, backend) = (Instant::now(), &self.kernels.backend);
+        let (input, mut output) =
+            timings.time(Stage::Transfers, || Ok::<_, Error>((backend.load(modes)?, backend.open(values)?)))?;
+        let fine = self.type2(self.kernels.fine()?, &input, &mut output, batch, timings)?;
+        self.end(fine, timings)?;
+        timings.time(Stage::Transfers, || backend.store(output))?;
+        timings.add(Stage::Execute, start.elapsed());
+        Ok(())
+    }
+
+    /// Zero grids for a batch, to which chunks of points are added.
+    pub(crate) fn sums<V: Number<Real = T>>(&self, batch: Batch) -> Result<Sums<T, B, V>> {
+        let Kernels { backend, prepared, together, .. } = &*self.kernels;
+        // The plan's own memory serves the first group.
+        let mut grids = vec![backend.clear(prepared, self.kernels.fine()?)?];
+        for items in batch.groups(*together).skip(1) {
+            grids.push(backend.clear(prepared, backend.blank(prepared, items.len())?)?);
+        }
+        Ok(grids)
+    }
+
+    /// Adds the points placed last to such grids.
+    pub(crate) fn add<V: Number<Real = T>>(
+        &self,
+        sums: &mut Sums<T, B, V>,
+        strengths: ArrayView2<'_, V>,
+        batch: Batch,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        let (Kernels { backend, prepared, together, .. }, points) = (&*self.kernels, self.points("add")?);
+        let strengths = timings.time(Stage::Transfers, || backend.load(strengths))?;
+        let earlier = std::mem::take(sums);
+        for (items, grid) in batch.groups(*together).zip(earlier) {
+            let mut grid =
+                backend.timed(timings, Stage::Spread, || backend.spread(prepared, points, &strengths, items, grid))?;
+            backend.finish(&mut grid.0, timings)?;
+            sums.push(grid);
+        }
+        Ok(())
+    }
+
+    /// The modes of all that was added.
+    pub(crate) fn modes_of_sums<V: Number<Real = T>>(
+        &self,
+        sums: Sums<T, B, V>,
+        modes: &mut [Complex<T>],
+        batch: Batch,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        let Kernels { backend, prepared, together, .. } = &*self.kernels;
+        let mut output = timings.time(Stage::Transfers, || backend.open(modes))?;
+        for (items, grid) in batch.groups(*together).zip(sums) {
+            let (first, count) = (items.start == 0, items.len());
+            let mut spectrum = backend.fft(prepared, grid, count, batch.sign, timings)?;
+            backend.timed(timings, Stage::Deconvolve, || {
+                backend.deconvolve(prepared, &mut spectrum, &mut output, items, batch.sign)
+            })?;
+            backend.finish(&mut spectrum.0, timings)?;
+            // The first is the plan's own; others may be smaller.
+            if first {
+                self.kernels.keep(spectrum.0);
+            }
+        }
+        timings.time(Stage::Transfers, || backend.store(output))
+    }
+
+    /// Strengths spread onto grids, C-ordered, and no more.
+    pub(crate) fn spread<V: Number<Real = T>>(
+        &self,
+        strengths: ArrayView2<'_, V>,
+        grids: &mut [V],
+        batch: Batch,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let (Kernels { backend, prepared, together, .. }, points) = (&*self.kernels, self.points("spread")?);
+        let size = grids.len() / batch.count;
+        let strengths = timings.time(Stage::Transfers, || backend.load(strengths))?;
+        for items in batch.groups(*together) {
+            let fine = self.kernels.fine()?;
+            let mut grid = backend.timed(timings, Stage::Spread, || {
+                let grid = backend.clear::<V>(prepared, fine)?;
+                backend.spread(prepared, points, &strengths, items.clone(), grid)
+            })?;
+            backend.finish(&mut grid.0, timings)?;
+            timings.time(Stage::Transfers, || {
+                backend.read_grid(prepared, &mut grid, &mut grids[items.start * size..items.end * size])
+            })?;
+            self.kernels.keep(grid.0);
+        }
+        timings.add(Stage::Execute, start.elapsed());
+        Ok(())
+    }
+
+    /// Values interpolated from grids, C-ordered, and no more.
+    pub(crate) fn interpolate<V: Number<Real = T>>(
+        &self,
+        grids: &[V],
+        values: &mut [V],
+        batch: Batch,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let (Kernels { backend, prepared, together, .. }, points) = (&*self.kernels, self.points("interpolate")?);
+        let size = grids.len() / batch.count;
+        let mut output = timings.time(Stage::Transfers, || backend.open(values))?;
+        for items in batch.groups(*together) {
+            let fine = self.kernels.fine()?;
+            let mut grid = timings.time(Stage::Transfers, || {
+                backend.write_grid(prepared, &grids[items.start * size..items.end * size], fine)
+            })?;
+            backend.timed(timings, Stage::Interpolate, || {
+                backend.interp(prepared, points, &mut grid, &mut output, items)
+            })?;
+            backend.finish(&mut grid.0, timings)?;
+            self.kernels.keep(grid.0);
+        }
+        timings.time(Stage::Transfers, || backend.store(output))?;
+        timings.add(Stage::Execute, start.elapsed());
+        Ok(())
     }
 }
+
+/// Grids to which chunks of points are being added, one for each group of a batch.
+pub(crate) type Sums<T, B, V> = Vec<Grid<<B as crate::backend::gridding::Gridding>::Fine<T>, V>>;
 
 /// How far an execution has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,296 +338,18 @@ pub struct Progress {
     pub of: usize,
 }
 
-/// Who wants to know.
-#[derive(Default)]
-pub(crate) struct Watcher(Option<Box<dyn FnMut(Progress) + Send + Sync>>);
+/// The caller's function that is told of progress.
+#[derive(Clone)]
+pub(crate) struct Watcher(Arc<dyn Fn(Progress) + Send + Sync>);
 
 impl fmt::Debug for Watcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Watcher").field(&self.0.is_some()).finish()
+        f.write_str("Watcher")
     }
 }
 
 impl Watcher {
-    pub(crate) fn new(watch: impl FnMut(Progress) + Send + Sync + 'static) -> Self {
-        Self(Some(Box::new(watch)))
-    }
-
-    /// Tells of a stage, when it is done.
-    fn tell<T: Real, B: Backend>(
-        &mut self,
-        backend: &B,
-        fine: &mut B::Fine<T>,
-        timings: &mut Timings,
-        progress: Progress,
-    ) -> Result<()> {
-        if let Some(watch) = &mut self.0 {
-            backend.finish(fine, timings)?;
-            watch(progress);
-        }
-        Ok(())
-    }
-}
-
-/// The transforms of a batch, so many at a time.
-pub(super) fn groups(batch: usize, together: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..batch).step_by(together).map(move |first| first..batch.min(first + together))
-}
-
-/// The stages on whichever backend a plan was built for.
-pub(crate) enum OnBackend<T: Real> {
-    Cpu(Stages<T, Cpu>),
-    #[cfg(feature = "gpu")]
-    Gpu(Stages<T, Gpu>),
-}
-
-impl<T: Real> OnBackend<T> {
-    /// How the device wants points binned.
-    pub(crate) fn tiling(device: &Device, grid: &[usize], width: usize) -> Result<Tiling> {
-        match device.engine() {
-            Engine::Cpu(cpu) => cpu.tiling::<T>(grid, width),
-            #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => gpu.tiling::<T>(grid, width),
-        }
-    }
-
-    /// The stages, and the bytes of their fine grids.
-    pub(crate) fn new(device: &Device, design: &Design<'_, T>, batch: usize) -> Result<(Self, usize)> {
-        Ok(match device.engine() {
-            Engine::Cpu(cpu) => (
-                Self::Cpu(Stages::new(cpu.clone(), design, batch)?),
-                cpu.fine_bytes(design).saturating_mul(cpu.together(design, batch)),
-            ),
-            #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => (
-                Self::Gpu(Stages::new(gpu.clone(), design, batch)?),
-                gpu.fine_bytes(design).saturating_mul(gpu.together(design, batch)),
-            ),
-        })
-    }
-
-    pub(crate) fn stages(&mut self) -> &mut dyn Execute<T> {
-        match self {
-            Self::Cpu(stages) => stages,
-            #[cfg(feature = "gpu")]
-            Self::Gpu(stages) => stages,
-        }
-    }
-}
-
-/// Stages on some backend, between arrays of the host.
-pub(crate) trait Execute<T: Real> {
-    /// Tells of each stage of an execution that ends.
-    fn watch(&mut self, watcher: Watcher);
-    /// Earlier points whose memory the next ones may take.
-    fn earlier(&mut self) -> Option<&mut Bins<T>>;
-    /// Takes sorted points to the backend.
-    fn place(&mut self, bins: Bins<T>) -> Result<()>;
-    /// One type 1; modes are written only if it succeeds where memory is not shared, and never before the checks.
-    fn execute1(
-        &mut self,
-        strengths: Values<'_, T>,
-        modes: &mut [Complex<T>],
-        batch: usize,
-        sign: Sign,
-        timings: &mut Timings,
-    ) -> Result<()>;
-    /// One type 2, in the same way.
-    fn execute2(
-        &mut self,
-        modes: ArrayView2<'_, Complex<T>>,
-        values: ValuesMut<'_, T>,
-        batch: usize,
-        sign: Sign,
-        timings: &mut Timings,
-    ) -> Result<()>;
-    /// Begins a type 1 over chunks of points: zero grids for a batch.
-    fn begin(&mut self, batch: usize) -> Result<()>;
-    /// Adds the points placed last.
-    fn add(&mut self, strengths: ArrayView2<'_, Complex<T>>, batch: usize, timings: &mut Timings) -> Result<()>;
-    /// The modes of all that was added.
-    fn finish(&mut self, modes: &mut [Complex<T>], batch: usize, sign: Sign, timings: &mut Timings) -> Result<()>;
-    /// Strengths spread onto grids, C-ordered, and no more.
-    fn spread(
-        &mut self,
-        strengths: ArrayView2<'_, Complex<T>>,
-        grids: &mut [Complex<T>],
-        batch: usize,
-        timings: &mut Timings,
-    ) -> Result<()>;
-    /// Values interpolated from grids, C-ordered, and no more.
-    fn interpolate(
-        &mut self,
-        grids: &[Complex<T>],
-        values: &mut [Complex<T>],
-        batch: usize,
-        timings: &mut Timings,
-    ) -> Result<()>;
-}
-
-impl<T: Real, B: Backend> Stages<T, B> {
-    fn run1<V: Number<Real = T>>(
-        &mut self,
-        strengths: ArrayView2<'_, V>,
-        modes: &mut [Complex<T>],
-        batch: usize,
-        sign: Sign,
-        timings: &mut Timings,
-    ) -> Result<()> {
-        let backend = self.backend.clone();
-        let (input, mut output) =
-            timings.time(Stage::Transfers, || Ok::<_, Error>((backend.load(strengths)?, backend.open(modes)?)))?;
-        self.type1::<V>(&input, &mut output, batch, sign, timings)?;
-        timings.time(Stage::Transfers, || backend.store(output))
-    }
-
-    fn run2<V: Number<Real = T>>(
-        &mut self,
-        modes: ArrayView2<'_, Complex<T>>,
-        values: &mut [V],
-        batch: usize,
-        sign: Sign,
-        timings: &mut Timings,
-    ) -> Result<()> {
-        let backend = self.backend.clone();
-        let (input, mut output) =
-            timings.time(Stage::Transfers, || Ok::<_, Error>((backend.load(modes)?, backend.open(values)?)))?;
-        self.type2::<V>(&input, &mut output, batch, sign, timings)?;
-        timings.time(Stage::Transfers, || backend.store(output))
-    }
-}
-
-impl<T: Real, B: Backend> Execute<T> for Stages<T, B> {
-    fn watch(&mut self, watcher: Watcher) {
-        self.watcher = watcher;
-    }
-
-    fn earlier(&mut self) -> Option<&mut Bins<T>> {
-        self.points.as_mut().and_then(|points| self.backend.sorted(points))
-    }
-
-    fn place(&mut self, bins: Bins<T>) -> Result<()> {
-        self.points = Some(self.backend.place(&self.prepared, bins)?);
-        Ok(())
-    }
-
-    fn execute1(
-        &mut self,
-        strengths: Values<'_, T>,
-        modes: &mut [Complex<T>],
-        batch: usize,
-        sign: Sign,
-        timings: &mut Timings,
-    ) -> Result<()> {
-        match strengths {
-            Values::Real(strengths) => self.run1(strengths, modes, batch, sign, timings),
-            Values::Complex(strengths) => self.run1(strengths, modes, batch, sign, timings),
-        }
-    }
-
-    fn execute2(
-        &mut self,
-        modes: ArrayView2<'_, Complex<T>>,
-        values: ValuesMut<'_, T>,
-        batch: usize,
-        sign: Sign,
-        timings: &mut Timings,
-    ) -> Result<()> {
-        match values {
-            ValuesMut::Real(values) => self.run2(modes, values, batch, sign, timings),
-            ValuesMut::Complex(values) => self.run2(modes, values, batch, sign, timings),
-        }
-    }
-
-    fn begin(&mut self, batch: usize) -> Result<()> {
-        // The plan's own memory serves the first group.
-        let own = self.fine()?;
-        self.sums = vec![self.backend.clear(&self.prepared, own)?];
-        for items in groups(batch, self.together).skip(1) {
-            let fine = self.backend.blank(&self.prepared, items.len())?;
-            self.sums.push(self.backend.clear(&self.prepared, fine)?);
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, strengths: ArrayView2<'_, Complex<T>>, batch: usize, timings: &mut Timings) -> Result<()> {
-        let Self { backend, prepared, points, sums, together, .. } = self;
-        let points = points.as_ref().ok_or(Error::Order { call: "add", first: "set_points" })?;
-        let strengths = timings.time(Stage::Transfers, || backend.load(strengths))?;
-        let earlier = std::mem::take(sums);
-        for (items, grid) in groups(batch, *together).zip(earlier) {
-            let mut grid =
-                backend.timed(timings, Stage::Spread, || backend.spread(prepared, points, &strengths, items, grid))?;
-            backend.finish(&mut grid.0, timings)?;
-            sums.push(grid);
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, modes: &mut [Complex<T>], batch: usize, sign: Sign, timings: &mut Timings) -> Result<()> {
-        let Self { backend, prepared, sums, together, fine, .. } = self;
-        let mut output = timings.time(Stage::Transfers, || backend.open(modes))?;
-        for (items, grid) in groups(batch, *together).zip(sums.drain(..)) {
-            let mut spectrum = backend.fft(prepared, grid, items.len(), sign, timings)?;
-            backend.timed(timings, Stage::Deconvolve, || {
-                backend.deconvolve(prepared, &mut spectrum, &mut output, items, sign)
-            })?;
-            backend.finish(&mut spectrum.0, timings)?;
-            // The first is the plan's own; others may be smaller.
-            fine.get_or_insert(spectrum.0);
-        }
-        timings.time(Stage::Transfers, || backend.store(output))
-    }
-
-    fn spread(
-        &mut self,
-        strengths: ArrayView2<'_, Complex<T>>,
-        grids: &mut [Complex<T>],
-        batch: usize,
-        timings: &mut Timings,
-    ) -> Result<()> {
-        let size = grids.len() / batch;
-        for items in groups(batch, self.together) {
-            let blank = self.fine()?;
-            let Self { backend, prepared, points, .. } = self;
-            let points = points.as_ref().ok_or(Error::Order { call: "spread", first: "set_points" })?;
-            let strengths = timings.time(Stage::Transfers, || backend.load(strengths))?;
-            let mut grid = backend.timed(timings, Stage::Spread, || {
-                let grid = backend.clear(prepared, blank)?;
-                backend.spread(prepared, points, &strengths, items.clone(), grid)
-            })?;
-            backend.finish(&mut grid.0, timings)?;
-            timings.time(Stage::Transfers, || {
-                backend.read_grid(prepared, &mut grid, &mut grids[items.start * size..items.end * size])
-            })?;
-            self.fine = Some(grid.0);
-        }
-        Ok(())
-    }
-
-    fn interpolate(
-        &mut self,
-        grids: &[Complex<T>],
-        values: &mut [Complex<T>],
-        batch: usize,
-        timings: &mut Timings,
-    ) -> Result<()> {
-        let size = grids.len() / batch;
-        let backend = self.backend.clone();
-        let mut output = timings.time(Stage::Transfers, || backend.open(values))?;
-        for items in groups(batch, self.together) {
-            let blank = self.fine()?;
-            let Self { prepared, points, .. } = self;
-            let points = points.as_ref().ok_or(Error::Order { call: "interpolate", first: "set_points" })?;
-            let mut grid = timings.time(Stage::Transfers, || {
-                backend.write_grid(prepared, &grids[items.start * size..items.end * size], blank)
-            })?;
-            backend.timed(timings, Stage::Interpolate, || {
-                backend.interp(prepared, points, &mut grid, &mut output, items)
-            })?;
-            backend.finish(&mut grid.0, timings)?;
-            self.fine = Some(grid.0);
-        }
-        timings.time(Stage::Transfers, || backend.store(output))
+    pub(crate) fn new(watch: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(watch))
     }
 }

@@ -1,147 +1,155 @@
-//! Type 3 on a GPU: the stages of its two plans one after another. The grid between them is the one's result and the other's modes, and
-//! stays where it is.
+//! The order of the stages of type 3, on any backend: sources are spread, and the grid is the modes of a type 2 at the targets; back for
+//! the adjoint.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use ndarray::ArrayView2;
 use num_complex::Complex;
 
-use crate::backend::{Backend, Grid};
+use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Input, Output, Phases};
 use crate::nufft::timings::{Stage, Timings};
-use crate::numeric::sign::Sign;
-use crate::plan::stages::{Stages, groups};
+use crate::plan::stages::{Batch, Stages};
 use crate::real::Real;
 
-/// The stages of a [`crate::NufftPlan3`] on its GPU, for strengths and values that are there already: one submission, and nothing goes over
-/// the bus where the grid is transformed on the device.
+/// The stages of a type 3 on one backend.
 #[derive(Debug)]
-pub struct Stages3<'a, T: Real> {
+pub(crate) struct Stages3<T: Real, B: Backend> {
     /// Spreads sources, and interpolates at them on the way back.
-    pub(super) outer: &'a mut Stages<T, Gpu>,
+    outer: Stages<T, B>,
     /// Type 2 at the targets, type 1 of them on the way back.
-    pub(super) inner: &'a mut Stages<T, Gpu>,
-    pub(super) sides: &'a Sides<T>,
+    inner: Stages<T, B>,
+    /// What strengths are multiplied by; none if it is 1.
+    sources: Option<B::Phases<T>>,
+    /// What values are multiplied by.
+    targets: B::Phases<T>,
+    /// Memory between the two, kept from one execution to the next.
+    spare: Mutex<Vec<B::Scratch<T>>>,
 }
 
-/// What strengths and values are multiplied by, and how many of them there are.
-#[derive(Debug)]
-pub(super) struct Sides<T> {
-    /// At the sources; none if it is 1.
-    sources: Option<Phases<T>>,
-    targets: Phases<T>,
-    batch: usize,
-}
-
-impl<T: Real> Sides<T> {
-    pub(super) fn new(
-        [outer, inner]: [&Stages<T, Gpu>; 2],
-        before: Option<&[Complex<T>]>,
-        after: &[Complex<T>],
-        batch: usize,
-    ) -> Result<Self> {
-        let (gpu, together) = (&outer.backend, outer.together.min(inner.together));
-        let sources = before.map(|phases| gpu.phases(phases, together)).transpose()?;
-        Ok(Self { sources, targets: gpu.phases(after, together)?, batch })
+impl<T: Real, B: Backend> Stages3<T, B> {
+    pub(crate) fn new(
+        [outer, inner]: [Stages<T, B>; 2],
+        sources: Option<&[Complex<T>]>,
+        targets: &[Complex<T>],
+    ) -> Result<Arc<Self>> {
+        let (backend, together) = (&outer.kernels.backend, outer.kernels.together.min(inner.kernels.together));
+        let sources = sources.map(|factors| backend.phases(factors, together)).transpose()?;
+        let targets = backend.phases(targets, together)?;
+        Ok(Arc::new(Self { outer, inner, sources, targets, spare: Mutex::default() }))
     }
-}
 
-/// Points were set, since a type 3 has no stages before.
-const UNSET: Error = Error::Order { call: "type3", first: "set_points" };
+    fn scratch(&self) -> B::Scratch<T> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
 
-impl<T: Real> Stages3<'_, T> {
-    /// Does some work between arrays of the host, a batch each.
-    pub(super) fn with_host_arrays(
-        &mut self,
-        input: &[Complex<T>],
+    /// Values at the targets from strengths at the sources, on arrays of the backend.
+    pub(crate) fn type3(
+        &self,
+        strengths: &B::Input<'_, Complex<T>>,
+        values: &mut B::Output<'_, Complex<T>>,
+        batch: Batch,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        let (sources, targets, sign) = (self.outer.points("type3")?, self.inner.points("type3")?, batch.sign);
+        let (outer, inner) = (&*self.outer.kernels, &*self.inner.kernels);
+        let (backend, mut scratch) = (&outer.backend, self.scratch());
+        let (mut outer_fine, mut inner_fine) = (outer.fine()?, inner.fine()?);
+        for items in batch.groups(outer.together.min(inner.together)) {
+            let count = items.len();
+            let mut grid = backend.timed(timings, Stage::Spread, || match &self.sources {
+                Some(phases) => backend.spread_phased(
+                    &outer.prepared,
+                    sources,
+                    (phases, sign),
+                    strengths,
+                    items.clone(),
+                    outer_fine,
+                    &mut scratch,
+                ),
+                None => {
+                    let grid = backend.clear(&outer.prepared, outer_fine)?;
+                    backend.spread(&outer.prepared, sources, strengths, items.clone(), grid)
+                }
+            })?;
+            let spectrum = backend.timed(timings, Stage::Deconvolve, || {
+                let (outer, inner) = ((&outer.prepared, &mut grid), (&inner.prepared, inner_fine));
+                backend.grid_to_spectrum(outer, inner, count, sign, &mut scratch)
+            })?;
+            let mut found = backend.fft_back(&inner.prepared, spectrum, count, sign, timings)?;
+            backend.timed(timings, Stage::Interpolate, || {
+                let phases = (&self.targets, sign);
+                backend.interp_phased(&inner.prepared, targets, phases, &mut found, values, items)
+            })?;
+            backend.hand_on(&mut found.0, &mut grid.0);
+            (outer_fine, inner_fine) = (grid.0, found.0);
+        }
+        backend.finish(&mut outer_fine, timings)?;
+        outer.keep(outer_fine);
+        inner.keep(inner_fine);
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        Ok(())
+    }
+
+    /// The adjoint: strengths at the sources from values at the targets. `batch` has the sign of the phases, that of the type 3 whose
+    /// adjoint it is with the opposite sign.
+    pub(crate) fn adjoint(
+        &self,
+        values: &B::Input<'_, Complex<T>>,
+        strengths: &mut B::Output<'_, Complex<T>>,
+        batch: Batch,
+        timings: &mut Timings,
+    ) -> Result<()> {
+        let (sources, targets, sign) = (self.outer.points("adjoint")?, self.inner.points("adjoint")?, batch.sign);
+        let (outer, inner) = (&*self.outer.kernels, &*self.inner.kernels);
+        let (backend, mut scratch) = (&outer.backend, self.scratch());
+        let (mut outer_fine, mut inner_fine) = (outer.fine()?, inner.fine()?);
+        for items in batch.groups(outer.together.min(inner.together)) {
+            let count = items.len();
+            let grid = backend.timed(timings, Stage::Spread, || {
+                let phases = (&self.targets, sign);
+                backend.spread_phased(&inner.prepared, targets, phases, values, items.clone(), inner_fine, &mut scratch)
+            })?;
+            let mut spectrum = backend.fft(&inner.prepared, grid, count, sign, timings)?;
+            let mut grid = backend.timed(timings, Stage::Deconvolve, || {
+                let (inner, outer) = ((&inner.prepared, &mut spectrum), (&outer.prepared, outer_fine));
+                backend.spectrum_to_grid(inner, outer, count, sign, &mut scratch)
+            })?;
+            backend.timed(timings, Stage::Interpolate, || match &self.sources {
+                Some(phases) => {
+                    backend.interp_phased(&outer.prepared, sources, (phases, sign), &mut grid, strengths, items)
+                }
+                None => backend.interp(&outer.prepared, sources, &mut grid, strengths, items),
+            })?;
+            backend.hand_on(&mut grid.0, &mut spectrum.0);
+            (outer_fine, inner_fine) = (grid.0, spectrum.0);
+        }
+        backend.finish(&mut inner_fine, timings)?;
+        outer.keep(outer_fine);
+        inner.keep(inner_fine);
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        Ok(())
+    }
+
+    /// Either direction between arrays of the host, a row for each transform.
+    pub(crate) fn on_host(
+        &self,
+        input: ArrayView2<'_, Complex<T>>,
         output: &mut [Complex<T>],
+        (batch, adjoint): (Batch, bool),
         timings: &mut Timings,
-        work: impl FnOnce(&mut Self, &Input<Complex<T>>, &mut Output<'_, Complex<T>>, &mut Timings) -> Result<()>,
     ) -> Result<()> {
-        let gpu = self.outer.backend.clone();
-        let shape = (self.sides.batch, input.len() / self.sides.batch);
-        let rows = ArrayView2::from_shape(shape, input).expect("the plan has checked the shape");
+        let (start, backend) = (Instant::now(), &self.outer.kernels.backend);
         let (input, mut output) =
-            timings.time(Stage::Transfers, || Ok::<_, Error>((gpu.load(rows)?, gpu.open(output)?)))?;
-        work(self, &input, &mut output, timings)?;
-        timings.time(Stage::Transfers, || gpu.store(output))
-    }
-
-    /// Values at the targets from strengths at the sources, for the plan's batch.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if an array is too small, [`Error::DeviceLost`].
-    pub fn type3(
-        &mut self,
-        strengths: &Input<Complex<T>>,
-        values: &mut Output<'_, Complex<T>>,
-        sign: Sign,
-        timings: &mut Timings,
-    ) -> Result<()> {
-        let Self { outer, inner, sides: Sides { sources, targets, batch } } = self;
-        let gpu = outer.backend.clone();
-        for items in groups(*batch, outer.together.min(inner.together)) {
-            let (mut blank, here) = (outer.fine()?, 0..items.len());
-            let points = outer.points.as_ref().ok_or(UNSET)?;
-            let turned;
-            let (numbers, those) = match sources {
-                Some(phases) => {
-                    turned = gpu.turn(&mut blank, phases, sign, strengths, items.clone())?;
-                    (&turned, here.clone())
-                }
-                None => (strengths, items.clone()),
-            };
-            let grid = gpu.clear(&outer.prepared, blank)?;
-            let mut grid = gpu.spread(&outer.prepared, points, numbers, those, grid)?;
-
-            let (mut fine, modes) = (inner.fine()?, grid.0.as_input());
-            let points = inner.points.as_ref().ok_or(UNSET)?;
-            grid.0.hand_on(&mut fine);
-            let spectrum = gpu.deconvolve_back(&inner.prepared, &modes, here.clone(), sign, fine)?;
-            let mut found = gpu.fft_back(&inner.prepared, spectrum, here.len(), sign, timings)?;
-            gpu.interp(&inner.prepared, points, &mut found, &mut targets.unturned(), here)?;
-            gpu.turn_back(&mut found.0, targets, sign, values, items)?;
-            found.0.hand_on(&mut grid.0);
-            (outer.fine, inner.fine) = (Some(grid.0), Some(found.0));
+            timings.time(Stage::Transfers, || Ok::<_, Error>((backend.load(input)?, backend.open(output)?)))?;
+        if adjoint {
+            self.adjoint(&input, &mut output, batch, timings)?;
+        } else {
+            self.type3(&input, &mut output, batch, timings)?;
         }
-        outer.finish(timings)
-    }
-
-    /// The adjoint: strengths at the sources from values at the targets, as [`crate::NufftPlan3::adjoint`] with the opposite of `sign` in
-    /// its plan.
-    ///
-    /// # Errors
-    /// As [`Stages3::type3`].
-    pub fn adjoint(
-        &mut self,
-        values: &Input<Complex<T>>,
-        strengths: &mut Output<'_, Complex<T>>,
-        sign: Sign,
-        timings: &mut Timings,
-    ) -> Result<()> {
-        let Self { outer, inner, sides: Sides { sources, targets, batch } } = self;
-        let gpu = outer.backend.clone();
-        for items in groups(*batch, outer.together.min(inner.together)) {
-            let (mut blank, here) = (inner.fine()?, 0..items.len());
-            let points = inner.points.as_ref().ok_or(UNSET)?;
-            let turned = gpu.turn(&mut blank, targets, sign, values, items.clone())?;
-            let grid = gpu.clear(&inner.prepared, blank)?;
-            let grid = gpu.spread(&inner.prepared, points, &turned, here.clone(), grid)?;
-            let mut spectrum = gpu.fft(&inner.prepared, grid, here.len(), sign, timings)?;
-            let mut grid = Grid::<_, Complex<T>>::new(outer.fine()?);
-            gpu.deconvolve(&inner.prepared, &mut spectrum, &mut grid.0.as_output(), here.clone(), sign)?;
-
-            let points = outer.points.as_ref().ok_or(UNSET)?;
-            spectrum.0.hand_on(&mut grid.0);
-            match sources {
-                Some(phases) => {
-                    gpu.interp(&outer.prepared, points, &mut grid, &mut phases.unturned(), here)?;
-                    gpu.turn_back(&mut grid.0, phases, sign, strengths, items)?;
-                }
-                None => gpu.interp(&outer.prepared, points, &mut grid, strengths, items)?,
-            }
-            grid.0.hand_on(&mut spectrum.0);
-            (outer.fine, inner.fine) = (Some(grid.0), Some(spectrum.0));
-        }
-        inner.finish(timings)
+        timings.time(Stage::Transfers, || backend.store(output))?;
+        timings.add(Stage::Execute, start.elapsed());
+        Ok(())
     }
 }

@@ -1,0 +1,34 @@
+//! Where numbers are: the caller's own arrays where memory is shared, the device's where it is not.
+
+use std::fmt;
+
+use ndarray::ArrayView2;
+
+use crate::error::Result;
+use crate::real::Number;
+
+/// A device that can hold numbers for kernels.
+pub(crate) trait Engine: Clone + fmt::Debug + Send + Sync + 'static {
+    /// Numbers a kernel reads; may borrow the caller's.
+    type Input<'a, V: Number>;
+    /// Numbers a kernel writes; may borrow the caller's.
+    type Output<'a, V: Number>;
+
+    /// The device's name, for people.
+    fn name(&self) -> String;
+
+    /// Runs host work on the threads this engine was given; `items` pieces of it, too few to share out below some thousands.
+    fn install<R: Send>(&self, _items: usize, work: impl FnOnce() -> R + Send) -> R {
+        work()
+    }
+
+    /// Makes the caller's numbers readable by kernels, one transform's a row, at any strides: borrowed where memory is shared, uploaded
+    /// where it is not.
+    fn load<'a, V: Number>(&self, host: ArrayView2<'a, V>) -> Result<Self::Input<'a, V>>;
+
+    /// Makes the caller's array writable by kernels. Nothing reaches it before [`Engine::store`] where memory is not shared.
+    fn open<'a, V: Number>(&self, host: &'a mut [V]) -> Result<Self::Output<'a, V>>;
+
+    /// Brings what was written to the caller.
+    fn store<V: Number>(&self, output: Self::Output<'_, V>) -> Result<()>;
+}

@@ -1,0 +1,282 @@
+//! The kernels of the non-uniform FFT: spreading, the uniform transform, deconvolution, interpolation, and phases for type 3.
+//!
+//! [`Grid`] and [`Spectrum`] keep the order of the stages in the types, and whether strengths and values are real or complex.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::time::Duration;
+
+use num_complex::Complex;
+
+use crate::backend::engine::Engine;
+use crate::error::Result;
+use crate::nufft::bins::{Bins, Tiling};
+use crate::nufft::recipe::{ModeOrder, UniformTransform};
+use crate::nufft::table::{KernelTable, ModeAxis};
+use crate::nufft::timings::{Stage, Timings};
+use crate::numeric::sign::Sign;
+use crate::real::{Number, Real};
+
+/// A fine grid holding spread strengths (type 1), or the function that is to be interpolated (type 2), of numbers `V`.
+#[derive(Debug)]
+pub(crate) struct Grid<F, V>(pub(crate) F, PhantomData<V>);
+
+/// The same memory after (type 1) or before (type 2) the uniform transform.
+#[derive(Debug)]
+pub(crate) struct Spectrum<F, V>(pub(crate) F, PhantomData<V>);
+
+impl<F, V> Grid<F, V> {
+    /// Says that it is one.
+    pub(crate) fn new(fine: F) -> Self {
+        Self(fine, PhantomData)
+    }
+}
+
+impl<F, V> Spectrum<F, V> {
+    /// Says that it is one.
+    pub(crate) fn new(fine: F) -> Self {
+        Self(fine, PhantomData)
+    }
+}
+
+/// All that the kernels of one plan need and that does not depend on the points.
+#[derive(Debug)]
+pub(crate) struct Design<'a, T: Real> {
+    /// Cells of the fine grid on each axis.
+    pub(crate) grid: &'a [usize],
+    /// The spreading kernel.
+    pub(crate) kernel: &'a KernelTable<T>,
+    /// Where each mode lies in the spectrum and what it is multiplied by, on each axis; none if the grid will not be transformed.
+    pub(crate) modes: &'a [ModeAxis<T>],
+    /// The order of modes.
+    pub(crate) order: ModeOrder,
+    /// Where a device's grid is transformed, `Host` or `Device`.
+    pub(crate) uniform: UniformTransform,
+    /// The sign the plan starts with; the other one is prepared when first used.
+    pub(crate) sign: Sign,
+}
+
+impl<T: Real> Design<'_, T> {
+    /// Modes of one transform: the product of the axes' mode counts.
+    #[must_use]
+    pub(crate) fn mode_count(&self) -> usize {
+        self.modes.iter().map(ModeAxis::count).product()
+    }
+}
+
+/// The stages of types 1 and 2.
+///
+/// A backend without kernels for real data computes with complex numbers and takes the real part of values last.
+///
+/// Laws, held by the tests on every backend: `fft_back` is the adjoint of `fft` with the opposite sign, `interp` of `spread`,
+/// `deconvolve_back` of `deconvolve`; results are the same bits from run to run, and on the CPU for any number of threads. Every method
+/// that touches the device fails if it was lost or has not the memory.
+pub(crate) trait Gridding: Engine {
+    /// The fine grids of transforms executed together.
+    type Fine<T: Real>: fmt::Debug + Send + Sync;
+    /// Points sorted by tile.
+    type Points<T: Real>: fmt::Debug + Send + Sync;
+    /// What is prepared once for a plan: tables, transforms, pipelines.
+    type Prepared<T: Real>: fmt::Debug + Send + Sync;
+
+    /// Whether a model of this backend's costs exists, by which width and grid are chosen for a number of points.
+    fn has_cost_model(&self) -> bool {
+        false
+    }
+
+    /// Where a grid is transformed that will be, and the seconds that decided it where it was left open: on the host with the way there
+    /// and back, and on the device.
+    fn uniform<T: Real>(&self, _asked: UniformTransform, _grid: &[usize]) -> (UniformTransform, Option<[f64; 2]>) {
+        (UniformTransform::Host, None)
+    }
+
+    /// Time spent on compiling kernels so far.
+    fn compiling(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Does the host's part of a stage. Where the device works on its own, [`Gridding::finish`] adds the time of its part.
+    fn timed<R>(&self, timings: &mut Timings, stage: Stage, work: impl FnOnce() -> R) -> R {
+        timings.time(stage, work)
+    }
+
+    /// Sees to it that all that was asked of these grids so far is done, and adds what the device took for each stage.
+    fn finish<T: Real>(&self, _fine: &mut Self::Fine<T>, _timings: &mut Timings) -> Result<()> {
+        Ok(())
+    }
+
+    /// How points must be binned for this backend's spreading on a grid of these extents with this kernel.
+    fn tiling<T: Real>(&self, grid: &[usize], width: usize) -> Result<Tiling>;
+
+    /// How many of a batch of transforms are executed together, so that a point's kernel values serve them all.
+    fn together<T: Real>(&self, _design: &Design<'_, T>, _batch: usize) -> usize {
+        1
+    }
+
+    /// Prepares the kernels of one plan. `design` is copied where it is needed later.
+    fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Self::Prepared<T>>;
+
+    /// Bytes [`Gridding::blank`] will allocate for one grid of this design.
+    fn fine_bytes<T: Real>(&self, design: &Design<'_, T>) -> usize;
+
+    /// Allocates `items` fine grids.
+    fn blank<T: Real>(&self, prepared: &Self::Prepared<T>, items: usize) -> Result<Self::Fine<T>>;
+
+    /// Takes binned points to the device.
+    fn place<T: Real>(&self, prepared: &Self::Prepared<T>, bins: Bins<T>) -> Result<Self::Points<T>>;
+
+    /// The sorted points behind placed ones, whose memory the next ones may take; none where they were copied.
+    fn sorted<'a, T: Real>(&self, _points: &'a mut Self::Points<T>) -> Option<&'a mut Bins<T>> {
+        None
+    }
+
+    /// Makes every cell zero, of a grid that strengths will be added to.
+    fn clear<V: Number>(
+        &self,
+        prepared: &Self::Prepared<V::Real>,
+        fine: Self::Fine<V::Real>,
+    ) -> Result<Grid<Self::Fine<V::Real>, V>>;
+
+    /// Brings grids to the host, one after another in C order.
+    fn read_grid<V: Number>(
+        &self,
+        prepared: &Self::Prepared<V::Real>,
+        grid: &mut Grid<Self::Fine<V::Real>, V>,
+        to: &mut [V],
+    ) -> Result<()>;
+
+    /// Takes grids from the host, one after another in C order.
+    fn write_grid<V: Number>(
+        &self,
+        prepared: &Self::Prepared<V::Real>,
+        from: &[V],
+        fine: Self::Fine<V::Real>,
+    ) -> Result<Grid<Self::Fine<V::Real>, V>>;
+
+    /// Type 1, first stage: `grid[l] += Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)`, u the point in grid units, l wrapped; `c` are the
+    /// M strengths from `i * M` on for each i of `items`.
+    fn spread<V: Number>(
+        &self,
+        prepared: &Self::Prepared<V::Real>,
+        points: &Self::Points<V::Real>,
+        strengths: &Self::Input<'_, V>,
+        items: Range<usize>,
+        grid: Grid<Self::Fine<V::Real>, V>,
+    ) -> Result<Grid<Self::Fine<V::Real>, V>>;
+
+    /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies, of the first `items` grids. A
+    /// backend may leave an axis or a pass to `deconvolve`. The time of the rest goes to [`Stage::Fft`], and the grid's way to
+    /// where it is transformed and back, if there is one, to [`Stage::Transfers`].
+    fn fft<V: Number>(
+        &self,
+        prepared: &Self::Prepared<V::Real>,
+        grid: Grid<Self::Fine<V::Real>, V>,
+        items: usize,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<Spectrum<Self::Fine<V::Real>, V>>;
+
+    /// Type 1, last stage: `f[k] = spectrum[bin(k)] · Π_a factor_a(k_a)` into the modes from `i * Π N` on, for each
+    /// i of `items`; all of them, where strengths were real too. The spectrum is of no use afterwards.
+    fn deconvolve<V: Number>(
+        &self,
+        prepared: &Self::Prepared<V::Real>,
+        spectrum: &mut Spectrum<Self::Fine<V::Real>, V>,
+        modes: &mut Self::Output<'_, Complex<V::Real>>,
+        items: Range<usize>,
+        sign: Sign,
+    ) -> Result<()>;
+
+    /// Type 2, first stage: `spectrum[bin(k)] = f[k] · Π_a factor_a(k_a)`, zero elsewhere, where values will be complex; of
+    /// `(f[k] + conj(f[-k]))/2` where they will be real. A backend may do an axis or a pass of the transform at once, and leave undone what
+    /// `fft_back` does not read.
+    fn deconvolve_back<V: Number>(
+        &self,
+        prepared: &Self::Prepared<V::Real>,
+        modes: &Self::Input<'_, Complex<V::Real>>,
+        items: Range<usize>,
+        sign: Sign,
+        fine: Self::Fine<V::Real>,
+    ) -> Result<Spectrum<Self::Fine<V::Real>, V>>;
+
+    /// Type 2, second stage: `grid[l] = Σ_k spectrum[k] exp(±2πi k·l/n)`, timed as [`Gridding::fft`] is.
+    fn fft_back<V: Number>(
+        &self,
+        prepared: &Self::Prepared<V::Real>,
+        spectrum: Spectrum<Self::Fine<V::Real>, V>,
+        items: usize,
+        sign: Sign,
+        timings: &mut Timings,
+    ) -> Result<Grid<Self::Fine<V::Real>, V>>;
+
+    /// Type 2, last stage: `c[j] = Σ_l grid[l] Π_a φ((l_a - u_ja)·2/w)` into the values from `i * M` on, for
+    /// each i of `items`.
+    fn interp<V: Number>(
+        &self,
+        prepared: &Self::Prepared<V::Real>,
+        points: &Self::Points<V::Real>,
+        grid: &mut Grid<Self::Fine<V::Real>, V>,
+        values: &mut Self::Output<'_, V>,
+        items: Range<usize>,
+    ) -> Result<()>;
+}
+
+/// Type 3: strengths and values times a phase each, and the grid of one plan as the modes of another.
+pub(crate) trait Phased: Gridding {
+    /// A factor for each point.
+    type Phases<T: Real>: fmt::Debug + Send + Sync;
+    /// Memory between the stages, kept from one execution to the next.
+    type Scratch<T: Real>: fmt::Debug + Default + Send;
+
+    /// Lets what is asked of one plan's grids next follow on what was asked of another's, in one submission where there are such.
+    fn hand_on<T: Real>(&self, _from: &mut Self::Fine<T>, _to: &mut Self::Fine<T>) {}
+
+    /// Takes factors to the device, for so many transforms at a time.
+    fn phases<T: Real>(&self, factors: &[Complex<T>], together: usize) -> Result<Self::Phases<T>>;
+
+    /// [`Gridding::clear`] and [`Gridding::spread`] of strengths times their factors, or for the minus sign their conjugates.
+    #[expect(clippy::too_many_arguments, reason = "one more than spread, and each is another thing")]
+    fn spread_phased<T: Real>(
+        &self,
+        prepared: &Self::Prepared<T>,
+        points: &Self::Points<T>,
+        phases: (&Self::Phases<T>, Sign),
+        strengths: &Self::Input<'_, Complex<T>>,
+        items: Range<usize>,
+        fine: Self::Fine<T>,
+        scratch: &mut Self::Scratch<T>,
+    ) -> Result<Grid<Self::Fine<T>, Complex<T>>>;
+
+    /// [`Gridding::interp`], the values then multiplied by their factors, or for the minus sign by their conjugates.
+    fn interp_phased<T: Real>(
+        &self,
+        prepared: &Self::Prepared<T>,
+        points: &Self::Points<T>,
+        phases: (&Self::Phases<T>, Sign),
+        grid: &mut Grid<Self::Fine<T>, Complex<T>>,
+        values: &mut Self::Output<'_, Complex<T>>,
+        items: Range<usize>,
+    ) -> Result<()>;
+
+    /// [`Gridding::deconvolve_back`] of an inner plan whose modes are the grids of an outer one, `items` of them. What was asked of the
+    /// outer grid goes on in the inner one.
+    fn grid_to_spectrum<T: Real>(
+        &self,
+        outer: (&Self::Prepared<T>, &mut Grid<Self::Fine<T>, Complex<T>>),
+        inner: (&Self::Prepared<T>, Self::Fine<T>),
+        items: usize,
+        sign: Sign,
+        scratch: &mut Self::Scratch<T>,
+    ) -> Result<Spectrum<Self::Fine<T>, Complex<T>>>;
+
+    /// The adjoint: [`Gridding::deconvolve`] of an inner plan into the grids of an outer one, in which what was asked goes on.
+    fn spectrum_to_grid<T: Real>(
+        &self,
+        inner: (&Self::Prepared<T>, &mut Spectrum<Self::Fine<T>, Complex<T>>),
+        outer: (&Self::Prepared<T>, Self::Fine<T>),
+        items: usize,
+        sign: Sign,
+        scratch: &mut Self::Scratch<T>,
+    ) -> Result<Grid<Self::Fine<T>, Complex<T>>>;
+}
