@@ -9,13 +9,13 @@
 //! use wavemill::matmul::{MatmulPlan, Op, matmul};
 //!
 //! let (a, b) = (array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], array![[1.0, 0.0, 2.0], [0.0, 1.0, -1.0]]);
-//! assert_eq!(matmul(a.view(), b.view())?, array![[1.0, 2.0, 0.0], [3.0, 4.0, 2.0], [5.0, 6.0, 4.0]]);
+//! assert_eq!(matmul(&a, &b)?, array![[1.0, 2.0, 0.0], [3.0, 4.0, 2.0], [5.0, 6.0, 4.0]]);
 //!
 //! let device = wavemill::Device::from(wavemill::Cpu::new());
 //! let plan = MatmulPlan::<f64>::builder(2, 3, 2).op_a(Op::Transpose).build(&device)?;
 //! println!("{}", plan.describe());
 //! let mut c = array![[1.0, 1.0], [1.0, 1.0]];
-//! plan.execute_into(2.0, a.view(), a.view(), -1.0, c.view_mut())?;
+//! plan.execute_into(2.0, &a, &a, -1.0, &mut c)?;
 //! assert_eq!(c, array![[69.0, 87.0], [87.0, 111.0]]); // 2 AᵀA - C
 //! # Ok::<(), wavemill::Error>(())
 //! ```

@@ -79,7 +79,7 @@ fn check<V: Number>(
     let (expected, sizes) = oracle(alpha, &applied(&a, ops[0]), &applied(&b, ops[1]), beta, &c);
     let plan = MatmulPlan::<V>::builder(m, k, n).op_a(ops[0]).op_b(ops[1]).build(device).unwrap();
     let mut got = laid(&c, layouts[2]);
-    plan.execute_into(alpha, laid(&a, layouts[0]).view(), laid(&b, layouts[1]).view(), beta, got.view_mut()).unwrap();
+    plan.execute_into(alpha, &laid(&a, layouts[0]), &laid(&b, layouts[1]), beta, &mut got).unwrap();
     assert!(
         close(got.view(), &expected, &sizes, k),
         "{} {m} x {k} x {n}, {ops:?}, layouts {layouts:?}, {alpha:?} {beta:?} on {}",
@@ -172,7 +172,7 @@ fn sums_of_gram_matrices() {
     on_every_device(|device| {
         let x = matrix::<f32>(&mut Random::new(4), 200, 333).mapv(|x| (x * 64.0).round());
         let gram = MatmulPlan::builder(200, 333, 200).op_b(Op::Transpose).build(device).unwrap();
-        let gram = gram.execute(x.view(), x.view()).unwrap();
+        let gram = gram.execute(&x, &x).unwrap();
         let squares: f64 =
             x.columns().into_iter().map(|column| column.iter().map(|&x| f64::from(x)).sum::<f64>().powi(2)).sum();
         // Integers below 2²⁴: nothing is rounded.
@@ -191,7 +191,7 @@ fn threads_change_no_bit() {
         let b = matrix::<V>(&mut random, k, n);
         let run = |threads| {
             let device = Device::from(Cpu::with_threads(threads).unwrap());
-            MatmulPlan::builder(m, k, n).batch(batch).build(&device).unwrap().execute(a.view(), b.view()).unwrap()
+            MatmulPlan::builder(m, k, n).batch(batch).build(&device).unwrap().execute(&a, &b).unwrap()
         };
         let one = run(1);
         for threads in [2, 3, 7] {
@@ -215,17 +215,17 @@ fn a_batch_is_its_products() {
         let b = matrix::<f32>(&mut random, 30, 40);
         let plan = MatmulPlan::builder(20, 30, 40).batch(&[5]).build(device).unwrap();
         let one = MatmulPlan::builder(20, 30, 40).build(device).unwrap();
-        let all = plan.execute(a.view(), b.view()).unwrap();
+        let all = plan.execute(&a, &b).unwrap();
         for (a, c) in a.outer_iter().zip(all.outer_iter()) {
-            assert_eq!(one.execute(a, b.view()).unwrap(), c);
+            assert_eq!(one.execute(&a, &b).unwrap(), c);
         }
         // Of NumPy's rules: one matrix for all of an axis.
         let batched = MatmulPlan::builder(20, 30, 20).batch(&[3, 5]).op_b(Op::Transpose).build(device).unwrap();
-        let c = batched.execute(a.view(), a.view().insert_axis(Axis(0))).unwrap();
+        let c = batched.execute(&a, &a.view().insert_axis(Axis(0))).unwrap();
         assert_eq!(c.shape(), [3, 5, 20, 20]);
         let gram = MatmulPlan::builder(20, 30, 20).op_b(Op::Transpose).build(device).unwrap();
         let last = a.index_axis(Axis(0), 4);
-        assert_eq!(gram.execute(last, last).unwrap(), c.slice(s![2, 4, .., ..]).into_dyn());
+        assert_eq!(gram.execute(&last, &last).unwrap(), c.slice(s![2, 4, .., ..]).into_dyn());
     });
 }
 
@@ -238,11 +238,11 @@ fn nan_counts_where_it_is_multiplied() {
         let mut nan_a = ones_a.clone();
         nan_a[[3, 2]] = f32::NAN;
         let mut c = Array2::from_elem((9, 10), f32::NAN);
-        plan.execute_into(1.0, ones_a.view(), ones_b.view(), 0.0, c.view_mut()).unwrap();
+        plan.execute_into(1.0, &ones_a, &ones_b, 0.0, &mut c).unwrap();
         assert!(c.iter().all(|&x| x == 5.0), "C is not read");
-        plan.execute_into(0.0, nan_a.view(), ones_b.view(), 2.0, c.view_mut()).unwrap();
+        plan.execute_into(0.0, &nan_a, &ones_b, 2.0, &mut c).unwrap();
         assert!(c.iter().all(|&x| x == 10.0), "A is not read");
-        plan.execute_into(1.0, nan_a.view(), ones_b.view(), 1.0, c.view_mut()).unwrap();
+        plan.execute_into(1.0, &nan_a, &ones_b, 1.0, &mut c).unwrap();
         for ((row, _), x) in c.indexed_iter() {
             assert!(if row == 3 { x.is_nan() } else { *x == 15.0 }, "row {row}: {x}");
         }
@@ -256,7 +256,7 @@ fn what_does_not_fit_is_named_and_nothing_written() {
         let zeros = |shape: &[usize]| ArrayD::<f32>::zeros(shape);
         let refused = |a: &[usize], b: &[usize], c: &[usize], name: &str| {
             let mut out = ArrayD::<f32>::ones(c);
-            let error = plan.execute_into(1.0, zeros(a).view(), zeros(b).view(), 0.0, out.view_mut()).unwrap_err();
+            let error = plan.execute_into(1.0, &zeros(a), &zeros(b), 0.0, &mut out).unwrap_err();
             assert!(matches!(&error, Error::Shape { what, .. } if *what == name), "{error}");
             assert!(out.iter().all(|&x| x == 1.0));
         };
@@ -275,7 +275,7 @@ fn what_does_not_fit_is_named_and_nothing_written() {
 fn freivalds_finds_one_wrong_element() {
     let mut random = Random::new(7);
     let (a, b) = (matrix::<f64>(&mut random, 100, 80), matrix::<f64>(&mut random, 80, 90));
-    let mut c = matmul(a.view(), b.view()).unwrap();
+    let mut c = matmul(&a, &b).unwrap();
     let found = |c: &Array2<f64>| freivalds(a.view(), b.view(), c.view(), 20, 1).unwrap();
     assert!(found(&c).passes() && found(&c).worst < 0.5, "{:?}", found(&c));
     let right = c[[17, 33]];

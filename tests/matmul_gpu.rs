@@ -38,7 +38,7 @@ fn on_device<V: Number>(gpu: &Gpu, [m, k, n]: [usize; 3], ops: [Op; 2], batch: u
     };
     let mut expected = shaped(&c, m, n, Op::Plain);
     let (host_a, host_b) = (shaped(&a, m, k, ops[0]), shaped(&b, k, n, ops[1]));
-    here.execute_into(alpha, host_a.view(), host_b.view(), beta, expected.view_mut()).unwrap();
+    here.execute_into(alpha, &host_a, &host_b, beta, &mut expected).unwrap();
 
     let (a, b, mut c) = (gpu.upload(&a).unwrap(), gpu.upload(&b).unwrap(), gpu.upload(&c).unwrap());
     there.execute_on_gpu(alpha, &a, &b, beta, &mut c).unwrap();
@@ -86,7 +86,7 @@ fn pieces_give_what_the_whole_gives() {
         let builder = MatmulPlan::<f32>::builder(300, 400, 350).op_b(Op::Transpose);
         let plan = memory.map_or(builder.clone(), |memory| builder.memory(memory)).build(device).unwrap();
         let mut c = c.clone();
-        plan.execute_into(2.0, a.view(), b.view(), -1.0, c.view_mut()).unwrap();
+        plan.execute_into(2.0, &a, &b, -1.0, &mut c).unwrap();
         (c.into_raw_vec_and_offset().0, plan.recipe().clone())
     };
     let (expected, _) = run(&common::cpu(), None);
@@ -103,7 +103,7 @@ fn pieces_give_what_the_whole_gives() {
     let a = ArrayD::from_shape_vec(vec![6, 30, 40], a).unwrap();
     let b = ArrayD::from_shape_vec(vec![6, 40, 50], b).unwrap();
     let host = MatmulPlan::<f32>::builder(30, 40, 50).batch(&[6]).build(&common::cpu()).unwrap();
-    let (got, expected) = (batch.execute(a.view(), b.view()).unwrap(), host.execute(a.view(), b.view()).unwrap());
+    let (got, expected) = (batch.execute(&a, &b).unwrap(), host.execute(&a, &b).unwrap());
     assert!(off(got.as_slice().unwrap(), expected.as_slice().unwrap(), 40) <= 1.0);
     let nothing = MatmulPlan::<f32>::builder(300, 300, 300).memory(1000).build(&Device::from(gpu));
     assert!(matches!(nothing, Err(Error::TooLarge { .. })));

@@ -135,9 +135,7 @@ fn product<V: Number>(number: usize, device: &Device, n: usize, budget: Duration
     let (a, b) = (entry(0.7), entry(1.9));
     let plan = MatmulPlan::<V>::builder(n, n, n).build(device)?;
     let mut c = Array2::from_elem((n, n), V::default());
-    let seconds = timed(budget, || {
-        plan.execute_into(V::unit(), a.view(), b.view(), V::default(), c.view_mut()).map_err(Into::into)
-    })?;
+    let seconds = timed(budget, || plan.execute_into(V::unit(), &a, &b, V::default(), &mut c).map_err(Into::into))?;
     let ceiling = (device.kind() == Kind::Cpu).then(|| 1e-9 * peak::<V::Real>() * rayon::current_num_threads() as f64);
     let check = freivalds(a.view(), b.view(), c.view(), 4, 1).context("the product is checked")?;
     Ok(Rate {

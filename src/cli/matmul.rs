@@ -50,7 +50,7 @@ fn of<V: Number + ReadableElement + WritableElement>(args: &args::Matmul) -> Res
     let mut samples = Vec::new();
     for _ in 0..args.repeat.get() {
         let begun = Instant::now();
-        plan.execute_into(V::unit(), a.view(), b.view(), V::default(), c.view_mut())?;
+        plan.execute_into(V::unit(), &a, &b, V::default(), &mut c)?;
         samples.push(begun.elapsed().as_secs_f64());
     }
     let worst = args.check.map(|rounds| check(args, [&a, &b, &c], rounds.get())).transpose()?;

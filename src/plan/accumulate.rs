@@ -17,6 +17,17 @@ use crate::plan::on_backend::{OnBackend, SumsOnBackend, on_backend};
 use crate::plan::stages::Batch;
 use crate::real::{Number, Real};
 
+impl<T: Real, D: Dimension> NufftPlan<T, D> {
+    /// Begins a type 1 over chunks of points, for more of them than fit in memory: their sum is transformed once. The plan's own points
+    /// stay.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] if a batch needs more grids than there is memory for.
+    pub fn accumulate<V: Number<Real = T>, S: PointsOf<D>>(&self) -> Result<Accumulation<T, V, S, D>> {
+        Accumulation::new(self)
+    }
+}
+
 /// A type 1 that is being summed over chunks of points, by [`NufftPlan::accumulate`]. It has grids of its own: the plan can be used
 /// meanwhile. Strengths are complex, or all of them real.
 ///

@@ -1,6 +1,6 @@
 //! Whole jobs in one call, on the CPU with all threads: transforms, reductions and products without a plan.
 
-use ndarray::{Array, Array1, Array2, ArrayD, ArrayRef, ArrayView, ArrayView2, Dimension, IntoDimension, Ix1};
+use ndarray::{Array, Array1, Array2, ArrayD, ArrayRef, ArrayView, Dimension, IntoDimension, Ix1, Ix2};
 use num_complex::Complex;
 
 use crate::cpu::Cpu;
@@ -87,10 +87,10 @@ pub fn type3<V: Number, X: Coordinates, S: Coordinates>(
 ///
 /// # Errors
 /// [`crate::Error::Shape`] if the columns of A are not as many as the rows of B.
-pub fn matmul<V: Number>(a: ArrayView2<'_, V>, b: ArrayView2<'_, V>) -> Result<Array2<V>> {
+pub fn matmul<V: Number>(a: &ArrayRef<V, Ix2>, b: &ArrayRef<V, Ix2>) -> Result<Array2<V>> {
     let plan = MatmulPlan::builder(a.nrows(), a.ncols(), b.ncols()).build(&Device::from(Cpu::new()))?;
     let mut c = Array2::default((a.nrows(), b.ncols()));
-    plan.execute_into(V::unit(), a, b, V::default(), c.view_mut())?;
+    plan.execute_into(V::unit(), a, b, V::default(), &mut c)?;
     Ok(c)
 }
 

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use ndarray::{ArrayD, ArrayView, ArrayViewD, ArrayViewMut, Dimension, IxDyn};
+use ndarray::{ArrayD, ArrayRef, ArrayViewD, Dimension, IxDyn};
 
 use crate::backend::product::Multiply as _;
 use crate::device::Device;
@@ -43,13 +43,9 @@ impl<V: Number> MatmulPlan<V> {
     ///
     /// # Errors
     /// See [`MatmulPlan::execute_into`].
-    pub fn execute<DA: Dimension, DB: Dimension>(
-        &self,
-        a: ArrayView<'_, V, DA>,
-        b: ArrayView<'_, V, DB>,
-    ) -> Result<ArrayD<V>> {
+    pub fn execute<DA: Dimension, DB: Dimension>(&self, a: &ArrayRef<V, DA>, b: &ArrayRef<V, DB>) -> Result<ArrayD<V>> {
         let mut c = ArrayD::default(self.batched([self.recipe.shape[0], self.recipe.shape[2]]));
-        self.execute_into(V::unit(), a, b, V::default(), c.view_mut())?;
+        self.execute_into(V::unit(), a, b, V::default(), &mut c)?;
         Ok(c)
     }
 
@@ -61,13 +57,13 @@ impl<V: Number> MatmulPlan<V> {
     pub fn execute_into<DA: Dimension, DB: Dimension, DC: Dimension>(
         &self,
         alpha: V,
-        a: ArrayView<'_, V, DA>,
-        b: ArrayView<'_, V, DB>,
+        a: &ArrayRef<V, DA>,
+        b: &ArrayRef<V, DB>,
         beta: V,
-        c: ArrayViewMut<'_, V, DC>,
+        c: &mut ArrayRef<V, DC>,
     ) -> Result<()> {
         let [m, k, n] = self.recipe.shape;
-        let (a, b, c) = (a.into_dyn(), b.into_dyn(), c.into_dyn());
+        let (a, b, c) = (a.view().into_dyn(), b.view().into_dyn(), c.view_mut().into_dyn());
         let expected = self.batched([m, n]);
         if c.shape() != expected.slice() {
             return Err(Error::shape("C", shape::written(expected.slice()), shape::written(c.shape())));

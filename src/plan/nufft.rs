@@ -16,7 +16,6 @@ use crate::nufft::recipe::Recipe;
 use crate::nufft::timings::{Stage, Timings};
 use crate::numeric::float::Coordinate;
 use crate::numeric::sign::Sign;
-use crate::plan::accumulate::Accumulation;
 use crate::plan::arrays::{InOrder, ModesOf, PointsOf, check, in_order, rows, rows_of_slice, zeros};
 use crate::plan::builder::{NufftBuilder, ToModes};
 use crate::plan::on_backend::{OnBackend, on_backend};
@@ -267,15 +266,6 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         values.store();
         self.executed(timings);
         Ok(())
-    }
-
-    /// Begins a type 1 over chunks of points, for more of them than fit in memory: their sum is transformed once. The plan's own points
-    /// stay.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`] if a batch needs more grids than there is memory for.
-    pub fn accumulate<V: Number<Real = T>, S: PointsOf<D>>(&self) -> Result<Accumulation<T, V, S, D>> {
-        Accumulation::new(self)
     }
 
     /// Spreading alone: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)` on the fine grid of [`Recipe::grid`], u the point in cells from

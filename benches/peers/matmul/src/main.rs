@@ -105,7 +105,7 @@ fn measure<V: Element>([m, k, n, batch]: [usize; 4], threads: usize, library: &L
             let begun = Instant::now();
             for _ in 0..if round == 0 { 1 } else { repeats } {
                 if library == 0 {
-                    plan.execute_into(V::unit(), a.view(), b.view(), V::default(), c.view_mut()).expect("a product");
+                    plan.execute_into(V::unit(), &a, &b, V::default(), &mut c).expect("a product");
                     continue;
                 }
                 for ((a, b), mut c) in a.outer_iter().zip(b.outer_iter()).zip(c.outer_iter_mut()) {
