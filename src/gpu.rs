@@ -34,8 +34,11 @@ mod cache;
 mod deconvolve;
 mod device;
 pub(crate) mod fft;
+mod grid;
 mod gridding;
 mod interp;
+mod jobs;
+mod kernel;
 mod matmul;
 mod phase;
 mod pipeline;
@@ -44,15 +47,15 @@ mod queue;
 mod record;
 mod reduce;
 mod selftest;
+mod sources;
 mod spread;
 mod uniform;
 
 pub use buffer::Array;
 pub(crate) use buffer::{Input, Output};
-#[doc(hidden)]
-pub use pipeline::shader_sources;
 pub(crate) use queue::Queue;
-pub(crate) use uniform::Fine;
+#[doc(hidden)]
+pub use sources::shader_sources;
 
 use buffer::complex_bytes;
 use device::{Context, lock};
@@ -192,12 +195,28 @@ impl Gpu {
     }
 
     /// Keeps compiled pipelines in a file of this folder: what an earlier run of the program saved there need not be compiled again.
-    /// [`Gpu::save_pipelines`] writes it.
+    /// [`Gpu::save_pipelines`] writes it. A file that was cut short or damaged, or is another driver's, is begun anew.
     ///
     /// # Errors
     /// [`Error::Device`] where the driver cannot (only Vulkan's can), [`Error::Parameter`] if the folder cannot be used.
-    pub fn keep_pipelines(&self, folder: impl AsRef<Path>) -> Result<()> {
-        let kept = cache::Kept::open(&self.0, folder.as_ref())?;
+    ///
+    /// # Safety
+    /// The driver runs what the file holds: nobody who may not run code in this program may be able to write to the folder.
+    pub unsafe fn keep_pipelines(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let context = &self.0;
+        let name = wgpu::util::pipeline_cache_key(&context.info)
+            .filter(|_| context.features.contains(wgpu::Features::PIPELINE_CACHE))
+            .ok_or_else(|| {
+                let reason =
+                    "its driver keeps no compiled pipelines (PIPELINE_CACHE); nothing is gained by a folder for them";
+                context.error(reason)
+            })?;
+        let kept = cache::Kept::open(&name, folder.as_ref(), |data| {
+            let descriptor = wgpu::PipelineCacheDescriptor { label: Some("wavemill"), data, fallback: true };
+            // SAFETY: the data are what `save_pipelines` wrote, as the caller promises; wgpu holds their header to the device and the
+            // driver.
+            context.checked("the pipeline cache", || unsafe { context.device.create_pipeline_cache(&descriptor) })
+        })?;
         *lock(&self.0.kept) = Some(kept);
         Ok(())
     }
@@ -223,7 +242,7 @@ impl Gpu {
     /// # Errors
     /// If the device cannot run it.
     pub fn self_test(&self) -> Result<Vec<(&'static str, bool)>> {
-        selftest::findings(self, &self.0)
+        selftest::findings(&self.0)
     }
 
     /// Takes numbers to the device, for matrices.
@@ -310,26 +329,6 @@ impl Gpu {
         passes.forward(&self.0, queue, [&numbers.buffer, &scratch.buffer], batch, sign)
     }
 
-    /// Lets what is asked of a grid go into a program's commands.
-    pub(crate) fn lend<T: Real>(
-        &self,
-        prepared: &Prepared<T>,
-        mut fine: Fine<T>,
-        encoder: wgpu::CommandEncoder,
-    ) -> Result<Fine<T>> {
-        if matches!(prepared.uniform, uniform::Prepared::Host(..)) {
-            return Err(Error::parameter("the plan's uniform transform", "UniformTransform::Device", "Host"));
-        }
-        fine.queue = Queue::from_encoder(encoder);
-        Ok(fine)
-    }
-
-    /// Gives the program's commands back.
-    pub(crate) fn take_back<T: Real>(&self, fine: &mut Fine<T>) -> Result<wgpu::CommandEncoder> {
-        self.0.alive()?;
-        std::mem::take(&mut fine.queue).into_encoder()
-    }
-
     /// Submits what was recorded and waits for it.
     pub(crate) fn submit(&self, queue: &mut Queue, timings: &mut Timings) -> Result<()> {
         queue.submit(&self.0, timings)
@@ -360,18 +359,6 @@ fn bindable(buffer: &wgpu::Buffer) -> Result<()> {
         return Ok(());
     }
     Err(Error::parameter("the usage of the buffer", "STORAGE among others", format!("{:?}", buffer.usage())))
-}
-
-/// One plan's tables, transform and pipelines.
-#[derive(Debug)]
-pub(crate) struct Prepared<T: Real> {
-    /// Cells of the grid on three axes, leading ones where there are fewer.
-    extents: [u32; 3],
-    coefficients: wgpu::Buffer,
-    spread: spread::Prepared,
-    interp: interp::Prepared,
-    modes: deconvolve::Modes<T>,
-    uniform: uniform::Prepared<T>,
 }
 
 impl Engine for Gpu {

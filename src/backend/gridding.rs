@@ -52,6 +52,7 @@ pub(crate) struct Design<'a, T: Real> {
     /// The order of modes.
     pub(crate) order: ModeOrder,
     /// Where a device's grid is transformed, `Host` or `Device`.
+    #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "the CPU has no choice"))]
     pub(crate) uniform: UniformTransform,
     /// The sign the plan starts with; the other one is prepared when first used.
     pub(crate) sign: Sign,
@@ -222,6 +223,11 @@ pub(crate) trait Gridding: Engine {
     ) -> Result<()>;
 }
 
+/// A backend's grid of complex cells.
+pub(crate) type GridOf<B, T> = Grid<<B as Gridding>::Fine<T>, Complex<T>>;
+/// A backend's spectrum of complex cells.
+pub(crate) type SpectrumOf<B, T> = Spectrum<<B as Gridding>::Fine<T>, Complex<T>>;
+
 /// Type 3: strengths and values times a phase each, and the grid of one plan as the modes of another.
 pub(crate) trait Phased: Gridding {
     /// A factor for each point.
@@ -263,7 +269,7 @@ pub(crate) trait Phased: Gridding {
     /// outer grid goes on in the inner one.
     fn grid_to_spectrum<T: Real>(
         &self,
-        outer: (&Self::Prepared<T>, &mut Grid<Self::Fine<T>, Complex<T>>),
+        outer: (&Self::Prepared<T>, &mut GridOf<Self, T>),
         inner: (&Self::Prepared<T>, Self::Fine<T>),
         items: usize,
         sign: Sign,
@@ -273,7 +279,7 @@ pub(crate) trait Phased: Gridding {
     /// The adjoint: [`Gridding::deconvolve`] of an inner plan into the grids of an outer one, in which what was asked goes on.
     fn spectrum_to_grid<T: Real>(
         &self,
-        inner: (&Self::Prepared<T>, &mut Spectrum<Self::Fine<T>, Complex<T>>),
+        inner: (&Self::Prepared<T>, &mut SpectrumOf<Self, T>),
         outer: (&Self::Prepared<T>, Self::Fine<T>),
         items: usize,
         sign: Sign,

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::gpu::device::Context;
 
 /// A driver's cache and its file.
 #[derive(Debug)]
@@ -19,46 +18,49 @@ impl Kept {
         &self.cache
     }
 
-    /// Opens the device's file in a folder, or begins it.
-    pub(super) fn open(context: &Context, folder: &Path) -> Result<Self> {
-        let none = || {
-            context.error(
-                "its driver keeps no compiled pipelines (PIPELINE_CACHE); nothing is gained by a folder for them",
-            )
-        };
-        let name = wgpu::util::pipeline_cache_key(&context.info).ok_or_else(none)?;
-        if !context.features.contains(wgpu::Features::PIPELINE_CACHE) {
-            return Err(none());
-        }
+    /// Opens the device's file in a folder, or begins it. `create` makes the driver's cache of what the file holds, or an empty one.
+    pub(super) fn open(
+        file_name: &str,
+        folder: &Path,
+        create: impl FnOnce(Option<&[u8]>) -> Result<wgpu::PipelineCache>,
+    ) -> Result<Self> {
         fs::create_dir_all(folder).map_err(|error| unusable(folder, &error))?;
-        let file = folder.join(name);
-        let data = match fs::read(&file) {
-            Ok(data) => Some(data),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        let file = folder.join(file_name);
+        let contents = match fs::read(&file) {
+            Ok(contents) => contents,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(unusable(&file, &error)),
         };
-        let cache = context.checked("the pipeline cache", || {
-            // SAFETY: the file is the one that `save` wrote; wgpu holds its header to the device and the driver, and begins anew where it
-            // does not fit.
-            unsafe {
-                context.device.create_pipeline_cache(&wgpu::PipelineCacheDescriptor {
-                    label: Some("wavemill"),
-                    data: data.as_deref(),
-                    fallback: true,
-                })
-            }
-        })?;
-        Ok(Self { cache, file })
+        Ok(Self { cache: create(unsealed(&contents))?, file })
     }
 
     /// Writes the file, whole or not at all.
     pub(super) fn save(&self) -> Result<()> {
         let Some(data) = self.cache.get_data() else { return Ok(()) };
         let draft = self.file.with_extension(format!("{}.tmp", std::process::id()));
-        fs::write(&draft, data)
+        fs::write(&draft, sealed(&data))
             .and_then(|()| fs::rename(&draft, &self.file))
             .map_err(|error| unusable(&self.file, &error))
     }
+}
+
+/// What a file of ours begins with.
+const MAGIC: &[u8; 8] = b"wavemill";
+
+/// The data behind a checksum: a driver may crash on data that were cut short or damaged.
+fn sealed(data: &[u8]) -> Vec<u8> {
+    [MAGIC, &checksum(data).to_le_bytes()[..], data].concat()
+}
+
+/// The data of a file that is whole.
+fn unsealed(contents: &[u8]) -> Option<&[u8]> {
+    let (sum, data) = contents.strip_prefix(MAGIC)?.split_first_chunk()?;
+    (u64::from_le_bytes(*sum) == checksum(data)).then_some(data)
+}
+
+/// FNV-1a.
+fn checksum(data: &[u8]) -> u64 {
+    data.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Error {
@@ -67,4 +69,21 @@ fn unusable(path: &Path, error: &std::io::Error) -> Error {
         "one that can be read and written",
         format!("{} ({error})", path.display()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{sealed, unsealed};
+
+    #[test]
+    fn damaged_files_are_not_used() {
+        let whole = sealed(b"pipelines");
+        assert_eq!(unsealed(&whole), Some(&b"pipelines"[..]));
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            assert_eq!(unsealed(&damaged), None, "byte {at}");
+            assert_eq!(unsealed(&whole[..at]), None, "cut at {at}");
+        }
+    }
 }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use crate::backend::gridding::Design;
 use crate::error::{Error, Result};
 use crate::gpu::device::Context;
-use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate};
+use crate::gpu::grid::Fine;
+use crate::gpu::kernel::Kernel;
+use crate::gpu::pipeline::{Slot, Source, folded, generate};
 use crate::gpu::queue::Queue;
-use crate::gpu::uniform::{Fine, Prepared as Uniform};
 use crate::nufft::timings::Stage;
 use crate::real::Real;
 
@@ -50,8 +51,14 @@ pub(super) struct ItemModes<'a, T> {
 }
 
 impl<T: Real> Modes<T> {
-    /// For what the uniform transform gives, or takes: if it has modes at its end, a table of cells, else of modes.
-    pub(super) fn new(context: &Context, design: &Design<'_, T>, uniform: &Uniform<T>) -> Result<Self> {
+    /// For what the uniform transform gives, or takes: a table of cells `by_cell`, where it has modes at its end, else of modes. `placed`
+    /// says where it leaves a bin of an axis.
+    pub(super) fn new(
+        context: &Context,
+        design: &Design<'_, T>,
+        by_cell: bool,
+        placed: impl Fn(usize, usize) -> usize,
+    ) -> Result<Self> {
         let count = design.mode_count();
         if count >= NONE as usize {
             return Err(Error::TooLarge {
@@ -60,7 +67,6 @@ impl<T: Real> Modes<T> {
                 limit: "an index on the device has 32 bits; use the CPU".into(),
             });
         }
-        let by_cell = matches!(uniform, Uniform::Device(_));
         let (mut counts, mut cells) = ([1; 3], [1; 3]);
         let (mut places, mut factors) = (Vec::new(), Vec::new());
         for (at, (axis, &extent)) in design.modes.iter().zip(design.grid).enumerate() {
@@ -70,7 +76,7 @@ impl<T: Real> Modes<T> {
             places.resize(first + len, NONE);
             factors.resize(first + len, T::zero());
             for mode in 0..axis.count() {
-                let cell = uniform.placed(at, axis.bin(mode));
+                let cell = placed(at, axis.bin(mode));
                 let (index, place) = if by_cell { (cell, mode) } else { (mode, cell) };
                 (places[first + index], factors[first + index]) = (place as u32, axis.factor(mode));
             }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::gpu::cache::Kept;
-use crate::gpu::pipeline::Kernel;
+use crate::gpu::kernel::Kernel;
 use crate::real::Real;
 
 /// One wait; infinite ones have hung on software devices.

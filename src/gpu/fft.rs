@@ -9,7 +9,8 @@ use crate::fft::passes::{Axis, Between, Lines, Memory, Pass, Plan, Room, radices
 use crate::gpu::buffer::complex_bytes;
 use crate::gpu::deconvolve::ItemModes;
 use crate::gpu::device::Context;
-use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate, roomy, unrolled};
+use crate::gpu::kernel::Kernel;
+use crate::gpu::pipeline::{Slot, Source, folded, generate, roomy, unrolled};
 use crate::gpu::queue::Queue;
 use crate::nufft::timings::Stage;
 use crate::numeric::sign::Sign;
@@ -25,39 +26,10 @@ const NUMBERS: usize = 1024;
 const SECTORS: usize = 128;
 
 /// The modes' end of a NUFFT's transform.
-const MODES: &str = "const NONE = 0xffffffffu;
-
-struct Modes {
-    counts: vec3<u32>, // on each axis, the first one this pass transforms; ones where there are fewer
-    all: u32, // of one grid
-    cells: vec3<u32>,
-    base: u32, // of the first item's modes
-}
-
-@group(0) @binding(4) var<uniform> modes: Modes;
-// Of each cell of each axis, one axis after another: its mode's number there or NONE, and what that is multiplied by.
-@group(0) @binding(5) var<storage, read> ranks: array<u32>;
-@group(0) @binding(6) var<storage, read> factors: array<Real>;
-
-fn mode(place: Place, index: u32) -> u32 {
-    let rank = ranks[place.cell + index];
-    return select(place.mode + rank * modes.counts.y * modes.counts.z, NONE, place.mode == NONE || rank == NONE);
-}
-
-fn factor(place: Place, index: u32) -> Real {
-    return place.factor * factors[place.cell + index];
-}
-";
+const MODES: &str = include_str!("../../shaders/fft/modes.wgsl");
 
 /// What a line has in common with others at the modes' end.
-const PLACE_MODES: &str = "let rows = place.input / modes.cells.z;
-    let planes = rows / modes.cells.y;
-    let y = modes.cells.x + rows % modes.cells.y;
-    let x = modes.cells.x + modes.cells.y + place.input % modes.cells.z;
-    place.cell = planes % modes.cells.x;
-    place.mode = modes.base + planes / modes.cells.x * modes.all + ranks[y] * modes.counts.z + ranks[x];
-    place.mode = select(place.mode, NONE, ranks[y] == NONE || ranks[x] == NONE);
-    place.factor = factors[y] * factors[x];";
+const PLACE_MODES: &str = include_str!("../../shaders/fft/place_modes.wgsl");
 
 /// What a device's workgroups can hold.
 fn room<T: Real>(limits: &wgpu::Limits) -> Room {

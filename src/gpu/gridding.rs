@@ -7,12 +7,13 @@ use std::time::Duration;
 use num_complex::Complex;
 
 use crate::backend::gridding::{Design, Grid, Gridding, Phased, Spectrum};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::buffer::{Input, Output};
+use crate::gpu::grid::{Fine, bytes as grid_bytes};
 use crate::gpu::phase::Phases;
 use crate::gpu::points::Points;
-use crate::gpu::uniform::Fine;
-use crate::gpu::{Gpu, Prepared, deconvolve, interp, spread, uniform};
+use crate::gpu::queue::Queue;
+use crate::gpu::{Gpu, deconvolve, interp, jobs, spread, uniform};
 use crate::nufft::bins::{Bins, Tiling};
 use crate::nufft::recipe::UniformTransform;
 use crate::nufft::timings::{Stage, Timings};
@@ -21,6 +22,40 @@ use crate::real::{Number, Real};
 
 /// Bytes that the grids of transforms executed together may take.
 const TOGETHER_BYTES: u64 = 256 << 20;
+
+/// One plan's tables, transform and pipelines.
+#[derive(Debug)]
+pub(crate) struct Prepared<T: Real> {
+    /// Cells of the grid on three axes, leading ones where there are fewer.
+    extents: [u32; 3],
+    coefficients: wgpu::Buffer,
+    spread: spread::Prepared,
+    interp: interp::Prepared,
+    modes: deconvolve::Modes<T>,
+    uniform: uniform::Prepared<T>,
+}
+
+impl Gpu {
+    /// Lets what is asked of a grid go into a program's commands.
+    pub(crate) fn lend<T: Real>(
+        &self,
+        prepared: &Prepared<T>,
+        mut fine: Fine<T>,
+        encoder: wgpu::CommandEncoder,
+    ) -> Result<Fine<T>> {
+        if matches!(prepared.uniform, uniform::Prepared::Host(..)) {
+            return Err(Error::parameter("the plan's uniform transform", "UniformTransform::Device", "Host"));
+        }
+        fine.queue = Queue::from_encoder(encoder);
+        Ok(fine)
+    }
+
+    /// Gives the program's commands back.
+    pub(crate) fn take_back<T: Real>(&self, fine: &mut Fine<T>) -> Result<wgpu::CommandEncoder> {
+        self.0.alive()?;
+        std::mem::take(&mut fine.queue).into_encoder()
+    }
+}
 
 impl Gridding for Gpu {
     type Fine<T: Real> = Fine<T>;
@@ -31,7 +66,7 @@ impl Gridding for Gpu {
         if asked != UniformTransform::Auto {
             return (asked, None);
         }
-        let bytes = uniform::bytes::<T>(grid) as f64;
+        let bytes = grid_bytes::<T>(grid) as f64;
         let [host, device] = uniform::expected(self.0.info.device_type, bytes, grid.len() as f64);
         let better = if device < host { UniformTransform::Device } else { UniformTransform::Host };
         (better, Some([host, device]))
@@ -42,36 +77,37 @@ impl Gridding for Gpu {
     }
 
     fn tiling<T: Real>(&self, grid: &[usize], width: usize) -> Result<Tiling> {
-        Ok(spread::shape::<T>(&self.0, grid.len(), width)?.tiling(grid))
+        Ok(jobs::shape::<T>(&self.0, grid.len(), width)?.tiling(grid))
     }
 
     fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Prepared<T>> {
         let context = &*self.0;
         context.supports::<T>()?;
         let together = self.together(design, usize::MAX);
-        context.bindable("the fine grid", uniform::bytes::<T>(design.grid))?;
+        context.bindable("the fine grid", grid_bytes::<T>(design.grid))?;
         let mut extents = [1; 3];
         for (extent, &cells) in extents[3 - design.grid.len()..].iter_mut().zip(design.grid) {
             *extent = cells as u32;
         }
         let uniform = uniform::Prepared::new(context, design, together)?;
+        let by_cell = matches!(uniform, uniform::Prepared::Device(_));
         Ok(Prepared {
             extents,
             coefficients: context.table("the kernel's coefficients", &design.kernel.coefficients)?,
             spread: spread::Prepared::new(context, design)?,
             interp: interp::Prepared::new(context, design)?,
-            modes: deconvolve::Modes::new(context, design, &uniform)?,
+            modes: deconvolve::Modes::new(context, design, by_cell, |axis, bin| uniform.placed(axis, bin))?,
             uniform,
         })
     }
 
     fn fine_bytes<T: Real>(&self, design: &Design<'_, T>) -> usize {
         let copies = if design.uniform == UniformTransform::Host { 2 } else { 1 };
-        usize::try_from(uniform::bytes::<T>(design.grid).saturating_mul(copies)).unwrap_or(usize::MAX)
+        usize::try_from(grid_bytes::<T>(design.grid).saturating_mul(copies)).unwrap_or(usize::MAX)
     }
 
     fn together<T: Real>(&self, design: &Design<'_, T>, batch: usize) -> usize {
-        let grid = uniform::bytes::<T>(design.grid).max(1);
+        let grid = grid_bytes::<T>(design.grid).max(1);
         let most = self.0.limits.max_storage_buffer_binding_size.min(TOGETHER_BYTES);
         batch.min((most / grid).max(1) as usize)
     }
@@ -90,7 +126,7 @@ impl Gridding for Gpu {
     }
 
     fn place<T: Real>(&self, prepared: &Prepared<T>, bins: Bins<T>) -> Result<Points<T>> {
-        Points::new(&self.0, prepared, bins)
+        Points::new(&self.0, &prepared.spread.shape, prepared.extents, bins)
     }
 
     fn clear<V: Number>(&self, _: &Prepared<V::Real>, mut fine: Fine<V::Real>) -> Result<Grid<Fine<V::Real>, V>> {
@@ -130,7 +166,14 @@ impl Gridding for Gpu {
         items: Range<usize>,
         mut grid: Grid<Fine<V::Real>, V>,
     ) -> Result<Grid<Fine<V::Real>, V>> {
-        spread::run(&self.0, prepared, points, &strengths.buffer, items, &mut grid.0)?;
+        spread::run(
+            &self.0,
+            (&prepared.spread, &prepared.coefficients),
+            points,
+            &strengths.buffer,
+            items,
+            &mut grid.0,
+        )?;
         Ok(grid)
     }
 
@@ -193,7 +236,7 @@ impl Gridding for Gpu {
         values: &mut Output<'_, V>,
         items: Range<usize>,
     ) -> Result<()> {
-        interp::run(&self.0, prepared, points, &mut grid.0, &values.buffer, items)
+        interp::run(&self.0, (&prepared.interp, &prepared.coefficients), points, &mut grid.0, &values.buffer, items)
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::backend::gridding::Design;
 use crate::error::Result;
 use crate::gpu::device::Context;
-use crate::gpu::pipeline::{Kernel, Slot, Source, folded, generate, horner, unrolled};
+use crate::gpu::grid::Fine;
+use crate::gpu::kernel::Kernel;
+use crate::gpu::pipeline::{Slot, Source, folded, generate, horner, unrolled};
 use crate::gpu::points::Points;
-use crate::gpu::uniform::Fine;
 use crate::nufft::timings::Stage;
 use crate::real::Real;
 
@@ -76,7 +77,7 @@ impl Prepared {
 /// Writes the values of some items.
 pub(super) fn run<T: Real>(
     context: &Context,
-    prepared: &super::Prepared<T>,
+    (prepared, coefficients): (&Prepared, &wgpu::Buffer),
     points: &Points<T>,
     fine: &mut Fine<T>,
     values: &wgpu::Buffer,
@@ -89,13 +90,13 @@ pub(super) fn run<T: Real>(
     let count = items.len() as u32;
     let (window, base) = context.window::<T>("values", values, items, points.len)?;
     let params = points.params(context, base)?;
-    let kernel = &prepared.interp.kernel;
+    let kernel = &prepared.kernel;
     let resources = vec![
         params.as_entire_binding(),
         points.cells.as_entire_binding(),
         points.arguments.as_entire_binding(),
         points.order.as_entire_binding(),
-        prepared.coefficients.as_entire_binding(),
+        coefficients.as_entire_binding(),
         fine.buffer.as_entire_binding(),
         window,
     ];

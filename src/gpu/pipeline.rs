@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::error::Result;
 use crate::gpu::cache::Kept;
 use crate::gpu::device::{Context, lock};
-use crate::gpu::{deconvolve, fft, interp, matmul, phase, reduce, selftest, spread};
+use crate::gpu::kernel::Kernel;
 use crate::real::Real;
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
@@ -27,13 +27,6 @@ pub(super) enum Slot {
     Read,
     /// An array that is written.
     Write,
-}
-
-/// A compiled kernel.
-#[derive(Debug)]
-pub(super) struct Kernel {
-    pub(super) pipeline: wgpu::ComputePipeline,
-    layout: wgpu::BindGroupLayout,
 }
 
 /// A specialised shader: its name tells it from every other, so it is the key of the cache too.
@@ -161,34 +154,6 @@ fn layout_entry(slot: Slot, binding: u32) -> wgpu::BindGroupLayoutEntry {
         ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
         count: None,
     }
-}
-
-/// Every shader in every specialisation, with its name: what a validator should see.
-#[doc(hidden)]
-#[must_use]
-pub fn shader_sources() -> Vec<(String, String)> {
-    fn of<T: Real>(sources: &mut Vec<Source>) {
-        sources.push(deconvolve::source::<T>());
-        sources.push(phase::source::<T>());
-        for axes in 1..=3 {
-            for width in 2..=spread::WIDEST {
-                let (padded, degree) = (width.next_multiple_of(2), width + 3);
-                for limits in [wgpu::Limits::default(), roomy()] {
-                    let shape = spread::Shape::new::<T>(&limits, axes, width);
-                    sources.extend(shape.map(|shape| spread::source::<T>(&shape, padded, degree)));
-                }
-                sources.push(interp::source::<T>(axes, width, padded, degree));
-            }
-        }
-    }
-    let mut sources = Vec::new();
-    of::<f32>(&mut sources);
-    of::<f64>(&mut sources);
-    sources.extend(reduce::sources());
-    sources.extend(matmul::sources());
-    sources.extend(fft::sources());
-    sources.push(selftest::source());
-    sources.into_iter().map(|source| (source.name, source.text)).collect()
 }
 
 /// Limits of a large GPU.

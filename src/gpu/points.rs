@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use crate::error::Result;
 use crate::gpu::device::Context;
-use crate::gpu::spread;
+use crate::gpu::jobs::{Jobs, Shape};
 use crate::nufft::bins::{BLOCK, Bins, Unpacked};
 use crate::real::Real;
 
@@ -19,14 +19,14 @@ pub(crate) struct Points<T> {
     pub(super) arguments: wgpu::Buffer,
     /// The caller's index of each point.
     pub(super) order: wgpu::Buffer,
-    pub(super) jobs: spread::Jobs,
+    pub(super) jobs: Jobs,
     extents: [u32; 3],
     params: wgpu::Buffer,
     kind: PhantomData<T>,
 }
 
 impl<T: Real> Points<T> {
-    pub(super) fn new(context: &Context, prepared: &super::Prepared<T>, bins: Bins<T>) -> Result<Self> {
+    pub(super) fn new(context: &Context, shape: &Shape, extents: [u32; 3], bins: Bins<T>) -> Result<Self> {
         let (len, axes) = (bins.len, bins.tiling.axes.len());
         let (mut cells, mut arguments) = (vec![0u32; axes * len], vec![T::zero(); axes * len]);
         let mut order = vec![0u32; len];
@@ -52,9 +52,9 @@ impl<T: Real> Points<T> {
             cells: context.table("the cells of points", &cells)?,
             arguments: context.table("the fractions of points", &arguments)?,
             order: context.table("the order of points", &order)?,
-            jobs: spread::Jobs::new(context, &prepared.spread, &bins, &cells)?,
-            extents: prepared.extents,
-            params: params(context, &prepared.extents, len, 0)?,
+            jobs: Jobs::new(context, shape, &bins, &cells)?,
+            extents,
+            params: params(context, &extents, len, 0)?,
             kind: PhantomData,
         })
     }

@@ -3,10 +3,12 @@
 use num_complex::Complex;
 
 use crate::error::Result;
-use crate::fft::Fft;
-use crate::gpu::Gpu;
+use crate::gpu::buffer::complex_bytes;
 use crate::gpu::device::Context;
+use crate::gpu::fft::Passes;
 use crate::gpu::pipeline::{Slot, Source, generate};
+use crate::gpu::queue::Queue;
+use crate::nufft::timings::Timings;
 use crate::numeric::sign::Sign;
 
 pub(super) fn source() -> Source {
@@ -14,7 +16,7 @@ pub(super) fn source() -> Source {
 }
 
 /// What was tried, and whether it was right.
-pub(super) fn findings(gpu: &Gpu, context: &Context) -> Result<Vec<(&'static str, bool)>> {
+pub(super) fn findings(context: &Context) -> Result<Vec<(&'static str, bool)>> {
     let (one, small, square) = (1.0f32, 2f32.powi(-24), 1.0 + 2f32.powi(-12));
     let nan = f32::NAN.to_bits();
     let params = context.uniform(&[0, nan, one.to_bits(), small.to_bits(), square.to_bits(), 0, 0, 0])?;
@@ -36,16 +38,21 @@ pub(super) fn findings(gpu: &Gpu, context: &Context) -> Result<Vec<(&'static str
         ("pinned sums", bits[3] == small.to_bits()),
         ("NaN by its bits", bits[4] == 1 && f32::from_bits(bits[5]).is_nan()),
         ("workgroup memory", lanes),
-        ("a small transform", transform(gpu)?),
+        ("a small transform", transform(context)?),
     ])
 }
 
 /// Whether a tone of 60 numbers has one bin.
-fn transform(gpu: &Gpu) -> Result<bool> {
+fn transform(context: &Context) -> Result<bool> {
     let tone = |l: u16| Complex::from_polar(1.0f32, -std::f32::consts::TAU * f32::from(7 * l % 60) / 60.0);
-    let mut numbers = gpu.upload(&(0..60).map(tone).collect::<Vec<_>>())?;
-    Fft::<f32>::new(gpu, &[60], 1)?.execute(&mut numbers, Sign::Plus)?;
-    let spectrum = gpu.download(&numbers)?;
+    let mut numbers: Vec<_> = (0..60).map(tone).collect();
+    let passes = Passes::natural::<f32>(context, &[60], 1)?;
+    let [there, scratch] = [(); 2].map(|()| context.storage("a small transform", 60 * complex_bytes::<f32>()));
+    let (there, scratch, mut queue) = (there?, scratch?, Queue::default());
+    context.write("a small transform", &there, &numbers)?;
+    passes.forward(context, &mut queue, [&there, &scratch], 1, Sign::Plus)?;
+    queue.submit(context, &mut Timings::default())?;
+    context.download("a small transform", &there, &mut numbers)?;
     let expected = |bin: usize| Complex::new(if bin == 7 { 60.0 } else { 0.0 }, 0.0);
-    Ok(spectrum.iter().enumerate().all(|(bin, z)| (z - expected(bin)).norm() < 1e-4))
+    Ok(numbers.iter().enumerate().all(|(bin, z)| (z - expected(bin)).norm() < 1e-4))
 }

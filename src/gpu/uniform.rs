@@ -1,50 +1,21 @@
 //! The uniform transform of a plan's grid: on the device, or on the host by the CPU's twin.
 
-use std::marker::PhantomData;
-
 use num_complex::Complex;
 
 use crate::backend::gridding::Design;
 use crate::cpu::fft::Transform;
 use crate::error::Result;
-use crate::gpu::buffer::{Input, Lease, Output, complex_bytes};
+use crate::gpu::buffer::complex_bytes;
 use crate::gpu::deconvolve::{ItemModes, Kernels};
 use crate::gpu::device::Context;
 use crate::gpu::fft::Passes;
+use crate::gpu::grid::Fine;
 use crate::gpu::queue::Queue;
 use crate::nufft::recipe::UniformTransform;
 use crate::nufft::table::ModeAxis;
 use crate::nufft::timings::{Stage, Timings};
 use crate::numeric::sign::Sign;
 use crate::real::Real;
-
-/// Fine grids in device memory, in C order, with the work on them that was not submitted yet, and their copy on the host where they
-/// are transformed there.
-#[derive(Debug)]
-pub(crate) struct Fine<T> {
-    pub(super) buffer: wgpu::Buffer,
-    pub(super) queue: Queue,
-    host: Vec<Complex<T>>,
-    /// Of one grid.
-    cells: usize,
-}
-
-impl<T: Real> Fine<T> {
-    /// Its grids as what kernels read of another plan.
-    pub(crate) fn as_input(&self) -> Input<Complex<T>> {
-        Input { buffer: Lease::foreign(self.buffer.clone()), kind: PhantomData }
-    }
-
-    /// Its grids as what kernels write of another plan.
-    pub(crate) fn as_output(&self) -> Output<'static, Complex<T>> {
-        Output { buffer: Lease::foreign(self.buffer.clone()), host: None }
-    }
-
-    /// Lets another one's work follow on its own, in the same submission. The other must have none.
-    pub(crate) fn hand_on(&mut self, to: &mut Self) {
-        to.queue = std::mem::take(&mut self.queue);
-    }
-}
 
 /// What the transform of a grid of so many bytes should take on the host and on the device, by the bytes that are moved: round figures of
 /// bytes a second within the device and between it and the host, and seconds a pass costs that moves nothing. Software's were measured
@@ -58,11 +29,6 @@ pub(super) fn expected(kind: wgpu::DeviceType, bytes: f64, axes: f64) -> [f64; 2
     let wait = 50e-6;
     let host = 2.0 * (wait + bytes / bus) + axes * bytes / (2.5e9 * rayon::current_num_threads() as f64);
     [host, axes * (pass + 2.0 * bytes / memory)]
-}
-
-/// Bytes of a grid on the device.
-pub(super) fn bytes<T: Real>(grid: &[usize]) -> u64 {
-    grid.iter().fold(complex_bytes::<T>(), |bytes, &cells| bytes.saturating_mul(cells as u64))
 }
 
 /// The transform of one plan.

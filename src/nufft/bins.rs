@@ -34,7 +34,7 @@ impl AxisTiles {
     }
 
     /// `count` tiles whose sizes differ by at most one cell.
-    #[must_use]
+    #[cfg(feature = "gpu")]
     pub(crate) fn even(cells: usize, count: usize) -> Self {
         debug_assert!(0 < count && count <= cells);
         Self { cells, count, magic: ((count as u64) << 32) / cells as u64, size: None }

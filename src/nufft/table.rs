@@ -120,7 +120,7 @@ impl<T: Float> ModeAxis<T> {
     }
 
     /// The fine-grid bin of a mode, `k mod n`.
-    #[must_use]
+    #[cfg_attr(not(any(feature = "gpu", test)), expect(dead_code, reason = "the CPU finds bins by runs"))]
     pub(crate) fn bin(&self, mode: usize) -> usize {
         self.frequency(mode).rem_euclid(self.cells as i64) as usize
     }

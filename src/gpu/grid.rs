@@ -1,0 +1,42 @@
+//! Fine grids in device memory, with the work on them that was not submitted yet.
+
+use std::marker::PhantomData;
+
+use num_complex::Complex;
+
+use crate::gpu::buffer::{Input, Lease, Output, complex_bytes};
+use crate::gpu::queue::Queue;
+use crate::real::Real;
+
+/// Fine grids in device memory, in C order, with the work on them that was not submitted yet, and their copy on the host where they
+/// are transformed there.
+#[derive(Debug)]
+pub(crate) struct Fine<T> {
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) queue: Queue,
+    pub(super) host: Vec<Complex<T>>,
+    /// Of one grid.
+    pub(super) cells: usize,
+}
+
+impl<T: Real> Fine<T> {
+    /// Its grids as what kernels read of another plan.
+    pub(crate) fn as_input(&self) -> Input<Complex<T>> {
+        Input { buffer: Lease::foreign(self.buffer.clone()), kind: PhantomData }
+    }
+
+    /// Its grids as what kernels write of another plan.
+    pub(crate) fn as_output(&self) -> Output<'static, Complex<T>> {
+        Output { buffer: Lease::foreign(self.buffer.clone()), host: None }
+    }
+
+    /// Lets another one's work follow on its own, in the same submission. The other must have none.
+    pub(crate) fn hand_on(&mut self, to: &mut Self) {
+        to.queue = std::mem::take(&mut self.queue);
+    }
+}
+
+/// Bytes of a grid on the device.
+pub(super) fn bytes<T: Real>(grid: &[usize]) -> u64 {
+    grid.iter().fold(complex_bytes::<T>(), |bytes, &cells| bytes.saturating_mul(cells as u64))
+}
