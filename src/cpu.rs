@@ -24,7 +24,7 @@ use crate::machine::parallel;
 use crate::matmul::product::Product;
 use crate::matmul::recipe::MatmulRecipe;
 use crate::real::Number;
-use crate::reduce::cells::Cells;
+use crate::reduce::partials::Partials;
 use crate::reduce::request::{Reduced, Reduction};
 
 /// The CPU. Results are the same bits whatever the number of threads.
@@ -90,7 +90,7 @@ impl Reduce for Cpu {
     fn reduce<E: Element, R: Send>(
         &self,
         asked: &Reduction<'_, E>,
-        finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
+        finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,
     ) -> Result<Reduced<R>> {
         Ok(self.install(asked.view.len(), || reduce::run(asked, finish)))
     }

@@ -14,7 +14,7 @@ use crate::gpu::Gpu;
 use crate::matmul::product::Product;
 use crate::matmul::recipe::MatmulRecipe;
 use crate::real::Number;
-use crate::reduce::cells::Cells;
+use crate::reduce::partials::Partials;
 use crate::reduce::request::{Reduced, Reduction};
 
 /// A backend, and why it was chosen.
@@ -135,7 +135,7 @@ impl Reduce for Device {
     fn reduce<E: Element, R: Send>(
         &self,
         asked: &Reduction<'_, E>,
-        finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
+        finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,
     ) -> Result<Reduced<R>> {
         match &self.backend {
             AnyBackend::Cpu(cpu) => cpu.reduce(asked, finish),

@@ -24,8 +24,8 @@ use crate::matmul::recipe::MatmulRecipe;
 use crate::nufft::timings::Timings;
 use crate::numeric::sign::Sign;
 use crate::real::{Number, Real, Values};
-use crate::reduce::cells::Cells;
 use crate::reduce::op::Needs;
+use crate::reduce::partials::Partials;
 use crate::reduce::request::{Reduced, Reduction};
 
 mod arithmetic;
@@ -306,7 +306,7 @@ impl Gpu {
         over: &[bool],
         needs: Needs,
         skip: bool,
-    ) -> Result<Cells<E::Scalar>> {
+    ) -> Result<Partials<E::Scalar>> {
         reduce::powers::<E>(&self.0, &numbers.buffer, extents, over, needs, skip)
     }
 
@@ -407,7 +407,7 @@ impl Reduce for Gpu {
     fn reduce<E: Element, R: Send>(
         &self,
         asked: &Reduction<'_, E>,
-        finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
+        finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,
     ) -> Result<Reduced<R>> {
         let cells = reduce::run(&self.0, asked)?;
         let order = (0..asked.over.len()).filter(|&axis| !asked.over[axis]).collect();

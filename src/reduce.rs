@@ -27,15 +27,22 @@
 //! blocks are added up exactly all the same ([`ReducePlan`] says what differs).
 
 pub(crate) mod answer;
-pub(crate) mod cells;
+pub(crate) mod best;
 pub mod direct;
+pub(crate) mod element;
 pub(crate) mod layout;
 pub(crate) mod op;
+pub(crate) mod partial;
+pub(crate) mod partials;
 pub(crate) mod request;
+pub(crate) mod scalar;
+pub(crate) mod tally;
+pub(crate) mod variance;
 
 pub use crate::element::Element;
 pub use crate::plan::calls::{max, mean, min, sum, var};
 pub use crate::plan::reduce::{ReduceBuilder, ReducePlan};
 pub use crate::plan::state::ReduceState;
 pub use answer::Answer;
+pub use element::Reducible;
 pub use op::Op;

@@ -2,7 +2,7 @@
 
 use crate::element::Element;
 use crate::error::Result;
-use crate::reduce::cells::Cells;
+use crate::reduce::partials::Partials;
 use crate::reduce::request::{Reduced, Reduction};
 
 /// A device that can reduce arrays.
@@ -12,6 +12,6 @@ pub(crate) trait Reduce {
     fn reduce<E: Element, R: Send>(
         &self,
         asked: &Reduction<'_, E>,
-        finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
+        finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,
     ) -> Result<Reduced<R>>;
 }

@@ -7,14 +7,17 @@
 
 use rayon::prelude::*;
 
-use crate::element::{Element, Scalar};
+use crate::element::Element;
 use crate::loops::folds::{Block, Compiled, PanelRows, Panels};
-use crate::loops::lanes::{Join, LANES, Pair};
+use crate::loops::lanes::LANES;
 use crate::machine::parallel;
-use crate::reduce::cells::{Cells, Tally};
 use crate::reduce::layout::{Inner, Layout};
 use crate::reduce::op::Needs;
+use crate::reduce::partial::{Join, Pair};
+use crate::reduce::partials::Partials;
 use crate::reduce::request::{Reduced, Reduction};
+use crate::reduce::scalar::Scalar;
+use crate::reduce::tally::Tally;
 
 /// Elements of a result that share accumulators. Sums of f32 in f64 keep 15 bits to spare over so many.
 const BLOCK: usize = 1 << 14;
@@ -47,7 +50,7 @@ struct Task<'a, E> {
 /// Reduces an array: `finish` is called with what is known of some results, and what it gives comes in the order of results.
 pub(crate) fn run<E: Element, R: Send>(
     asked: &Reduction<'_, E>,
-    finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
+    finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,
 ) -> Reduced<R> {
     let Reduction { view, over, needs, skip, weights } = asked;
     // Scalars must be in memory as such to be read there, and a complex number's parts be skipped together.
@@ -67,7 +70,7 @@ pub(crate) fn run<E: Element, R: Send>(
 }
 
 impl<E: Element> Task<'_, E> {
-    fn run<R: Send>(self, finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync) -> Vec<R> {
+    fn run<R: Send>(self, finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync) -> Vec<R> {
         let (outputs, elements) = (self.layout.outputs(), self.layout.elements());
         let work = outputs.saturating_mul(elements);
         let blocks = self.blocks();
@@ -99,7 +102,7 @@ impl<E: Element> Task<'_, E> {
         } else {
             (0..tiles.count * parts).map(part).collect()
         };
-        let merged = |cells: &[Cells<E::Scalar>]| {
+        let merged = |cells: &[Partials<E::Scalar>]| {
             let mut all = cells[0].clone();
             cells[1..].iter().for_each(|cells| all.merge(cells));
             finish(all)
@@ -164,8 +167,8 @@ impl<E: Element> Task<'_, E> {
     }
 
     /// Some results' blocks from `first` on.
-    fn tile(&self, tile: Tile, first: usize, count: usize) -> Cells<E::Scalar> {
-        let mut cells = Cells::identity(self.needs, tile.len, E::PARTS);
+    fn tile(&self, tile: Tile, first: usize, count: usize) -> Partials<E::Scalar> {
+        let mut cells = Partials::identity(self.needs, tile.len, E::PARTS);
         let range = first..self.blocks().min(first + count);
         if let Inner::Columns(_) = self.layout.inner {
             range.for_each(|block| self.panel(tile, block, &mut cells));
@@ -258,7 +261,7 @@ impl<E: Element> Task<'_, E> {
     }
 
     /// One block of rows of a tile of columns.
-    fn panel(&self, tile: Tile, block: usize, cells: &mut Cells<E::Scalar>) {
+    fn panel(&self, tile: Tile, block: usize, cells: &mut Partials<E::Scalar>) {
         let steps = block * BLOCK..self.layout.steps().min((block + 1) * BLOCK);
         let mut panel = Panels::new(self.skip);
         let width = (tile.len * E::PARTS).max(LANES);
@@ -289,7 +292,7 @@ impl<E: Element> Task<'_, E> {
     }
 
     /// A tile of results of few elements each, as columns.
-    fn turn(&self, tile: Tile, cells: &mut Cells<E::Scalar>) {
+    fn turn(&self, tile: Tile, cells: &mut Partials<E::Scalar>) {
         let (layout, count) = (self.layout, self.layout.elements());
         let width = (tile.len * E::PARTS).max(LANES);
         let mut columns = vec![E::Scalar::default(); count * width];
@@ -325,11 +328,11 @@ struct Into<'a, S: Scalar> {
     output: usize,
     scalars: Vec<S>,
     magnitudes: Vec<S>,
-    cells: &'a mut Cells<S>,
+    cells: &'a mut Partials<S>,
 }
 
 /// Weighted sums of elements, scalars of an element one after another.
-fn weigh<S: Scalar>(scalars: &[S], weights: &[f64], skip: bool, output: usize, cells: &mut Cells<S>) {
+fn weigh<S: Scalar>(scalars: &[S], weights: &[f64], skip: bool, output: usize, cells: &mut Partials<S>) {
     let parts = cells.parts;
     let mut sums = [Pair::default(); 2];
     let mut total = Pair::default();

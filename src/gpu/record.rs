@@ -1,11 +1,13 @@
 //! What the shader of reductions says of a block: the numbers it writes, one after another, and how the host takes them in.
 
-use crate::element::Scalar;
-use crate::loops::best::Best;
-use crate::loops::lanes::{Count, Join, Moment, Pair};
-use crate::numeric::scaled::Power;
-use crate::reduce::cells::{Cells, Tally, improve};
+use crate::numeric::scaled::ScaledProduct;
+use crate::reduce::best::Best;
+use crate::reduce::best::improve;
 use crate::reduce::op::Needs;
+use crate::reduce::partial::{Count, Join, Moment, Pair};
+use crate::reduce::partials::Partials;
+use crate::reduce::scalar::Scalar;
+use crate::reduce::tally::Tally;
 
 /// What the shader computes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,11 +191,11 @@ impl Record<'_> {
     }
 
     /// The product, or none if the shader left it to the host.
-    fn product(&mut self) -> Option<Power> {
+    fn product(&mut self) -> Option<ScaledProduct> {
         if !self.format.kind.float() {
             let (low, high) = (self.limb(), self.limb());
             let whole = (u64::from(low) | u64::from(high) << 32) as i64;
-            return Some(Power { whole, ..Power::default() });
+            return Some(ScaledProduct { whole, ..ScaledProduct::default() });
         }
         let mut number = [0.0; 2];
         for part in &mut number[..self.format.parts] {
@@ -211,17 +213,17 @@ impl Record<'_> {
         } else if special != 0 {
             number = [f64::INFINITY.copysign(sign), 0.0];
         }
-        let power = Power::of(number);
-        Some(Power { exponent: power.exponent + exponent, ..power })
+        let power = ScaledProduct::of(number);
+        Some(ScaledProduct { exponent: power.exponent + exponent, ..power })
     }
 
     /// Takes it into the cells; `product` is the host's own of the block's elements.
     pub(super) fn join<S: Scalar>(
         mut self,
-        cells: &mut Cells<S>,
+        cells: &mut Partials<S>,
         counts: &[u32; 4],
         block: Block,
-        product: impl FnOnce() -> Power,
+        product: impl FnOnce() -> ScaledProduct,
     ) {
         let Block { output, first, skip, counted, exponent } = block;
         let Format { parts, needs, .. } = self.format;
@@ -278,8 +280,8 @@ impl Record<'_> {
 #[cfg(test)]
 mod tests {
     use super::{Format, Kind, Record};
-    use crate::loops::lanes::Pair;
     use crate::reduce::op::{Needs, Op};
+    use crate::reduce::partial::Pair;
 
     fn record(kind: Kind, op: Op, numbers: &[u32], check: impl FnOnce(Record<'_>)) {
         let format = Format { kind, parts: 1, needs: Needs::of(&[op], false) };

@@ -5,18 +5,19 @@ use std::borrow::Cow;
 
 use ndarray::{ArrayViewD, CowArray, IxDyn};
 
-use crate::element::{Element, Scalar};
+use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::gpu::arithmetic::{Load, lanes, source};
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Slot, Source, folded};
 use crate::gpu::record::{Block, Format, Kind, Record, times_power};
-use crate::loops::lanes::Join;
-use crate::numeric::scaled::Power;
+use crate::numeric::scaled::ScaledProduct;
 use crate::real::Real;
-use crate::reduce::cells::Cells;
 use crate::reduce::op::{Needs, Op};
+use crate::reduce::partial::Join;
+use crate::reduce::partials::Partials;
 use crate::reduce::request::Reduction;
+use crate::reduce::scalar::Scalar;
 
 /// Elements of a run, and of a column, that are joined on the device: sums of integers in halves fit for 2^15.
 const BLOCKS: [usize; 2] = [1 << 14, 1 << 10];
@@ -173,7 +174,7 @@ fn refused(context: &Context, name: &str) -> Result<()> {
 }
 
 /// What is known of each result, all axes that are kept in C order.
-pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Result<Cells<E::Scalar>> {
+pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Result<Partials<E::Scalar>> {
     let Reduction { view, over, needs, skip, weights } = asked;
     refused(context, E::NAME)?;
     let form = if ["i8", "i16", "u8", "u16"].contains(&E::NAME) { Form::Widened } else { Form::Same };
@@ -185,7 +186,7 @@ pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Re
     let weights = weights.as_ref().map(|weights| brought(weights.view(), over).0);
     let weights =
         weights.as_ref().map(|weights| Weights::new(weights.as_slice().expect("brought into C order like the data")));
-    let mut cells = Cells::identity(*needs, shape.outer * shape.columns, E::PARTS);
+    let mut cells = Partials::identity(*needs, shape.outer * shape.columns, E::PARTS);
     if data.is_empty() {
         return Ok(cells);
     }
@@ -241,7 +242,7 @@ pub(super) fn powers<E: Element + Real>(
     over: &[bool],
     needs: Needs,
     skip: bool,
-) -> Result<Cells<E::Scalar>> {
+) -> Result<Partials<E::Scalar>> {
     context.supports::<E>()?;
     if needs.weighted {
         let reason = "weighs no numbers that are on it: weigh mapv(|z| z.norm_sqr()) with execute";
@@ -257,7 +258,7 @@ pub(super) fn powers<E: Element + Real>(
         return Err(Error::shape("numbers on the device", count, got));
     }
     context.bindable("numbers on the device", bytes)?;
-    let mut cells = Cells::identity(needs, shape.outer * shape.columns, 1);
+    let mut cells = Partials::identity(needs, shape.outer * shape.columns, 1);
     if count > 0 {
         let kind = if size_of::<E>() == 4 { Kind::F32 } else { Kind::F64 };
         let job = Job::new(context, (kind, Load::Powers), needs, skip, shape);
@@ -325,7 +326,7 @@ impl<'a> Job<'a> {
         form: Form,
         data: &[E],
         weights: Option<Weights<'_>>,
-        cells: &mut Cells<E::Scalar>,
+        cells: &mut Partials<E::Scalar>,
     ) -> Result<()> {
         let Self { context, shape, format, .. } = *self;
         let limit = PIECE.min(context.limits.max_storage_buffer_binding_size) as usize;
@@ -401,7 +402,7 @@ impl<'a> Job<'a> {
     }
 
     /// Waits for a piece and takes its blocks in.
-    fn collect<E: Element>(&self, pending: &Pending, data: &[E], cells: &mut Cells<E::Scalar>) -> Result<()> {
+    fn collect<E: Element>(&self, pending: &Pending, data: &[E], cells: &mut Partials<E::Scalar>) -> Result<()> {
         let Pending { piece, blocks, numbers, places } = pending;
         let shape = self.shape;
         let columns = piece.columns.1 - piece.columns.0;
@@ -428,7 +429,8 @@ impl<'a> Job<'a> {
                 let rows = row..piece.rows.1.min(row + self.block);
                 let parts = rows.map(|row| data[(outer * shape.rows + row) * shape.columns + column].widen());
                 let valid = parts.filter(|parts| !(self.skip && parts.iter().any(|part| part.is_nan())));
-                valid.fold(Power::default(), |all, [re, im]| all.join(Power::of([re.lift(), im.lift()])))
+                valid
+                    .fold(ScaledProduct::default(), |all, [re, im]| all.join(ScaledProduct::of([re.lift(), im.lift()])))
             };
             record.join(cells, counts, block, product);
         }

@@ -1,35 +1,10 @@
-//! The greatest element, or the least, and where it is first found.
+//! The inner loops that look for the greatest element, or the least, and where it is first found.
 
 #![expect(clippy::needless_range_loop, reason = "a lane is counted through several arrays at once")]
 
-use crate::element::Scalar;
-use crate::loops::lanes::{Fold, Join, LANES, Rows};
-
-/// The greatest element of a set, or the least, and where it is first found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Best<S, const GREATEST: bool> {
-    pub(crate) value: S,
-    pub(crate) place: u64,
-    /// Whether NaNs count for nothing.
-    pub(crate) skip: bool,
-}
-
-/// Whether `x` takes the place of `best`, which came first.
-#[inline(always)]
-fn better<S: Scalar>(x: S, best: S, greatest: bool, skip: bool) -> bool {
-    let beyond = if greatest { x > best } else { x < best };
-    // One NaN is as good as another: the first stays.
-    beyond | if skip { best.is_nan() & !x.is_nan() } else { x.is_nan() & !best.is_nan() }
-}
-
-impl<S: Scalar, const GREATEST: bool> Join for Best<S, GREATEST> {
-    /// In any order: of equals the one that lies first is taken.
-    #[inline(always)]
-    fn join(self, other: Self) -> Self {
-        let (before, after) = if self.place <= other.place { (self, other) } else { (other, self) };
-        if better(after.value, before.value, GREATEST, self.skip) { after } else { before }
-    }
-}
+use crate::loops::lanes::{Fold, LANES, Rows};
+use crate::reduce::best::{Best, better};
+use crate::reduce::scalar::Scalar;
 
 /// The greatest elements, or the least. Their places are not kept.
 #[derive(Debug, Clone, Copy)]

@@ -2,23 +2,21 @@
 //!
 //! Compiled once for each scalar type, by [`crate::machine::simd`] for what the processor has.
 
-use crate::element::Scalar;
-use crate::loops::best::{Best, Extreme, First, find};
+use crate::loops::best::{Extreme, First, find};
 use crate::loops::lanes::{
-    Absolute, Count, Counted, Counts, Fold, Join, LANES, Moment, Moments, Products, Rows, Squares, Strip,
+    Absolute, Accumulate, Counted, Counts, Fold, LANES, Moments, Products, Rows, Squares, Strip,
 };
 use crate::machine::simd::{self, Vectorised};
-use crate::numeric::scaled::Power;
-use crate::reduce::cells::{Cells, Tally, improve};
+use crate::numeric::scaled::ScaledProduct;
+use crate::reduce::best::{Best, improve};
+use crate::reduce::partial::{Count, Join, Moment};
+use crate::reduce::partials::Partials;
+use crate::reduce::tally::Tally;
 
 /// The large inner loops, compiled once a type in this crate.
-pub(crate) trait Compiled: Sized {
-    fn block(block: Block<'_, Self>)
-    where
-        Self: Scalar;
-    fn rows(rows: PanelRows<'_, Self>)
-    where
-        Self: Scalar;
+pub(crate) trait Compiled: Accumulate {
+    fn block(block: Block<'_, Self>);
+    fn rows(rows: PanelRows<'_, Self>);
 }
 
 /// An implementation for each scalar: a generic one would be compiled again in every crate.
@@ -38,7 +36,7 @@ compiled!(f32, f64, i32, i64, u64);
 
 /// A block of one result's elements.
 #[derive(Debug)]
-pub(crate) struct Block<'a, S: Scalar> {
+pub(crate) struct Block<'a, S: Accumulate> {
     pub(crate) slices: &'a [&'a [S]],
     /// The place of the first element.
     pub(crate) first: u64,
@@ -48,10 +46,10 @@ pub(crate) struct Block<'a, S: Scalar> {
     pub(crate) magnitudes: &'a mut Vec<S>,
     /// The cells' result it goes to.
     pub(crate) output: usize,
-    pub(crate) cells: &'a mut Cells<S>,
+    pub(crate) cells: &'a mut Partials<S>,
 }
 
-impl<S: Scalar> Vectorised for Block<'_, S> {
+impl<S: Accumulate> Vectorised for Block<'_, S> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
@@ -59,7 +57,7 @@ impl<S: Scalar> Vectorised for Block<'_, S> {
     }
 }
 
-impl<S: Scalar> Block<'_, S> {
+impl<S: Accumulate> Block<'_, S> {
     #[inline(always)]
     fn take<const FMA: bool, const SKIP: bool>(self) {
         if S::FLOAT && self.cells.parts == 2 { self.complex::<FMA, SKIP>() } else { self.real::<FMA, SKIP>() }
@@ -100,7 +98,7 @@ impl<S: Scalar> Block<'_, S> {
         if needs.product {
             for &[re, im] in pairs() {
                 if !(SKIP && re.is_nan()) {
-                    cells.products[output] = cells.products[output].join(Power::of([re.lift(), im.lift()]));
+                    cells.products[output] = cells.products[output].join(ScaledProduct::of([re.lift(), im.lift()]));
                 }
             }
         }
@@ -116,15 +114,15 @@ impl<S: Scalar> Block<'_, S> {
 }
 
 /// Sums of the elements that are not NaN, and their number.
-type SumsOf<S, const W: usize> = Counted<<S as Scalar>::Sums<true, W>, Counts<S, false, W>>;
+type SumsOf<S, const W: usize> = Counted<<S as Accumulate>::Sums<true, W>, Counts<S, false, W>>;
 
 /// Takes in what real and complex numbers have in common, each part by itself. With `SKIP` elements are counted on the way, where
 /// anything is: both parts of a complex number are NaN or none.
 #[inline(always)]
-fn both<S: Scalar, const FMA: bool, const SKIP: bool, const PARTS: usize>(
+fn both<S: Accumulate, const FMA: bool, const SKIP: bool, const PARTS: usize>(
     slices: &[&[S]],
     output: usize,
-    cells: &mut Cells<S>,
+    cells: &mut Partials<S>,
 ) -> Option<Count> {
     let mut counted = None;
     if cells.needs.total {
@@ -155,11 +153,11 @@ fn both<S: Scalar, const FMA: bool, const SKIP: bool, const PARTS: usize>(
 
 /// Takes in what depends on absolute values alone, and the count, unless that is known.
 #[inline(always)]
-fn sizes<S: Scalar, const FMA: bool, const SKIP: bool>(
+fn sizes<S: Accumulate, const FMA: bool, const SKIP: bool>(
     slices: &[&[S]],
     counted: Option<Count>,
     output: usize,
-    cells: &mut Cells<S>,
+    cells: &mut Partials<S>,
 ) {
     if cells.needs.absolute {
         let [found] = line::<S, Absolute<LANES>, Absolute<1>, FMA, SKIP, 1>(slices);
@@ -184,7 +182,7 @@ fn sizes<S: Scalar, const FMA: bool, const SKIP: bool>(
 /// if it takes the place of what is known, in memory that is in a cache now. Doing so for the first block too made rows of 1440 f32
 /// twice as slow.
 #[inline(always)]
-fn first_of<S: Scalar, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
+fn first_of<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
     slices: &[&[S]],
     place: u64,
     known: &mut Option<Best<S, GREATEST>>,
@@ -206,7 +204,7 @@ fn first_of<S: Scalar, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
 
 /// The first of the least elements, or of the greatest, of a slice whose first element lies at a place.
 #[inline(always)]
-fn with_places<S: Scalar, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
+fn with_places<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
     slice: &[S],
     place: u64,
 ) -> Option<Best<S, GREATEST>> {
@@ -236,7 +234,7 @@ fn line<'a, S, F, G, const FMA: bool, const SKIP: bool, const PARTS: usize>(
     slices: &[&'a [S]],
 ) -> [Option<F::Block>; PARTS]
 where
-    S: Scalar,
+    S: Accumulate,
     F: Fold<S, SKIP, LANES>,
     G: Fold<S, SKIP, 1, Block = F::Block>,
 {
@@ -275,7 +273,7 @@ where
 
 /// Accumulators of columns, in strips of lanes; the last strip may overlap the one before.
 #[derive(Debug)]
-pub(crate) struct Panel<S: Scalar, const SKIP: bool> {
+pub(crate) struct Panel<S: Accumulate, const SKIP: bool> {
     totals: Vec<S::Sums<false, LANES>>,
     /// In place of totals where NaNs are skipped.
     counted: Vec<SumsOf<S, LANES>>,
@@ -292,7 +290,7 @@ pub(crate) struct Panel<S: Scalar, const SKIP: bool> {
     rows: u64,
 }
 
-impl<S: Scalar, const SKIP: bool> Default for Panel<S, SKIP> {
+impl<S: Accumulate, const SKIP: bool> Default for Panel<S, SKIP> {
     fn default() -> Self {
         Self {
             totals: Vec::new(),
@@ -314,12 +312,12 @@ impl<S: Scalar, const SKIP: bool> Default for Panel<S, SKIP> {
 
 /// Either kind of panel.
 #[derive(Debug)]
-pub(crate) enum Panels<S: Scalar> {
+pub(crate) enum Panels<S: Accumulate> {
     Plain(Panel<S, false>),
     Skipping(Panel<S, true>),
 }
 
-impl<S: Scalar> Panels<S> {
+impl<S: Accumulate> Panels<S> {
     /// Of a new block.
     pub(crate) fn new(skip: bool) -> Self {
         if skip && S::FLOAT { Self::Skipping(Panel::default()) } else { Self::Plain(Panel::default()) }
@@ -328,17 +326,17 @@ impl<S: Scalar> Panels<S> {
 
 /// Some rows of a panel; at the `end` of the block its columns go into their cells.
 #[derive(Debug)]
-pub(crate) struct PanelRows<'a, S: Scalar> {
+pub(crate) struct PanelRows<'a, S: Accumulate> {
     /// At least as many columns as lanes; those beyond the cells' results are nobody's.
     pub(crate) rows: &'a [&'a [S]],
     /// The place of the first row.
     pub(crate) first: u64,
     pub(crate) panel: &'a mut Panels<S>,
     pub(crate) end: bool,
-    pub(crate) cells: &'a mut Cells<S>,
+    pub(crate) cells: &'a mut Partials<S>,
 }
 
-impl<S: Scalar> Vectorised for PanelRows<'_, S> {
+impl<S: Accumulate> Vectorised for PanelRows<'_, S> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
@@ -350,9 +348,9 @@ impl<S: Scalar> Vectorised for PanelRows<'_, S> {
     }
 }
 
-impl<S: Scalar, const SKIP: bool> Panel<S, SKIP> {
+impl<S: Accumulate, const SKIP: bool> Panel<S, SKIP> {
     #[inline(always)]
-    fn take<const FMA: bool>(&mut self, rows: &[&[S]], first: u64, end: bool, cells: &mut Cells<S>) {
+    fn take<const FMA: bool>(&mut self, rows: &[&[S]], first: u64, end: bool, cells: &mut Partials<S>) {
         let panel = self;
         let (needs, parts) = (cells.needs, cells.parts);
         panel.rows += rows.len() as u64;
@@ -435,7 +433,7 @@ impl<S: Scalar, const SKIP: bool> Panel<S, SKIP> {
 
 /// Feeds rows to the strips of one quantity, and at the end hands over what each of so many columns has come to.
 #[inline(always)]
-fn columns<S: Scalar, F: Fold<S, SKIP, LANES>, const FMA: bool, const SKIP: bool>(
+fn columns<S: Accumulate, F: Fold<S, SKIP, LANES>, const FMA: bool, const SKIP: bool>(
     strips: &mut Vec<F>,
     rows: &[&[S]],
     first: u64,

@@ -5,10 +5,12 @@
 
 #![expect(clippy::needless_range_loop, reason = "a lane is counted through several arrays at once")]
 
-use crate::element::Scalar;
 use crate::machine::simd::multiply_add;
-use crate::numeric::scaled::Power;
+use crate::numeric::scaled::ScaledProduct;
 use crate::numeric::sums::two_sum;
+use crate::reduce::partial::{Count, Join, Moment, Pair};
+use crate::reduce::scalar::Scalar;
+use crate::reduce::tally::Tally;
 
 /// Elements of a row.
 pub(crate) const LANES: usize = 16;
@@ -101,30 +103,33 @@ pub(crate) trait Fold<S, const SKIP: bool, const W: usize>: Copy {
     fn lane(&self, lane: usize, offset: u64) -> Self::Block;
 }
 
-/// What is known of two sets of elements, from what is known of each; the first lies before the second.
-pub(crate) trait Join: Copy {
-    fn join(self, after: Self) -> Self;
+/// A number with the accumulators of its sums.
+pub(crate) trait Accumulate: Scalar {
+    /// Accumulators of sums, side by side.
+    type Sums<const SKIP: bool, const W: usize>: Fold<Self, SKIP, W, Block = <Self::Tally as Tally>::Block>
+        + std::fmt::Debug;
+}
+
+impl Accumulate for f32 {
+    type Sums<const SKIP: bool, const W: usize> = Wide<W>;
+}
+impl Accumulate for f64 {
+    type Sums<const SKIP: bool, const W: usize> = Paired<W>;
+}
+impl Accumulate for i32 {
+    type Sums<const SKIP: bool, const W: usize> = Split<W>;
+}
+impl Accumulate for i64 {
+    type Sums<const SKIP: bool, const W: usize> = Split<W>;
+}
+impl Accumulate for u64 {
+    type Sums<const SKIP: bool, const W: usize> = Split<W>;
 }
 
 /// The element, or 0 in place of a NaN that counts for nothing: before it is widened, so that one mask serves all.
 #[inline(always)]
 fn valid<S: Scalar, const SKIP: bool>(x: S) -> S {
     if SKIP && x.is_nan() { S::default() } else { x }
-}
-
-/// A sum and what rounding took from it.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Pair {
-    pub(crate) high: f64,
-    pub(crate) low: f64,
-}
-
-impl Join for Pair {
-    #[inline(always)]
-    fn join(self, after: Self) -> Self {
-        let (high, error) = two_sum(self.high, after.high);
-        Self { high, low: self.low + after.low + error }
-    }
 }
 
 /// Sums of f32 in f64: 29 bits to spare.
@@ -269,39 +274,6 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Split<W> 
     }
 }
 
-impl Join for i128 {
-    #[inline(always)]
-    fn join(self, after: Self) -> Self {
-        self + after
-    }
-}
-
-/// Number, first and second moment of elements about a shift near them: `Σ (x - shift)` and `Σ (x - shift)²`.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Moment {
-    pub(crate) count: f64,
-    pub(crate) shift: f64,
-    pub(crate) first: f64,
-    pub(crate) second: f64,
-}
-
-impl Join for Moment {
-    #[inline(always)]
-    fn join(self, after: Self) -> Self {
-        if self.count == 0.0 {
-            return after;
-        }
-        if after.count == 0.0 {
-            return self;
-        }
-        // Of what comes after, about the shift of what was before.
-        let by = after.shift - self.shift;
-        let first = after.first + after.count * by;
-        let second = after.second + by * (after.first + first);
-        Self { count: self.count + after.count, first: self.first + first, second: self.second + second, ..self }
-    }
-}
-
 /// [`Moment`]s. With `SKIP` each lane's shift is its first element that is not NaN.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments<S: Scalar, const W: usize> {
@@ -378,42 +350,28 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Moments<S
 
 /// `Π x`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Products<const W: usize>([Power; W]);
+pub(crate) struct Products<const W: usize>([ScaledProduct; W]);
 
 impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Products<W> {
-    type Block = Power;
+    type Block = ScaledProduct;
     #[inline(always)]
     fn start(_: &[S; W]) -> Self {
-        Self([Power::default(); W])
+        Self([ScaledProduct::default(); W])
     }
     #[inline(always)]
     fn take<const FMA: bool>(&mut self, row: &[S; W]) {
         for w in 0..W {
             if S::FLOAT {
                 let x = if SKIP && row[w].is_nan() { 1.0 } else { row[w].lift() };
-                self.0[w] = self.0[w].join(Power::of([x, 0.0]));
+                self.0[w] = self.0[w].join(ScaledProduct::of([x, 0.0]));
             } else {
                 self.0[w].whole = self.0[w].whole.wrapping_mul(row[w].whole());
             }
         }
     }
     #[inline(always)]
-    fn lane(&self, lane: usize, _: u64) -> Power {
+    fn lane(&self, lane: usize, _: u64) -> ScaledProduct {
         self.0[lane]
-    }
-}
-
-/// How many elements are not NaN, and how many of those are not 0.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Count {
-    pub(crate) valid: u64,
-    pub(crate) truths: u64,
-}
-
-impl Join for Count {
-    #[inline(always)]
-    fn join(self, after: Self) -> Self {
-        Self { valid: self.valid + after.valid, truths: self.truths + after.truths }
     }
 }
 
@@ -470,13 +428,6 @@ where
     #[inline(always)]
     fn lane(&self, lane: usize, offset: u64) -> Self::Block {
         (self.0.lane(lane, offset), self.1.lane(lane, offset))
-    }
-}
-
-impl<A: Join, B: Join> Join for (A, B) {
-    #[inline(always)]
-    fn join(self, after: Self) -> Self {
-        (self.0.join(after.0), self.1.join(after.1))
     }
 }
 

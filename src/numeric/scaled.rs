@@ -1,23 +1,21 @@
 //! Products that leave the range of f64 only when they are finished.
 
-use crate::loops::lanes::Join;
-
 /// A product as a number and a power of two, or a wrapped product of integers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Power {
+pub(crate) struct ScaledProduct {
     /// Real and imaginary part.
     pub(crate) number: [f64; 2],
     pub(crate) exponent: i64,
     pub(crate) whole: i64,
 }
 
-impl Default for Power {
+impl Default for ScaledProduct {
     fn default() -> Self {
         Self { number: [1.0, 0.0], exponent: 0, whole: 1 }
     }
 }
 
-impl Power {
+impl ScaledProduct {
     /// A number, its greater part brought to between 1 and 2; 0, infinities and NaN stay as they are.
     #[inline(always)]
     pub(crate) fn of([re, im]: [f64; 2]) -> Self {
@@ -36,15 +34,17 @@ impl Power {
     }
 }
 
-impl Join for Power {
+impl ScaledProduct {
+    /// The product of two.
     #[inline(always)]
-    fn join(self, after: Self) -> Self {
+    pub(crate) fn times(self, after: Self) -> Self {
         let ([a, b], [c, d]) = (self.number, after.number);
         // Without imaginary parts infinities stay what they are.
         let number = if b == 0.0 && d == 0.0 { [a * c, 0.0] } else { [a * c - b * d, a * d + b * c] };
         let product = Self::of(number);
         Self {
-            exponent: self.exponent + after.exponent + product.exponent,
+            // Wrapping, for exponents that came as bytes; 2^63 is out of reach of products.
+            exponent: self.exponent.wrapping_add(after.exponent).wrapping_add(product.exponent),
             whole: self.whole.wrapping_mul(after.whole),
             ..product
         }
@@ -53,11 +53,14 @@ impl Join for Power {
 
 #[cfg(test)]
 mod tests {
-    use super::Power;
+    use super::ScaledProduct;
 
     #[test]
     fn the_whole_range_is_brought_to_between_1_and_2() {
-        assert_eq!(Power::of([0.0, -f64::from_bits(1)]), Power { number: [0.0, -1.0], exponent: -1074, whole: 1 });
-        assert_eq!(Power::of([f64::MAX, 0.0]).exponent, 1023);
+        assert_eq!(
+            ScaledProduct::of([0.0, -f64::from_bits(1)]),
+            ScaledProduct { number: [0.0, -1.0], exponent: -1074, whole: 1 }
+        );
+        assert_eq!(ScaledProduct::of([f64::MAX, 0.0]).exponent, 1023);
     }
 }

@@ -9,21 +9,24 @@ const TERMS: u32 = 1 << 30;
 /// The binary exponent of the lowest bit of digit 0: below any product of two f64 (2⁻²¹⁴⁸).
 const LOWEST: i32 = -2176;
 
+/// The digit of the highest bit of any term: a product of two f64 and an integer of 32 bits.
+const HIGHEST: i32 = (2048 + 32 - LOWEST) / 32;
+
 /// An exact sum of finite terms, cut off 192 bits or more below the largest of them.
 ///
 /// Each term is cut into digits of 32 bits at fixed places and added digit by digit, which neither rounds nor carries; digits
 /// too far below the highest one touched so far are dropped. What is dropped depends on the terms and not on their order, so
-/// [`Window::merge`] is associative and commutative, bit for bit (for 2³⁰ terms, and to 2⁻¹²⁸ of the largest beyond).
+/// [`Superaccumulator::merge`] is associative and commutative, bit for bit (for 2³⁰ terms, and to 2⁻¹²⁸ of the largest beyond).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Window {
+pub(crate) struct Superaccumulator {
     /// The highest digit touched; the window is `digits[DIGITS - 1]` there and the ones below it.
     top: i32,
     terms: u32,
     digits: [i64; DIGITS],
 }
 
-impl Window {
-    /// Bytes of [`Window::to_bytes`].
+impl Superaccumulator {
+    /// Bytes of [`Superaccumulator::to_bytes`].
     pub(crate) const BYTES: usize = 8 + 8 * DIGITS;
 
     /// Adds a finite number.
@@ -65,7 +68,8 @@ impl Window {
             let at = first + step - (self.top - DIGITS as i32 + 1);
             if digit != 0 && at >= 0 {
                 let digit = digit as i64;
-                self.digits[at as usize] += if negative { -digit } else { digit };
+                let to = &mut self.digits[at as usize];
+                *to = to.wrapping_add(if negative { -digit } else { digit });
             }
         }
         self.terms += 1;
@@ -90,10 +94,10 @@ impl Window {
     fn carry(&mut self) {
         let mut carry = 0;
         for digit in &mut self.digits[..DIGITS - 1] {
-            let sum = *digit + carry;
+            let sum = digit.wrapping_add(carry);
             (carry, *digit) = (sum >> 32, sum & 0xffff_ffff);
         }
-        self.digits[DIGITS - 1] += carry;
+        self.digits[DIGITS - 1] = self.digits[DIGITS - 1].wrapping_add(carry);
         self.terms = 1;
     }
 
@@ -109,7 +113,8 @@ impl Window {
         // The one that lies lower gives only the digits that are inside.
         let below = usize::try_from(self.top - other.top).unwrap_or(DIGITS).min(DIGITS);
         for (digit, &term) in self.digits.iter_mut().zip(&other.digits[below..]) {
-            *digit += term;
+            // Wrapping, for digits that came as bytes; sums that were added up do not come so far.
+            *digit = digit.wrapping_add(term);
         }
         self.terms = self.terms.saturating_add(other.terms).min(TERMS - 1);
     }
@@ -145,7 +150,7 @@ impl Window {
             let mut digits = [0; DIGITS + 2];
             for (to, &digit) in digits.iter_mut().zip(&self.digits) {
                 // A digit is below 2^62 in size, so the sum is inside.
-                let sum = sign * digit + carry;
+                let sum = digit.wrapping_mul(sign).wrapping_add(carry);
                 (carry, *to) = (sum >> 32, sum as u32);
             }
             digits[DIGITS] = carry as u32;
@@ -158,25 +163,29 @@ impl Window {
         }
     }
 
-    /// For [`Window::from_bytes`].
+    /// For [`Superaccumulator::from_bytes`].
     pub(crate) fn to_bytes(self, to: &mut Vec<u8>) {
         to.extend(self.top.to_le_bytes());
         to.extend(self.terms.to_le_bytes());
         self.digits.iter().for_each(|digit| to.extend(digit.to_le_bytes()));
     }
 
-    /// What [`Window::to_bytes`] wrote.
-    pub(crate) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+    /// What [`Superaccumulator::to_bytes`] wrote; none if no sum of finite terms looks so.
+    pub(crate) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
         let (words, _) = bytes.as_chunks::<8>();
         let mut window = Self {
             top: i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
-            terms: u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]).min(TERMS - 1),
+            terms: u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
             digits: [0; DIGITS],
         };
         for (digit, word) in window.digits.iter_mut().zip(&words[1..]) {
             *digit = i64::from_le_bytes(*word);
         }
-        window
+        let right = (0..=HIGHEST).contains(&window.top)
+            && window.terms < TERMS
+            && window.digits.iter().all(|digit| digit.unsigned_abs() <= 1 << 62)
+            && (window.terms > 0 || window == Self::default());
+        right.then_some(window)
     }
 }
 
@@ -227,8 +236,8 @@ fn scale(x: f64, exponent: i32) -> f64 {
 mod tests {
     use super::*;
 
-    fn sum(terms: &[f64]) -> Window {
-        let mut window = Window::default();
+    fn sum(terms: &[f64]) -> Superaccumulator {
+        let mut window = Superaccumulator::default();
         terms.iter().for_each(|&x| window.add(x));
         window
     }
@@ -252,12 +261,12 @@ mod tests {
     #[test]
     fn products_are_exact() {
         let x = 1.0 + f64::EPSILON;
-        let mut window = Window::default();
+        let mut window = Superaccumulator::default();
         window.add_product(x, x, 3);
         window.add(-3.0);
         window.add(-6.0 * f64::EPSILON);
         assert_eq!(window.value(), 3.0 * f64::EPSILON * f64::EPSILON);
-        let mut window = Window::default();
+        let mut window = Superaccumulator::default();
         window.add_product(1e300, 1e300, u32::MAX);
         window.add_product(1e300, -1e300, u32::MAX);
         window.add_product(f64::from_bits(1), 0.5, 1);
@@ -285,7 +294,7 @@ mod tests {
             assert_eq!(a, forwards);
             let mut bytes = Vec::new();
             a.to_bytes(&mut bytes);
-            assert_eq!(Window::from_bytes(bytes[..].try_into().unwrap()), a);
+            assert_eq!(Superaccumulator::from_bytes(bytes[..].try_into().unwrap()), Some(a));
         }
     }
 

@@ -10,8 +10,8 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::plan::state::ReduceState;
 use crate::reduce::answer::{Answer, Column, empty};
-use crate::reduce::cells::Cells;
 use crate::reduce::op::{Needs, Op};
+use crate::reduce::partials::Partials;
 use crate::reduce::request::{Reduced, Reduction};
 use crate::shape;
 
@@ -110,7 +110,7 @@ impl<E: Element> ReducePlan<E> {
             weights.broadcast(IxDyn(&self.shape)).expect("the builder has checked that weights fit the shape")
         });
         let reduced = self.reduce(data.into_dyn(), weights, |cells| self.columns(&cells))?;
-        let mut columns: Vec<_> = self.columns(&Cells::identity(self.needs(), 0, E::PARTS))?;
+        let mut columns: Vec<_> = self.columns(&Partials::identity(self.needs(), 0, E::PARTS))?;
         let tiles = reduced.tiles.into_iter().collect::<Result<Vec<_>>>()?;
         for tile in tiles {
             let joined = columns.into_iter().zip(tile).map(|(all, next)| Column::join(std::iter::once(next), all));
@@ -206,14 +206,14 @@ impl<E: Element> ReducePlan<E> {
         &self,
         view: ArrayViewD<'_, E>,
         weights: Option<ArrayViewD<'_, f64>>,
-        finish: impl Fn(Cells<E::Scalar>) -> R + Send + Sync,
+        finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,
     ) -> Result<Reduced<R>> {
         let asked = Reduction { view, over: &self.over, needs: self.needs(), skip: self.skip, weights };
         self.device.reduce(&asked, finish)
     }
 
     /// The results of every operation.
-    pub(crate) fn columns(&self, cells: &Cells<E::Scalar>) -> Result<Vec<Column<E>>> {
+    pub(crate) fn columns(&self, cells: &Partials<E::Scalar>) -> Result<Vec<Column<E>>> {
         self.ops.iter().map(|&op| Column::of(op, cells, self.skip)).collect()
     }
 

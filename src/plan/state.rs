@@ -6,7 +6,8 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::plan::reduce::ReducePlan;
 use crate::reduce::answer::Answer;
-use crate::reduce::cells::{Bytes, Cells};
+use crate::reduce::partial::Bytes;
+use crate::reduce::partials::Partials;
 use crate::shape;
 
 /// What is known of the results while chunks are still coming.
@@ -37,15 +38,15 @@ use crate::shape;
 #[derive(Debug, Clone)]
 pub struct ReduceState<E: Element> {
     plan: ReducePlan<E>,
-    cells: Cells<E::Scalar>,
+    cells: Partials<E::Scalar>,
 }
 
 /// What serialised states begin with: the format's name and version.
-const MAGIC: [u8; 8] = *b"wmreduc1";
+const MAGIC: [u8; 8] = *b"wmreduc2";
 
 impl<E: Element> ReduceState<E> {
     pub(crate) fn new(plan: ReducePlan<E>) -> Self {
-        let cells = Cells::identity(plan.needs(), plan.outputs(), E::PARTS);
+        let cells = Partials::identity(plan.needs(), plan.outputs(), E::PARTS);
         Self { plan, cells }
     }
 
@@ -145,6 +146,7 @@ impl<E: Element> ReduceState<E> {
         bytes.extend(E::NAME.as_bytes());
         bytes.extend((self.cells.outputs as u64).to_le_bytes());
         self.cells.write(&mut bytes);
+        bytes.extend(checksum(&bytes).to_le_bytes());
         bytes
     }
 
@@ -164,10 +166,23 @@ impl<E: Element> ReduceState<E> {
                 expected.len()
             )));
         }
-        state.cells = Cells::read(plan.needs(), plan.outputs(), E::PARTS, &mut Bytes(&bytes[head..]))
-            .ok_or_else(|| wrong("too few bytes".into()))?;
+        let (body, sum) = bytes.split_last_chunk().ok_or_else(|| wrong("nothing".into()))?;
+        if checksum(body) != u64::from_le_bytes(*sum) {
+            return Err(wrong("bytes that were damaged on the way: their checksum is another".into()));
+        }
+        let partials = Partials::read(plan.needs(), plan.outputs(), E::PARTS, &mut Bytes(&body[head..]));
+        let reduced: usize =
+            plan.shape.iter().zip(&plan.over).filter(|&(_, &over)| over).map(|(&len, _)| len).product();
+        state.cells = partials
+            .filter(|partials| partials.fit(reduced as u64, plan.skip))
+            .ok_or_else(|| wrong("numbers that no elements come to".into()))?;
         Ok(state)
     }
+}
+
+/// FNV-1a.
+fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// Where the elements of a chunk are in the whole, along some axes.

@@ -2,18 +2,21 @@
 
 use ndarray::{ArrayD, IxDyn};
 
-use crate::element::{Element, Scalar};
 use crate::error::{Error, Result};
-use crate::loops::best::Best;
 use crate::numeric::float::Float;
-use crate::numeric::scaled::Power;
-use crate::reduce::cells::{Cells, Spread, Tally};
+use crate::numeric::scaled::ScaledProduct;
+use crate::reduce::best::Best;
+use crate::reduce::element::Reducible;
 use crate::reduce::op::Op;
+use crate::reduce::partials::Partials;
+use crate::reduce::scalar::Scalar;
+use crate::reduce::tally::Tally;
+use crate::reduce::variance::Variance;
 
 /// The result of one operation: an array over the axes that are left.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Answer<E: Element> {
+pub enum Answer<E: Reducible> {
     /// Of [`Op::Sum`] and [`Op::Prod`].
     Sum(ArrayD<E::Sum>),
     /// Of [`Op::Mean`], [`Op::Average`] and [`Op::WeightedSum`].
@@ -30,7 +33,7 @@ pub enum Answer<E: Element> {
 
 /// The results of one operation one after another, of some outputs.
 #[derive(Debug)]
-pub(crate) enum Column<E: Element> {
+pub(crate) enum Column<E: Reducible> {
     Sum(Vec<E::Sum>),
     Mean(Vec<E::Mean>),
     Float(Vec<E::Float>),
@@ -39,14 +42,15 @@ pub(crate) enum Column<E: Element> {
     Truth(Vec<bool>),
 }
 
-impl<E: Element> Column<E> {
+impl<E: Reducible> Column<E> {
     /// The results of `op`.
-    pub(crate) fn of(op: Op, cells: &Cells<E::Scalar>, skip: bool) -> Result<Self> {
+    pub(crate) fn of(op: Op, cells: &Partials<E::Scalar>, skip: bool) -> Result<Self> {
         let each = 0..cells.outputs;
         let parts =
             |o: usize, of: &dyn Fn(usize) -> f64| [of(o * E::PARTS), if E::PARTS == 2 { of(o * 2 + 1) } else { 0.0 }];
         let float = <E::Float as Float>::nearest;
-        let deviation = |o: usize| cells.moments[o * E::PARTS..][..E::PARTS].iter().map(Spread::deviation).sum::<f64>();
+        let deviation =
+            |o: usize| cells.moments[o * E::PARTS..][..E::PARTS].iter().map(Variance::deviation).sum::<f64>();
         let variance = |o: usize, ddof: f64| {
             let freedom = cells.counts[o].valid as f64 - ddof;
             if skip && freedom <= 0.0 { f64::NAN } else { deviation(o) / freedom.max(0.0) }
@@ -118,7 +122,7 @@ fn shaped<T: Clone>(all: Vec<T>, extents: &[usize], order: &[usize], shape: &[us
     array.into_shape_with_order(IxDyn(shape)).expect("axes of one element change no order")
 }
 
-fn elements<E: Element, const GREATEST: bool>(all: &[Option<Best<E::Scalar, GREATEST>>], op: Op) -> Result<Vec<E>> {
+fn elements<E: Reducible, const GREATEST: bool>(all: &[Option<Best<E::Scalar, GREATEST>>], op: Op) -> Result<Vec<E>> {
     let element = |best: &Option<Best<E::Scalar, GREATEST>>| match best {
         Some(best) => {
             // One 0 and one NaN, whichever was met first.
@@ -150,7 +154,7 @@ pub(crate) fn empty(op: Op) -> Error {
 }
 
 /// The greatest absolute value; 0 where there is none.
-fn largest<E: Element>(cells: &Cells<E::Scalar>, output: usize) -> f64 {
+fn largest<E: Reducible>(cells: &Partials<E::Scalar>, output: usize) -> f64 {
     let Some(greatest) = cells.greatest[output] else { return 0.0 };
     let value = greatest.value.lift();
     if value.is_nan() {
@@ -162,7 +166,7 @@ fn largest<E: Element>(cells: &Cells<E::Scalar>, output: usize) -> f64 {
 }
 
 /// A product as f64, or infinite or 0 where it is too large or too small.
-fn numbers(Power { number, exponent, .. }: Power) -> [f64; 2] {
+fn numbers(ScaledProduct { number, exponent, .. }: ScaledProduct) -> [f64; 2] {
     let exponent = exponent.clamp(-3000, 3000) as i32;
     // The first steps are exact, the last one rounds.
     let steps = [exponent / 3, exponent / 3, exponent - 2 * (exponent / 3)];

@@ -6,10 +6,11 @@
 use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
 use num_complex::Complex;
 
-use crate::element::{Element, Scalar};
 use crate::error::{Error, Result};
 use crate::numeric::sums::two_sum;
+use crate::reduce::element::Reducible;
 use crate::reduce::op::Op;
+use crate::reduce::scalar::Scalar;
 
 /// One operation over some axes, every result as a complex f64 (truth as 1 and 0). Weights are of the data's shape; all 1 if there
 /// are none.
@@ -19,7 +20,7 @@ use crate::reduce::op::Op;
 ///
 /// # Panics
 /// If an axis is not there.
-pub fn reduce<E: Element>(
+pub fn reduce<E: Reducible>(
     data: ArrayViewD<'_, E>,
     axes: &[usize],
     op: Op,

@@ -1,0 +1,56 @@
+//! The greatest element of a set, or the least, and where it is first found.
+
+use crate::reduce::partial::{Bytes, Join, Partial};
+use crate::reduce::scalar::Scalar;
+
+/// The greatest element of a set, or the least, and where it is first found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Best<S, const GREATEST: bool> {
+    pub(crate) value: S,
+    pub(crate) place: u64,
+    /// Whether NaNs count for nothing.
+    pub(crate) skip: bool,
+}
+
+/// Whether `x` takes the place of `best`, which came first.
+#[inline(always)]
+pub(crate) fn better<S: Scalar>(x: S, best: S, greatest: bool, skip: bool) -> bool {
+    let beyond = if greatest { x > best } else { x < best };
+    // One NaN is as good as another: the first stays.
+    beyond | if skip { best.is_nan() & !x.is_nan() } else { x.is_nan() & !best.is_nan() }
+}
+
+impl<S: Scalar, const GREATEST: bool> Join for Best<S, GREATEST> {
+    /// In any order: of equals the one that lies first is taken.
+    #[inline(always)]
+    fn join(self, other: Self) -> Self {
+        let (before, after) = if self.place <= other.place { (self, other) } else { (other, self) };
+        if better(after.value, before.value, GREATEST, self.skip) { after } else { before }
+    }
+}
+
+impl<S: Scalar, const GREATEST: bool> Partial for Option<Best<S, GREATEST>> {
+    fn merge(&mut self, other: &Self) {
+        if let Some(other) = other {
+            improve(self, *other);
+        }
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        let Best { value, place, skip } = self.unwrap_or(Best { value: S::default(), place: u64::MAX, skip: false });
+        to.extend(bytemuck::bytes_of(&value));
+        to.extend(place.to_le_bytes());
+        to.push(u8::from(self.is_some()) + 2 * u8::from(skip));
+    }
+
+    fn read(from: &mut Bytes<'_>) -> Option<Self> {
+        let value = bytemuck::pod_read_unaligned(from.some(size_of::<S>())?);
+        let (place, [kind]) = (from.take().map(u64::from_le_bytes)?, from.take()?);
+        (kind < 4).then(|| (kind & 1 != 0).then_some(Best { value, place, skip: kind & 2 != 0 }))
+    }
+}
+
+/// Takes one more block into an extreme.
+pub(crate) fn improve<S: Scalar, const GREATEST: bool>(best: &mut Option<Best<S, GREATEST>>, block: Best<S, GREATEST>) {
+    *best = Some(best.map_or(block, |best| best.join(block)));
+}

@@ -1,0 +1,182 @@
+//! What is known of each result while elements are still coming: a column of partials for each quantity. [`Partials::visit`] is the one
+//! list of quantities; merging, writing and reading go through it.
+
+use std::ops::{Deref, DerefMut};
+
+use crate::numeric::scaled::ScaledProduct;
+use crate::reduce::best::Best;
+use crate::reduce::op::Needs;
+use crate::reduce::partial::{Bytes, Count, Partial};
+use crate::reduce::scalar::Scalar;
+use crate::reduce::tally::FloatTally;
+use crate::reduce::variance::Variance;
+
+/// One quantity of all results, one after another: so many partials a result, or none where the quantity is not needed.
+#[derive(Debug, Clone)]
+pub(crate) struct Column<P> {
+    all: Vec<P>,
+    parts: usize,
+}
+
+impl<P: Partial> Column<P> {
+    fn new(needed: bool, outputs: usize, parts: usize) -> Self {
+        Self { all: vec![P::default(); if needed { outputs * parts } else { 0 }], parts }
+    }
+
+    /// The partials of one result.
+    fn of(&self, output: usize) -> &[P] {
+        self.all.get(output * self.parts..(output + 1) * self.parts).unwrap_or_default()
+    }
+
+    fn of_mut(&mut self, output: usize) -> &mut [P] {
+        self.all.get_mut(output * self.parts..(output + 1) * self.parts).unwrap_or_default()
+    }
+}
+
+impl<P> Deref for Column<P> {
+    type Target = [P];
+    #[inline(always)]
+    fn deref(&self) -> &[P] {
+        &self.all
+    }
+}
+
+impl<P> DerefMut for Column<P> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [P] {
+        &mut self.all
+    }
+}
+
+/// What is known of some results. Complex numbers have two sums each, one after another; their extremes are those of their absolute
+/// values.
+#[derive(Debug, Clone)]
+pub(crate) struct Partials<S: Scalar> {
+    pub(crate) needs: Needs,
+    pub(crate) outputs: usize,
+    /// Scalars of an element.
+    pub(crate) parts: usize,
+    pub(crate) counts: Column<Count>,
+    pub(crate) totals: Column<S::Tally>,
+    pub(crate) moments: Column<Variance>,
+    pub(crate) least: Column<Option<Best<S, false>>>,
+    pub(crate) greatest: Column<Option<Best<S, true>>>,
+    pub(crate) first_least: Column<Option<Best<S, false>>>,
+    pub(crate) first_greatest: Column<Option<Best<S, true>>>,
+    pub(crate) products: Column<ScaledProduct>,
+    pub(crate) absolutes: Column<FloatTally>,
+    pub(crate) squares: Column<FloatTally>,
+    pub(crate) weighted: Column<FloatTally>,
+    pub(crate) weights: Column<FloatTally>,
+}
+
+/// What is done with each quantity, and with the same quantity of other results.
+trait Visitor {
+    fn visit<P: Partial>(&mut self, column: &mut Column<P>, other: &Column<P>) -> Option<()>;
+}
+
+impl<S: Scalar> Partials<S> {
+    /// Of no elements.
+    pub(crate) fn identity(needs: Needs, outputs: usize, parts: usize) -> Self {
+        Self {
+            needs,
+            outputs,
+            parts,
+            counts: Column::new(true, outputs, 1),
+            totals: Column::new(needs.total, outputs, parts),
+            moments: Column::new(needs.moments, outputs, parts),
+            least: Column::new(needs.least, outputs, 1),
+            greatest: Column::new(needs.greatest, outputs, 1),
+            first_least: Column::new(needs.first_least, outputs, 1),
+            first_greatest: Column::new(needs.first_greatest, outputs, 1),
+            products: Column::new(needs.product, outputs, 1),
+            absolutes: Column::new(needs.absolute, outputs, 1),
+            squares: Column::new(needs.squares, outputs, 1),
+            weighted: Column::new(needs.weighted, outputs, parts),
+            weights: Column::new(needs.weighted, outputs, 1),
+        }
+    }
+
+    /// Visits every quantity, in the order in which states are written.
+    #[inline]
+    fn visit(&mut self, other: &Self, visitor: &mut impl Visitor) -> Option<()> {
+        visitor.visit(&mut self.counts, &other.counts)?;
+        visitor.visit(&mut self.totals, &other.totals)?;
+        visitor.visit(&mut self.moments, &other.moments)?;
+        visitor.visit(&mut self.least, &other.least)?;
+        visitor.visit(&mut self.greatest, &other.greatest)?;
+        visitor.visit(&mut self.first_least, &other.first_least)?;
+        visitor.visit(&mut self.first_greatest, &other.first_greatest)?;
+        visitor.visit(&mut self.products, &other.products)?;
+        visitor.visit(&mut self.absolutes, &other.absolutes)?;
+        visitor.visit(&mut self.squares, &other.squares)?;
+        visitor.visit(&mut self.weighted, &other.weighted)?;
+        visitor.visit(&mut self.weights, &other.weights)
+    }
+
+    /// Takes in other elements of the same results.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        (0..self.outputs).for_each(|output| self.merge_one(output, other, output));
+    }
+
+    /// Takes other elements, known of as result `from` there, into result `to`.
+    pub(crate) fn merge_one(&mut self, to: usize, other: &Self, from: usize) {
+        struct Merge {
+            to: usize,
+            from: usize,
+        }
+        impl Visitor for Merge {
+            #[inline]
+            fn visit<P: Partial>(&mut self, column: &mut Column<P>, other: &Column<P>) -> Option<()> {
+                let pairs = column.of_mut(self.to).iter_mut().zip(other.of(self.from));
+                pairs.for_each(|(to, from)| to.merge(from));
+                Some(())
+            }
+        }
+        let _always = self.visit(other, &mut Merge { to, from });
+    }
+
+    /// Renames the places of elements.
+    pub(crate) fn move_places(&mut self, to: impl Fn(u64) -> u64) {
+        self.first_least.iter_mut().flatten().for_each(|best| best.place = to(best.place));
+        self.first_greatest.iter_mut().flatten().for_each(|best| best.place = to(best.place));
+    }
+
+    /// Whether they can be of results of so many elements each: no more are counted, and no place is beyond them.
+    pub(crate) fn fit(&self, elements: u64, skip: bool) -> bool {
+        let inside = |place: u64, with: bool| place < elements && with == skip;
+        self.counts.iter().all(|count| count.valid <= elements)
+            && self.first_least.iter().flatten().all(|best| inside(best.place, best.skip))
+            && self.first_greatest.iter().flatten().all(|best| inside(best.place, best.skip))
+            && self.least.iter().flatten().all(|best| best.skip == skip)
+            && self.greatest.iter().flatten().all(|best| best.skip == skip)
+    }
+
+    /// All of it, in little-endian bytes whose number depends on nothing but needs and outputs.
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
+        struct Write<'a>(&'a mut Vec<u8>);
+        impl Visitor for Write<'_> {
+            fn visit<P: Partial>(&mut self, _: &mut Column<P>, column: &Column<P>) -> Option<()> {
+                column.iter().for_each(|partial| partial.write(self.0));
+                Some(())
+            }
+        }
+        let _always = Self::identity(self.needs, 0, self.parts).visit(self, &mut Write(to));
+    }
+
+    /// What [`Partials::write`] wrote, or none if the bytes are no such thing: too few, or not what can be known of elements.
+    pub(crate) fn read(needs: Needs, outputs: usize, parts: usize, from: &mut Bytes<'_>) -> Option<Self> {
+        struct Read<'a, 'b>(&'a mut Bytes<'b>);
+        impl Visitor for Read<'_, '_> {
+            fn visit<P: Partial>(&mut self, column: &mut Column<P>, _: &Column<P>) -> Option<()> {
+                column.iter_mut().try_for_each(|partial| {
+                    *partial = P::read(self.0)?;
+                    Some(())
+                })
+            }
+        }
+        let mut cells = Self::identity(needs, outputs, parts);
+        cells.visit(&Self::identity(needs, 0, parts), &mut Read(from))?;
+        Some(cells)
+    }
+}

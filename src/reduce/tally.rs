@@ -1,0 +1,143 @@
+//! Sums over blocks that do not depend on their order: exact, and rounded once.
+
+use crate::numeric::superaccumulator::Superaccumulator;
+use crate::reduce::partial::{Bytes, Join, Pair, Partial};
+
+/// A sum over blocks that does not depend on their order.
+pub(crate) trait Tally: Partial + std::fmt::Debug + Send + Sync {
+    /// The sum over one block.
+    type Block: Join;
+    fn add(&mut self, block: Self::Block);
+    /// Divided by a number of elements.
+    fn mean(&self, count: u64) -> f64;
+}
+
+impl Tally for i128 {
+    type Block = i128;
+    fn add(&mut self, block: i128) {
+        *self = self.wrapping_add(block);
+    }
+    fn mean(&self, count: u64) -> f64 {
+        if count == 0 {
+            return f64::NAN;
+        }
+        let (whole, rest) = (self / i128::from(count), self % i128::from(count));
+        whole as f64 + rest as f64 / count as f64
+    }
+}
+
+impl Partial for i128 {
+    fn merge(&mut self, other: &i128) {
+        self.add(*other);
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend(self.to_le_bytes());
+    }
+
+    fn read(from: &mut Bytes<'_>) -> Option<Self> {
+        from.take().map(i128::from_le_bytes)
+    }
+}
+
+/// A sum of floating-point numbers: the only block's, or an exact one of all blocks'.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FloatTally {
+    /// The sum of what is not finite: 0, an infinity or NaN.
+    special: f64,
+    one: Option<Pair>,
+    many: Option<Box<Superaccumulator>>,
+}
+
+/// One NaN for all.
+pub(super) fn canonical(x: f64) -> f64 {
+    if x.is_nan() { f64::NAN } else { x }
+}
+
+/// Whether it can be what sums have that are not finite, or 0.
+pub(super) fn is_special(x: f64) -> bool {
+    x == 0.0 || !x.is_finite()
+}
+
+impl FloatTally {
+    /// The nearest f64.
+    pub(crate) fn value(&self) -> f64 {
+        let (high, low) = self.pair();
+        high + low
+    }
+
+    /// As two numbers, the second below the first's precision.
+    fn pair(&self) -> (f64, f64) {
+        match (&self.one, &self.many) {
+            _ if self.special != 0.0 => (self.special, 0.0),
+            (Some(pair), _) => (pair.high, pair.low),
+            (None, Some(window)) => window.pair(),
+            (None, None) => (0.0, 0.0),
+        }
+    }
+
+    fn window(&mut self) -> &mut Superaccumulator {
+        let many = self.many.get_or_insert_default();
+        if let Some(pair) = self.one.take() {
+            many.add(pair.high);
+            many.add(pair.low);
+        }
+        many
+    }
+}
+
+impl Tally for FloatTally {
+    type Block = Pair;
+
+    fn add(&mut self, block: Pair) {
+        if !block.high.is_finite() || !block.low.is_finite() {
+            self.special = canonical(self.special + block.high);
+        } else if self.one.is_none() && self.many.is_none() {
+            self.one = Some(block);
+        } else {
+            let window = self.window();
+            window.add(block.high);
+            window.add(block.low);
+        }
+    }
+
+    fn mean(&self, count: u64) -> f64 {
+        let (high, low) = self.pair();
+        let count = count as f64;
+        let mean = high / count;
+        if mean.is_finite() { mean + (mean.mul_add(-count, high) + low) / count } else { mean }
+    }
+}
+
+impl Partial for FloatTally {
+    fn merge(&mut self, other: &Self) {
+        self.special = canonical(self.special + other.special);
+        if let Some(pair) = other.one {
+            self.add(pair);
+        }
+        if let Some(window) = &other.many {
+            self.window().merge(window);
+        }
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend(self.special.to_le_bytes());
+        to.push(u8::from(self.one.is_some()) + 2 * u8::from(self.many.is_some()));
+        let pair = self.one.unwrap_or_default();
+        to.extend(pair.high.to_le_bytes());
+        to.extend(pair.low.to_le_bytes());
+        self.many.as_deref().copied().unwrap_or_default().to_bytes(to);
+    }
+
+    fn read(from: &mut Bytes<'_>) -> Option<Self> {
+        let (special, [kind]) = (from.number()?, from.take()?);
+        let pair = Pair { high: from.number()?, low: from.number()? };
+        let window = Superaccumulator::from_bytes(&from.take()?)?;
+        let right = is_special(special) && kind < 3 && pair.high.is_finite() && pair.low.is_finite();
+        if !right {
+            return None;
+        }
+        let (one, many) = ((kind & 1 != 0).then_some(pair), (kind & 2 != 0).then(|| Box::new(window)));
+        Some(Self { special, one, many })
+    }
+}

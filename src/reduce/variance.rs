@@ -1,0 +1,128 @@
+//! Variances over blocks that do not depend on their order.
+
+use crate::numeric::superaccumulator::Superaccumulator;
+use crate::reduce::partial::{Bytes, Moment, Partial};
+use crate::reduce::tally::{canonical, is_special};
+
+/// Moments over blocks that do not depend on their order: the only block's, or exact sums over all blocks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Variance {
+    /// 0, or an infinity or NaN that the variance is.
+    special: f64,
+    one: Option<Moment>,
+    many: Option<Box<Many>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Many {
+    count: u64,
+    /// `Σ x`.
+    sum: Superaccumulator,
+    /// `Σ x²`.
+    squares: Superaccumulator,
+}
+
+impl Many {
+    fn add(&mut self, Moment { count, shift, first, second }: Moment) {
+        self.count = self.count.saturating_add(count as u64);
+        self.sum.add(first);
+        self.sum.add_product(shift, count, 1);
+        self.squares.add(second);
+        self.squares.add_product(2.0 * shift, first, 1);
+        self.squares.add_product(shift, shift, count as u32);
+    }
+
+    /// `Σ (x - mean)²`.
+    fn deviation(&self) -> f64 {
+        let count = self.count as f64;
+        let mean = self.sum.value() / count;
+        // About a mean that is rounded; what it is off by is exact in the sums, and small.
+        let mut rest = self.sum;
+        rest.add_product(-mean, count, 1);
+        let (high, low) = rest.pair();
+        let mut about = self.squares;
+        about.add_product(mean, -mean, self.count as u32);
+        about.add_product(mean * 65536.0, -mean * 65536.0, (self.count >> 32) as u32);
+        about.add_product(-2.0 * mean, high, 1);
+        about.add_product(-2.0 * mean, low, 1);
+        about.value() - high * (high / count)
+    }
+}
+
+impl Variance {
+    pub(crate) fn add(&mut self, block: Moment) {
+        if block.count == 0.0 {
+            return;
+        }
+        if !block.second.is_finite() {
+            let special = if block.first.is_finite() { f64::INFINITY } else { f64::NAN };
+            self.special = canonical(self.special + special);
+        } else if self.one.is_none() && self.many.is_none() {
+            self.one = Some(block);
+        } else {
+            self.many().add(block);
+        }
+    }
+
+    fn many(&mut self) -> &mut Many {
+        let many = self.many.get_or_insert_default();
+        if let Some(block) = self.one.take() {
+            many.add(block);
+        }
+        many
+    }
+
+    /// `Σ (x - mean)²`.
+    pub(crate) fn deviation(&self) -> f64 {
+        let deviation = match (&self.one, &self.many) {
+            _ if self.special != 0.0 => return self.special,
+            (Some(Moment { count, first, second, .. }), _) => second - first * (first / count),
+            (None, Some(many)) => many.deviation(),
+            (None, None) => 0.0,
+        };
+        deviation.max(0.0)
+    }
+}
+
+impl Partial for Variance {
+    fn merge(&mut self, other: &Self) {
+        self.special = canonical(self.special + other.special);
+        if let Some(block) = other.one {
+            self.add(block);
+        }
+        if let Some(more) = &other.many {
+            let many = self.many();
+            many.count = many.count.saturating_add(more.count);
+            many.sum.merge(&more.sum);
+            many.squares.merge(&more.squares);
+        }
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend(self.special.to_le_bytes());
+        to.push(u8::from(self.one.is_some()) + 2 * u8::from(self.many.is_some()));
+        let Moment { count, shift, first, second } = self.one.unwrap_or_default();
+        [count, shift, first, second].iter().for_each(|x| to.extend(x.to_le_bytes()));
+        let many = self.many.as_deref().copied().unwrap_or_default();
+        to.extend(many.count.to_le_bytes());
+        many.sum.to_bytes(to);
+        many.squares.to_bytes(to);
+    }
+
+    fn read(from: &mut Bytes<'_>) -> Option<Self> {
+        let (special, [kind]) = (from.number()?, from.take()?);
+        let [count, shift, first, second] = [from.number()?, from.number()?, from.number()?, from.number()?];
+        let total = from.take().map(u64::from_le_bytes)?;
+        let (sum, squares) =
+            (Superaccumulator::from_bytes(&from.take()?)?, Superaccumulator::from_bytes(&from.take()?)?);
+        let finite = [count, shift, first, second].iter().all(|x| x.is_finite());
+        if !(is_special(special) && kind < 3 && finite && count >= 0.0) {
+            return None;
+        }
+        Some(Self {
+            special,
+            one: (kind & 1 != 0).then_some(Moment { count, shift, first, second }),
+            many: (kind & 2 != 0).then(|| Box::new(Many { count: total, sum, squares })),
+        })
+    }
+}
