@@ -122,7 +122,7 @@ impl Compiled for f32 {
         block.run::<simd::WideF32, [Self; 8], 2, 16>();
     }
     fn peak() -> f64 {
-        peak::peak::<Self, simd::WideF32, [Self; 8], 8>()
+        peak::peak::<Self, simd::WideF32, [Self; 8]>()
     }
 }
 
@@ -151,6 +151,6 @@ impl Compiled for f64 {
         block.run::<simd::WideF64, [Self; 4], 2, 8>();
     }
     fn peak() -> f64 {
-        peak::peak::<Self, simd::WideF64, [Self; 4], 4>()
+        peak::peak::<Self, simd::WideF64, [Self; 4]>()
     }
 }

@@ -51,3 +51,40 @@ impl Layout {
         start..start + cells
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use num_complex::Complex;
+
+    use super::*;
+    use crate::nufft::kernel::Shape;
+    use crate::nufft::table::KernelTable;
+
+    fn check<V: Numeric>(grid: &[usize], width: usize) {
+        let kernel = KernelTable::<V::Real>::fit(&*Shape::Gaussian.build(width, 2.0), width, 1e-2);
+        let layout = Layout::new::<V>(grid, &Stencil::new::<V>(&kernel));
+        let mut cells = vec![0u32; 2 * layout.len()];
+        // Of two grids, one after another: every cell of a row is inside, and no other row's.
+        let rows = 2 * grid[..grid.len() - 1].iter().product::<usize>();
+        for index in 0..rows {
+            cells[layout.row(index)].iter_mut().for_each(|cell| *cell += 1);
+        }
+        assert!(cells.iter().all(|&cell| cell <= 1), "{grid:?}");
+        assert_eq!(cells.iter().sum::<u32>() as usize, 2 * grid.iter().product::<usize>(), "{grid:?}");
+        // The last stencil's last row ends inside.
+        let stencil = Stencil::new::<V>(&kernel);
+        let corner = |axis: usize| if axis < layout.slowest() { 0 } else { layout.cells[axis] - 1 + width - 1 };
+        let last = corner(0) * layout.strides[0] + corner(1) * layout.strides[1] + layout.cells[2] - 1 + stencil.row;
+        assert!(last <= layout.len(), "{grid:?}, width {width}: {last} of {}", layout.len());
+    }
+
+    #[test]
+    fn rows_and_stencils_are_inside() {
+        for grid in [&[9][..], &[6, 5], &[4, 3, 7], &[1, 1, 1]] {
+            for width in [2, 3] {
+                check::<f64>(grid, width);
+                check::<Complex<f32>>(grid, width);
+            }
+        }
+    }
+}

@@ -12,19 +12,23 @@ use crate::numeric::float::Float;
 const STEPS: usize = 1 << 20;
 
 /// Chains of multiplications as many as a tile of a product has, all in registers.
-struct Chains<T, V, A, const L: usize>(PhantomData<(T, V, A)>);
+struct Chains<T, V, A>(PhantomData<(T, V, A)>);
 
-impl<T: Float, V: Vector<T>, A: Vector<T>, const L: usize> Vectorised for Chains<T, V, A, L> {
+impl<T: Float, V: Vector<T>, A: Vector<T, Capability = ()>> Vectorised for Chains<T, V, A> {
     type Output = T;
     #[inline(always)]
     fn run<const FMA: bool>(self) -> T {
-        if FMA { chains::<T, V, L>() } else { chains::<T, A, L>() }
+        match V::capability() {
+            Some(capability) if FMA => chains::<T, V>(capability),
+            _ => chains::<T, A>(()),
+        }
     }
 }
 
 #[inline(always)]
-fn chains<T: Float, V: Vector<T>, const L: usize>() -> T {
-    let (a, b) = (V::splat(T::nearest(black_box(0.999))), V::splat(T::nearest(black_box(0.001))));
+fn chains<T: Float, V: Vector<T>>(capability: V::Capability) -> T {
+    let (a, b) =
+        (V::splat(capability, T::nearest(black_box(0.999))), V::splat(capability, T::nearest(black_box(0.001))));
     let mut sums = [[b; 2]; ROWS];
     for _ in 0..STEPS {
         for pair in &mut sums {
@@ -35,19 +39,18 @@ fn chains<T: Float, V: Vector<T>, const L: usize>() -> T {
     for pair in &sums[1..] {
         total = total.plus(pair[0]).plus(pair[1]);
     }
-    let mut lanes = [T::default(); L];
-    // SAFETY: a vector has L numbers.
-    unsafe { total.store(lanes.as_mut_ptr()) };
+    let mut lanes = [T::default(); 8];
+    total.write(&mut lanes);
     lanes[0]
 }
 
 /// Operations a second, a multiplication and an addition being two.
-pub(crate) fn peak<T: Float, V: Vector<T>, A: Vector<T>, const L: usize>() -> f64 {
+pub(crate) fn peak<T: Float, V: Vector<T>, A: Vector<T, Capability = ()>>() -> f64 {
     let seconds = |_| {
         let begun = Instant::now();
-        black_box(simd::run(Chains::<T, V, A, L>(PhantomData)));
+        black_box(simd::run(Chains::<T, V, A>(PhantomData)));
         begun.elapsed().as_secs_f64()
     };
     let best = (0..5).map(seconds).fold(f64::INFINITY, f64::min);
-    (2 * 2 * ROWS * L * STEPS) as f64 / best
+    (2 * 2 * ROWS * V::LANES * STEPS) as f64 / best
 }

@@ -137,12 +137,23 @@ impl<T, V, A, const PARTS: usize, const N: usize> Vectorised for Loops<'_, T, V,
 where
     T: Float,
     V: Vector<T>,
-    A: Vector<T>,
+    A: Vector<T, Capability = ()>,
 {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self(block, _) = self;
+        match V::capability() {
+            Some(capability) if FMA => self.0.multiply::<V, PARTS, N>(capability),
+            _ => self.0.multiply::<A, PARTS, N>(()),
+        }
+    }
+}
+
+impl<T: Float> Block<'_, T> {
+    /// All tiles of it.
+    #[inline(always)]
+    fn multiply<V: Vector<T>, const PARTS: usize, const N: usize>(self, capability: V::Capability) {
+        let block = self;
         let mut scratch = SCRATCH.take();
         let (wide, columns) = (WIDE / size_of::<T>() / PARTS, N / PARTS);
         // A few columns: each row of A is read and each row of C written at once, in the order of memory.
@@ -207,9 +218,9 @@ where
                             // or their packed copies have.
                             unsafe {
                                 if four {
-                                    block.tile::<V, A, PARTS, 4, N, FMA>(a, panel_b, steps, at, count, depth);
+                                    block.tile::<V, PARTS, 4, N>(capability, a, panel_b, steps, at, count, depth);
                                 } else {
-                                    block.tile::<V, A, PARTS, ROWS, N, FMA>(a, panel_b, steps, at, count, depth);
+                                    block.tile::<V, PARTS, ROWS, N>(capability, a, panel_b, steps, at, count, depth);
                                 }
                             }
                         }
@@ -314,20 +325,24 @@ impl<T: Float, const R: usize> Factors<T, R> {
     /// # Safety
     /// Each row of A has so many numbers, and B so many rows of N, which are two vectors.
     #[inline(always)]
-    unsafe fn sums<V: Vector<T>, const N: usize, const PACKED: bool>(self, steps: usize) -> [[V; 2]; R] {
-        let mut sums = [[V::splat(T::zero()); 2]; R];
+    unsafe fn sums<V: Vector<T>, const N: usize, const PACKED: bool>(
+        self,
+        capability: V::Capability,
+        steps: usize,
+    ) -> [[V; 2]; R] {
+        let mut sums = [[V::splat(capability, T::zero()); 2]; R];
         let mut walk = self;
         // SAFETY: these steps are those the caller promises.
         unsafe {
             // Four at a time: counting takes of what the processor can start in a cycle.
             for _ in 0..steps / 4 {
                 for next in 0..4 {
-                    walk.step::<V, N, PACKED>(next, &mut sums);
+                    walk.step::<V, N, PACKED>(capability, next, &mut sums);
                 }
                 walk.advance::<PACKED>(4);
             }
             for _ in 0..steps % 4 {
-                walk.step::<V, N, PACKED>(0, &mut sums);
+                walk.step::<V, N, PACKED>(capability, 0, &mut sums);
                 walk.advance::<PACKED>(1);
             }
             sums
@@ -335,18 +350,23 @@ impl<T: Float, const R: usize> Factors<T, R> {
     }
 
     #[inline(always)]
-    unsafe fn step<V: Vector<T>, const N: usize, const PACKED: bool>(&self, at: isize, sums: &mut [[V; 2]; R]) {
+    unsafe fn step<V: Vector<T>, const N: usize, const PACKED: bool>(
+        &self,
+        capability: V::Capability,
+        at: isize,
+        sums: &mut [[V; 2]; R],
+    ) {
         // SAFETY: this step is one of those the caller promises.
         unsafe {
             let row = self.b.offset(at * self.b_step);
-            let b = [V::load(row), V::load(row.add(N / 2))];
+            let b = [V::load(capability, row), V::load(capability, row.add(N / 2))];
             for (lane, sums) in sums.iter_mut().enumerate() {
                 let x = if PACKED {
                     *self.lanes[0].offset(at * R as isize + lane as isize)
                 } else {
                     *self.lanes[lane].offset(at * self.a_step)
                 };
-                let x = V::splat(x);
+                let x = V::splat(capability, x);
                 *sums = [x.multiply_add(b[0], sums[0]), x.multiply_add(b[1], sums[1])];
             }
         }
@@ -365,7 +385,7 @@ impl<T: Float, const R: usize> Factors<T, R> {
 
 impl<T: Float> Block<'_, T> {
     /// Computes it, with vectors of half of `N` numbers: `V` where there is FMA, `A` elsewhere.
-    pub(crate) fn run<V: Vector<T>, A: Vector<T>, const PARTS: usize, const N: usize>(self) {
+    pub(crate) fn run<V: Vector<T>, A: Vector<T, Capability = ()>, const PARTS: usize, const N: usize>(self) {
         simd::run(Loops::<T, V, A, PARTS, N>(self, PhantomData));
     }
 
@@ -384,8 +404,9 @@ impl<T: Float> Block<'_, T> {
     /// # Safety
     /// Its rows and columns are inside C and no other task writes there; A has these rows and B, N numbers wide, so many steps.
     #[inline(always)]
-    unsafe fn tile<V: Vector<T>, A: Vector<T>, const PARTS: usize, const R: usize, const N: usize, const FMA: bool>(
+    unsafe fn tile<V: Vector<T>, const PARTS: usize, const R: usize, const N: usize>(
         &self,
+        capability: V::Capability,
         a: Rows<'_, T>,
         b: Matrix<T>,
         steps: usize,
@@ -403,19 +424,13 @@ impl<T: Float> Block<'_, T> {
             match a {
                 Rows::Near(a, row) => {
                     let near = Factors { lanes: a.lanes::<PARTS, R>(row, count), a_step: a.strides[1], b, b_step };
-                    if FMA {
-                        self.put::<V, PARTS, R, N>(near.sums::<V, N, false>(steps), to, [count, across], add);
-                    } else {
-                        self.put::<A, PARTS, R, N>(near.sums::<A, N, false>(steps), to, [count, across], add);
-                    }
+                    let sums = near.sums::<V, N, false>(capability, steps);
+                    self.put::<V, PARTS, R, N>(capability, sums, to, [count, across], add);
                 }
                 Rows::Packed(a) => {
                     let packed = Factors { lanes: [a.as_ptr(); R], a_step: R as isize, b, b_step };
-                    if FMA {
-                        self.put::<V, PARTS, R, N>(packed.sums::<V, N, true>(steps), to, [count, across], add);
-                    } else {
-                        self.put::<A, PARTS, R, N>(packed.sums::<A, N, true>(steps), to, [count, across], add);
-                    }
+                    let sums = packed.sums::<V, N, true>(capability, steps);
+                    self.put::<V, PARTS, R, N>(capability, sums, to, [count, across], add);
                 }
             }
         }
@@ -428,17 +443,18 @@ impl<T: Float> Block<'_, T> {
     #[inline(always)]
     unsafe fn put<V: Vector<T>, const PARTS: usize, const R: usize, const N: usize>(
         &self,
+        capability: V::Capability,
         sums: [[V; 2]; R],
         start: *mut T,
         count: [usize; 2],
         add: bool,
     ) {
         let mut rows = sums;
-        let ([a, b], zero) = (self.signs, V::splat(T::zero()));
+        let ([a, b], zero) = (self.signs, V::splat(capability, T::zero()));
         if PARTS == 2 {
             // The products with real parts, and those with imaginary parts, one place further. Loops, not closures: those are not
             // always compiled into the one place where there are vectors.
-            let (own, other) = (pairs(T::one(), b), pairs(-a * b, a));
+            let (own, other) = (V::pairs(capability, T::one(), b), V::pairs(capability, -a * b, a));
             for row in 0..R / 2 {
                 for half in 0..2 {
                     let (re, im) = (sums[2 * row][half], sums[2 * row + 1][half]);
@@ -448,7 +464,7 @@ impl<T: Float> Block<'_, T> {
         }
         let [re, im] = self.alpha;
         if self.alpha != [T::one(), T::zero()] {
-            let (own, other) = (V::splat(re), pairs(-im, im));
+            let (own, other) = (V::splat(capability, re), V::pairs(capability, -im, im));
             for x in rows.iter_mut().flatten() {
                 let scaled = x.multiply_add(own, zero);
                 *x = if PARTS == 1 { scaled } else { x.swapped().multiply_add(other, scaled) };
@@ -462,14 +478,14 @@ impl<T: Float> Block<'_, T> {
                     let to = start.offset(row as isize * down);
                     for (half, &value) in values.iter().enumerate() {
                         let to = to.add(half * (N / 2));
-                        (if add { V::load(to).plus(value) } else { value }).store(to);
+                        (if add { V::load(capability, to).plus(value) } else { value }).store(to);
                     }
                 }
             } else {
                 let mut values = [[T::zero(); N]; R];
                 for (values, row) in values.iter_mut().zip(rows) {
-                    row[0].store(values.as_mut_ptr());
-                    row[1].store(values.as_mut_ptr().add(N / 2));
+                    row[0].write(&mut values[..N / 2]);
+                    row[1].write(&mut values[N / 2..]);
                 }
                 self.put_some::<PARTS, N>(&values, start, count, add);
             }
@@ -502,9 +518,46 @@ impl<T: Float> Block<'_, T> {
     }
 }
 
-/// Two numbers in turn.
-#[inline(always)]
-fn pairs<T: Float, V: Vector<T>>(even: T, odd: T) -> V {
-    // SAFETY: a vector is 32 bytes, 8 of the smallest numbers.
-    unsafe { V::load([even, odd, even, odd, even, odd, even, odd].as_ptr()) }
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+    use num_complex::Complex;
+
+    use super::*;
+
+    /// Small whole numbers, whose products and sums are exact.
+    fn numbers(rows: usize, columns: usize, seed: usize) -> Array2<f64> {
+        Array2::from_shape_fn((rows, columns), |(i, j)| ((7 * i + 3 * j + seed) % 11) as f64 - 5.0)
+    }
+
+    #[test]
+    fn every_edge_and_stride_is_multiplied() {
+        for (m, k, n) in [(1, 1, 1), (5, 3, 9), (7, 13, 8), (12, 2, 17), (6, 260, 3)] {
+            let (a, b, c) = (numbers(m, k, 1), numbers(k, n, 2), numbers(m, n, 3));
+            let expected = &c + 2.0 * a.dot(&b);
+            let (mut plain, mut turned) = (c.clone(), c.reversed_axes().as_standard_layout().to_owned());
+            Block::new([a.view(), b.view()], plain.view_mut(), [false; 2], 2.0, true)
+                .run::<simd::WideF64, [f64; 4], 1, 8>();
+            assert_eq!(plain, expected, "{m} x {k} x {n}");
+            let (a, b) = (a.t().as_standard_layout().to_owned(), b.slice(ndarray::s![.., ..;-1]).to_owned());
+            let b = b.slice(ndarray::s![.., ..;-1]);
+            Block::new([a.t(), b], turned.view_mut().reversed_axes(), [false; 2], 2.0, true)
+                .run::<[f64; 4], [f64; 4], 1, 8>();
+            assert_eq!(turned.t(), expected, "turned, {m} x {k} x {n}");
+        }
+    }
+
+    #[test]
+    fn complex_products_have_their_signs() {
+        let complex = |rows, columns, seed| {
+            let (re, im) = (numbers(rows, columns, seed), numbers(rows, columns, seed + 4));
+            Array2::from_shape_fn((rows, columns), |at| Complex::new(re[at], im[at]))
+        };
+        let (a, b) = (complex(4, 5, 1), complex(5, 7, 2));
+        let mut c = Array2::default((4, 7));
+        Block::new([a.view(), b.view()], c.view_mut(), [true, false], Complex::new(0.0, 1.0), false)
+            .run::<[f64; 4], [f64; 4], 2, 8>();
+        let expected = a.mapv(|z| z.conj()).dot(&b).mapv(|z| z * Complex::new(0.0, 1.0));
+        assert_eq!(c, expected);
+    }
 }

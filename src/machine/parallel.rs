@@ -104,9 +104,8 @@ impl<'a, T: Copy> Disjoint<'a, T> {
     /// Asks for the cache line of an element that will be written soon.
     #[inline(always)]
     pub(crate) fn prefetch(&self, index: usize) {
-        assert!(index < self.len);
-        // SAFETY: the array is there as long as this is; nothing is read.
-        simd::prefetch(unsafe { std::slice::from_raw_parts(self.start, self.len) }, index);
+        // No reference: other tasks write to the cells beside it.
+        simd::prefetch_from(self.start.wrapping_add(index));
     }
 
     /// Some elements in a row, to read and write.
@@ -118,5 +117,50 @@ impl<'a, T: Copy> Disjoint<'a, T> {
         assert!(first <= self.len && len <= self.len - first);
         // SAFETY: the range is inside; the caller promises that the places are its own.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(first), len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_write_to_places_of_their_own() {
+        let mut cells = vec![0usize; 64];
+        let shared = Disjoint::new(&mut cells);
+        std::thread::scope(|scope| {
+            for task in 0..4 {
+                scope.spawn(move || {
+                    // SAFETY: 16 places each.
+                    let part = unsafe { shared.part(16 * task, 8) };
+                    for (i, cell) in part.iter_mut().enumerate() {
+                        // Beside another task's writing.
+                        shared.prefetch(16 * ((task + 1) % 4) + i);
+                        *cell = 16 * task + i;
+                    }
+                    // SAFETY: as above.
+                    (8..16).for_each(|i| unsafe { shared.write(16 * task + i, 16 * task + i) });
+                });
+            }
+        });
+        assert!(cells.iter().enumerate().all(|(place, &cell)| cell == place), "{cells:?}");
+    }
+
+    #[test]
+    #[should_panic(expected = "first <= self.len")]
+    fn no_part_is_outside() {
+        let mut cells = [0; 4];
+        // SAFETY: nobody else has the array.
+        let _ = unsafe { Disjoint::new(&mut cells).part(3, 2) };
+    }
+
+    #[test]
+    fn every_chunk_is_worked_on_once() {
+        for len in [0, 1, 7, 40_000] {
+            let (mut a, mut b) = (vec![0u32; len], vec![0u32; len]);
+            chunks(&mut a, 5, 1, |index, part| part.iter_mut().for_each(|x| *x += 1 + index as u32));
+            each_chunk(&mut b, 5, |index, part| part.iter_mut().for_each(|x| *x += 1 + index as u32));
+            assert!(a.iter().zip(&b).enumerate().all(|(i, (&x, &y))| x == y && x == 1 + i as u32 / 5), "{len}");
+        }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn multiply_add<const FMA: bool, T: Float>(a: T, b: T, c: T) -> T {
 #[inline(always)]
 pub(crate) fn prefetch<T>(slice: &[T], index: usize) {
     if index < slice.len() {
-        prefetch_from(slice[index..].as_ptr());
+        prefetch_from(slice.as_ptr().wrapping_add(index));
     }
 }
 
@@ -39,11 +39,19 @@ pub(crate) fn prefetch_from<T>(place: *const T) {
 
 /// Some numbers side by side in one register, for loops in which the compiler finds no vectors by itself.
 pub(crate) trait Vector<T>: Copy {
+    /// Proof that the processor has the instructions: no vector is made without it.
+    type Capability: Copy;
+    /// Numbers of a vector.
+    const LANES: usize;
+    /// The proof, if the processor has them.
+    fn capability() -> Option<Self::Capability>;
     /// All of them this number.
-    fn splat(x: T) -> Self;
+    fn splat(capability: Self::Capability, x: T) -> Self;
+    /// These two in turn.
+    fn pairs(capability: Self::Capability, even: T, odd: T) -> Self;
     /// # Safety
     /// So many numbers are there.
-    unsafe fn load(from: *const T) -> Self;
+    unsafe fn load(capability: Self::Capability, from: *const T) -> Self;
     /// # Safety
     /// There is room for so many numbers.
     unsafe fn store(self, to: *mut T);
@@ -53,22 +61,39 @@ pub(crate) trait Vector<T>: Copy {
     fn plus(self, a: Self) -> Self;
     /// Neighbours in each other's place.
     fn swapped(self) -> Self;
+    /// Writes them to the first places of a slice, which must have so many.
+    #[inline(always)]
+    fn write(self, to: &mut [T]) {
+        assert!(to.len() >= Self::LANES);
+        // SAFETY: there is room, as was asked just now.
+        unsafe { self.store(to.as_mut_ptr()) };
+    }
 }
 
 /// Vectors of any processor: what the compiler makes of arrays.
 impl<T: Float, const L: usize> Vector<T> for [T; L] {
+    type Capability = ();
+    const LANES: usize = L;
     #[inline(always)]
-    fn splat(x: T) -> Self {
+    fn capability() -> Option<()> {
+        Some(())
+    }
+    #[inline(always)]
+    fn splat((): (), x: T) -> Self {
         [x; L]
     }
     #[inline(always)]
-    unsafe fn load(from: *const T) -> Self {
-        // SAFETY: as the caller promises.
+    fn pairs((): (), even: T, odd: T) -> Self {
+        std::array::from_fn(|lane| if lane % 2 == 0 { even } else { odd })
+    }
+    #[inline(always)]
+    unsafe fn load((): (), from: *const T) -> Self {
+        // SAFETY: so many numbers are there, as the caller promises.
         unsafe { from.cast::<Self>().read_unaligned() }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut T) {
-        // SAFETY: as the caller promises.
+        // SAFETY: there is room for so many numbers, as the caller promises.
         unsafe { to.cast::<Self>().write_unaligned(self) }
     }
     #[inline(always)]
@@ -85,10 +110,10 @@ impl<T: Float, const L: usize> Vector<T> for [T; L] {
     }
 }
 
-/// A vector of AVX. Made only inside [`run`], where AVX2 and FMA were found.
+/// A vector of AVX, with the proof that the processor has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Avx<V>(V);
+pub(crate) struct Avx<V>(pulp::x86::V3, V);
 
 /// 32 bytes of f32, and of f64, for loops that run with `FMA`.
 #[cfg(target_arch = "x86_64")]
@@ -102,72 +127,89 @@ pub(crate) type WideF64 = [f64; 4];
 
 #[cfg(target_arch = "x86_64")]
 mod avx {
-    use std::arch::x86_64::{
-        __m256, __m256d, _mm256_add_pd, _mm256_add_ps, _mm256_fmadd_pd, _mm256_fmadd_ps, _mm256_loadu_pd,
-        _mm256_loadu_ps, _mm256_permute_pd, _mm256_permute_ps, _mm256_set1_pd, _mm256_set1_ps, _mm256_storeu_pd,
-        _mm256_storeu_ps,
-    };
+    use std::arch::x86_64::{__m256, __m256d, _mm256_loadu_pd, _mm256_loadu_ps, _mm256_storeu_pd, _mm256_storeu_ps};
+
+    use pulp::x86::V3;
 
     use super::{Avx, Vector};
 
-    macro_rules! vector {
-        ($type:ty, $register:ty, $splat:ident, $load:ident, $store:ident, $fused:ident, $add:ident, $permute:ident, $order:literal) => {
-            impl Vector<$type> for Avx<$register> {
-                #[inline(always)]
-                fn splat(x: $type) -> Self {
-                    // SAFETY: the processor has AVX2 and FMA where such a vector is made.
-                    Self(unsafe { $splat(x) })
-                }
-                #[inline(always)]
-                unsafe fn load(from: *const $type) -> Self {
-                    // SAFETY: as the caller promises, and as above.
-                    Self(unsafe { $load(from) })
-                }
-                #[inline(always)]
-                unsafe fn store(self, to: *mut $type) {
-                    // SAFETY: as the caller promises, and as above.
-                    unsafe { $store(to, self.0) }
-                }
-                #[inline(always)]
-                fn multiply_add(self, a: Self, b: Self) -> Self {
-                    // SAFETY: as above.
-                    Self(unsafe { $fused(self.0, a.0, b.0) })
-                }
-                #[inline(always)]
-                fn plus(self, a: Self) -> Self {
-                    // SAFETY: as above.
-                    Self(unsafe { $add(self.0, a.0) })
-                }
-                #[inline(always)]
-                fn swapped(self) -> Self {
-                    // SAFETY: as above.
-                    Self(unsafe { $permute::<$order>(self.0) })
-                }
-            }
-        };
+    impl Vector<f32> for Avx<__m256> {
+        type Capability = V3;
+        const LANES: usize = 8;
+        #[inline(always)]
+        fn capability() -> Option<V3> {
+            V3::try_new()
+        }
+        #[inline(always)]
+        fn splat(v3: V3, x: f32) -> Self {
+            Self(v3, v3.avx._mm256_set1_ps(x))
+        }
+        #[inline(always)]
+        fn pairs(v3: V3, a: f32, b: f32) -> Self {
+            Self(v3, v3.avx._mm256_setr_ps(a, b, a, b, a, b, a, b))
+        }
+        #[inline(always)]
+        unsafe fn load(v3: V3, from: *const f32) -> Self {
+            // SAFETY: the processor has AVX, as `v3` proves, and 8 numbers are there, as the caller promises.
+            Self(v3, unsafe { _mm256_loadu_ps(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: the processor has AVX, as the vector's proof says, and there is room, as the caller promises.
+            unsafe { _mm256_storeu_ps(to, self.1) }
+        }
+        #[inline(always)]
+        fn multiply_add(self, a: Self, b: Self) -> Self {
+            Self(self.0, self.0.fma._mm256_fmadd_ps(self.1, a.1, b.1))
+        }
+        #[inline(always)]
+        fn plus(self, a: Self) -> Self {
+            Self(self.0, self.0.avx._mm256_add_ps(self.1, a.1))
+        }
+        #[inline(always)]
+        fn swapped(self) -> Self {
+            Self(self.0, self.0.avx._mm256_permute_ps::<0b1011_0001>(self.1))
+        }
     }
-    vector!(
-        f32,
-        __m256,
-        _mm256_set1_ps,
-        _mm256_loadu_ps,
-        _mm256_storeu_ps,
-        _mm256_fmadd_ps,
-        _mm256_add_ps,
-        _mm256_permute_ps,
-        0b1011_0001
-    );
-    vector!(
-        f64,
-        __m256d,
-        _mm256_set1_pd,
-        _mm256_loadu_pd,
-        _mm256_storeu_pd,
-        _mm256_fmadd_pd,
-        _mm256_add_pd,
-        _mm256_permute_pd,
-        0b0101
-    );
+
+    impl Vector<f64> for Avx<__m256d> {
+        type Capability = V3;
+        const LANES: usize = 4;
+        #[inline(always)]
+        fn capability() -> Option<V3> {
+            V3::try_new()
+        }
+        #[inline(always)]
+        fn splat(v3: V3, x: f64) -> Self {
+            Self(v3, v3.avx._mm256_set1_pd(x))
+        }
+        #[inline(always)]
+        fn pairs(v3: V3, a: f64, b: f64) -> Self {
+            Self(v3, v3.avx._mm256_setr_pd(a, b, a, b))
+        }
+        #[inline(always)]
+        unsafe fn load(v3: V3, from: *const f64) -> Self {
+            // SAFETY: the processor has AVX, as `v3` proves, and 4 numbers are there, as the caller promises.
+            Self(v3, unsafe { _mm256_loadu_pd(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f64) {
+            // SAFETY: the processor has AVX, as the vector's proof says, and there is room, as the caller promises.
+            unsafe { _mm256_storeu_pd(to, self.1) }
+        }
+        #[inline(always)]
+        fn multiply_add(self, a: Self, b: Self) -> Self {
+            Self(self.0, self.0.fma._mm256_fmadd_pd(self.1, a.1, b.1))
+        }
+        #[inline(always)]
+        fn plus(self, a: Self) -> Self {
+            Self(self.0, self.0.avx._mm256_add_pd(self.1, a.1))
+        }
+        #[inline(always)]
+        fn swapped(self) -> Self {
+            Self(self.0, self.0.avx._mm256_permute_pd::<0b0101>(self.1))
+        }
+    }
 }
 
 /// Runs it with AVX2 and FMA where the processor has them. AVX-512 is left alone: the compiler's code for it was slower
