@@ -526,3 +526,48 @@ fn matmul_multiplies_files() {
     assert!(fail(&["matmul", &a, &b, "--out", &c]).contains("do not broadcast"));
     assert!(!Path::new(&c).exists());
 }
+
+/// A NumPy file of any type, made by hand.
+fn npy(path: &str, descriptor: &str, fortran: bool, shape: &str, data: &[u8]) {
+    let order = if fortran { "True" } else { "False" };
+    let mut header = format!("{{'descr': '{descriptor}', 'fortran_order': {order}, 'shape': {shape}, }}");
+    header += &" ".repeat((64 - (10 + header.len() + 1) % 64) % 64);
+    header.push('\n');
+    let head = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
+    std::fs::write(path, [&head, data].concat()).unwrap();
+}
+
+/// Truths count as 0 and 1, and their extremes are truths again; halves are computed with in f32, points too.
+#[test]
+fn truths_and_halves_are_read() {
+    let folder = Folder::new("types");
+    let (truths, halves, out) = (folder.path("b.npy"), folder.path("h.npy"), folder.path("out"));
+    npy(&truths, "|b1", false, "(2, 3)", &[1, 0, 1, 1, 1, 0]);
+    succeed(&["reduce", &truths, "--ops", "sum,mean,max,min,argmin", "--axis", "1", "--device", "cpu", "--out", &out]);
+    let of = |name: &str| format!("{out}/{name}.npy");
+    assert_eq!(read_npy::<_, Array1<u64>>(of("sum")).unwrap().to_vec(), [2, 2]);
+    assert_eq!(read_npy::<_, Array1<f64>>(of("mean")).unwrap().to_vec(), [2.0 / 3.0; 2]);
+    assert_eq!(read_npy::<_, Array1<bool>>(of("max")).unwrap().to_vec(), [true, true]);
+    assert_eq!(read_npy::<_, Array1<bool>>(of("min")).unwrap().to_vec(), [false, false]);
+    assert!(succeed(&["reduce", &truths, "--ops", "min", "--device", "cpu"]).contains("false"));
+
+    // 1, -2, 0.5, 65504, and in the other byte order and the other layout.
+    let bits = [0x3c00u16, 0xc000, 0x3800, 0x7bff];
+    for (descriptor, bytes) in [("<f2", bits.map(u16::to_le_bytes)), (">f2", bits.map(u16::to_be_bytes))] {
+        npy(&halves, descriptor, true, "(2, 2)", bytes.as_flattened());
+        succeed(&["reduce", &halves, "--ops", "sum", "--axis", "0", "--device", "cpu", "--out", &out]);
+        assert_eq!(read_npy::<_, Array1<f32>>(of("sum")).unwrap().to_vec(), [-1.0, 65504.5]);
+        npy(&halves, descriptor, false, "(4,)", bytes.as_flattened());
+        write_npy(folder.path("c.npy"), &Array1::from(vec![1.0, 0.0, 0.0, 0.0])).unwrap();
+        let (c, f) = (folder.path("c.npy"), folder.path("f.npy"));
+        succeed(&["nufft", "--type", "1", "--modes", "3", "--points", &halves, "--values", &c, "--out", &f]);
+        let modes: Array1<Complex<f64>> = read_npy(&f).unwrap();
+        assert!((modes[2] - Complex::cis(1.0)).norm() < 1e-6, "{modes}");
+    }
+    npy(&halves, "<f2", false, "(40,)", &[0; 64]);
+    assert!(fail(&["reduce", &halves, "--ops", "sum"]).contains("not a readable .npy file"));
+
+    write_npy(folder.path("one.npy"), &ndarray::arr0(2.5)).unwrap();
+    let error = fail(&["reduce", &folder.path("one.npy"), "--ops", "sum", "--axis", "0", "--device", "cpu"]);
+    assert!(error.contains("the array has no axes") && error.contains("leave --axis out"), "{error}");
+}

@@ -67,6 +67,26 @@ impl FromStr for Choice {
     }
 }
 
+/// Where a command computes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct On {
+    /// Sets the device: auto, cpu, gpu (the first hardware GPU) or gpu:N as `wavemill devices` numbers them.
+    #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "auto")]
+    pub(crate) device: Choice,
+}
+
+/// How often a command computes, and where the times go.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Measured {
+    /// Computes R times, to measure; `nufft` each time with a fresh plan and fresh points, and then with the plan kept.
+    #[arg(long, value_name = "R", default_value = "1", requires = "timings")]
+    pub(crate) repeat: NonZeroUsize,
+    /// Writes the median times in seconds, with what bounds them (the plan's stages, the rate of reading, operations a second), to this
+    /// JSON file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timings: Option<PathBuf>,
+}
+
 /// The sign of the exponent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sign {
@@ -163,21 +183,16 @@ pub(crate) struct Nufft {
     /// Sets the spreading kernel: prolate, kaiser-bessel, exp-semicircle, or gaussian as in the 2015 article.
     #[arg(long, value_name = "SHAPE", default_value = "prolate", hide_possible_values = true)]
     pub(crate) kernel: Kernel,
-    /// Sets the device: auto, cpu, gpu (the first hardware GPU) or gpu:N as `wavemill devices` numbers them.
-    #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "auto")]
-    pub(crate) device: Choice,
-    /// Measures R times: each time a fresh plan, points and execution, and then an execution with the plan kept.
-    #[arg(long, value_name = "R", default_value = "1", requires = "timings")]
-    pub(crate) repeat: NonZeroUsize,
+    #[command(flatten)]
+    pub(crate) on: On,
     /// Runs W measurements more beforehand that are not counted.
     #[arg(long, value_name = "W", default_value_t = 0, requires = "timings")]
     pub(crate) warmup: usize,
     /// Writes the result to this .npy file.
     #[arg(long, value_name = "FILE", required_unless_present = "timings")]
     pub(crate) out: Option<PathBuf>,
-    /// Writes the median time of each stage in seconds, and all that the plan chose, to this JSON file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) timings: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) measured: Measured,
 }
 
 /// Options of `reduce`.
@@ -205,18 +220,13 @@ pub(crate) struct Reduce {
     /// Names a real .npy file of weights, of a shape that broadcasts to the data's.
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
-    /// Sets the device: auto, cpu, gpu (the first hardware GPU) or gpu:N as `wavemill devices` numbers them.
-    #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "auto")]
-    pub(crate) device: Choice,
-    /// Reduces R times, to measure.
-    #[arg(long, value_name = "R", default_value = "1", requires = "timings")]
-    pub(crate) repeat: NonZeroUsize,
+    #[command(flatten)]
+    pub(crate) on: On,
     /// Writes OP.npy for each operation to this folder [default: prints the results].
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    /// Writes the median time in seconds, and that of only reading the data, to this JSON file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) timings: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) measured: Measured,
 }
 
 /// Options of `matmul`.
@@ -237,18 +247,13 @@ pub(crate) struct Matmul {
     /// Checks the product with R random vectors (Freivalds), and ends with an error if it is wrong.
     #[arg(long, value_name = "R")]
     pub(crate) check: Option<NonZeroUsize>,
-    /// Sets the device: auto, cpu, gpu (the first hardware GPU) or gpu:N as `wavemill devices` numbers them.
-    #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "auto")]
-    pub(crate) device: Choice,
-    /// Multiplies R times, to measure.
-    #[arg(long, value_name = "R", default_value = "1", requires = "timings")]
-    pub(crate) repeat: NonZeroUsize,
+    #[command(flatten)]
+    pub(crate) on: On,
     /// Writes the product to this .npy file.
     #[arg(long, value_name = "FILE", required_unless_present = "timings")]
     pub(crate) out: Option<PathBuf>,
-    /// Writes the median time in seconds, and operations per second, to this JSON file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) timings: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) measured: Measured,
 }
 
 /// Options of `bench`.

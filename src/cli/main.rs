@@ -31,6 +31,7 @@ use crate::args::{Args, Command};
 static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 fn main() -> ExitCode {
+    quiet_drivers();
     let args = Args::parse();
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,6 +41,14 @@ fn main() -> ExitCode {
             eprintln!("wavemill: {message}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Mesa's drivers complain on the terminal where no folder for sockets is named, even though computing needs none.
+fn quiet_drivers() {
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: the first thing the program does, when there is no other thread to read the environment.
+        unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
     }
 }
 

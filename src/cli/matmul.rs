@@ -17,7 +17,7 @@ use crate::{device, npy, output};
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Matmul) -> Result<()> {
-    for path in args.timings.iter().chain(&args.out) {
+    for path in args.measured.timings.iter().chain(&args.out) {
         output::check(path)?;
     }
     for multiply in [of::<f32>, of::<f64>, of::<Complex<f32>>, of::<Complex<f64>>] {
@@ -42,19 +42,19 @@ fn of<V: Number + ReadableElement + WritableElement>(args: &args::Matmul) -> Res
         args.b.display()
     );
     let batch = batch(&a.shape()[..a.ndim() - 2], &b.shape()[..b.ndim() - 2])?;
-    let device = device::choose(args.device)?;
+    let device = device::choose(args.on.device)?;
     let op = |turned: bool| if turned { Op::Transpose } else { Op::Plain };
     let builder = MatmulPlan::<V>::builder(m, k, n).batch(&batch).op_a(op(args.trans_a)).op_b(op(args.trans_b));
     let plan = builder.build(&device)?;
     let mut c = ArrayD::<V>::default(IxDyn(&[&batch[..], &[m, n]].concat()));
     let mut samples = Vec::new();
-    for _ in 0..args.repeat.get() {
+    for _ in 0..args.measured.repeat.get() {
         let begun = Instant::now();
         plan.execute_into(V::unit(), &a, &b, V::default(), &mut c)?;
         samples.push(begun.elapsed().as_secs_f64());
     }
     let worst = args.check.map(|rounds| check(args, [&a, &b, &c], rounds.get())).transpose()?;
-    if let Some(path) = &args.timings {
+    if let Some(path) = &args.measured.timings {
         let seconds = median(&samples);
         // A complex product is four real ones.
         let operations = plan.recipe().operations() * (V::PARTS * V::PARTS) as f64;

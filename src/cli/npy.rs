@@ -2,37 +2,61 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use ndarray::{Array1, ArrayD, Ix1};
-use ndarray_npy::npy::header::Header;
+use half::f16;
+use ndarray::{Array1, ArrayD, Ix1, IxDyn, ShapeBuilder};
+use ndarray_npy::npy::header::{Header, Layout};
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
 use num_complex::Complex;
 use wavemill::{Float, Number, Numeric, Real};
 
 use crate::output;
 
-/// Reads the file as an array of `A`, or says `None` if it holds another type.
-pub(crate) fn read_as<A: ReadableElement>(path: &Path) -> Result<Option<ArrayD<A>>> {
+/// An open file, its reader at the data, and its header, which does not say more elements than the file has bytes.
+fn open(path: &Path) -> Result<(BufReader<File>, Header)> {
     let file = File::open(path).with_context(|| format!("cannot open {}; check the path", path.display()))?;
     let bytes = file.metadata().with_context(|| format!("cannot read {}", path.display()))?.len();
-    let unreadable =
-        |why: &dyn Display| anyhow!("{} is not a readable .npy file ({why}); write it with numpy.save", path.display());
     let mut file = BufReader::new(file);
-    // A header that lies about the shape must not make the reader allocate what it says.
-    let header = Header::from_reader(&mut file).map_err(|error| unreadable(&error))?;
+    let header = Header::from_reader(&mut file).map_err(|error| unreadable(path, &error))?;
     let elements = header.shape.iter().try_fold(1u64, |all, &extent| all.checked_mul(extent as u64));
     if elements.is_none_or(|elements| elements > bytes) {
-        return Err(unreadable(&format!("its header says {:?} elements, it has {bytes} bytes", header.shape)));
+        let why = format!("its header says {:?} elements, it has {bytes} bytes", header.shape);
+        return Err(unreadable(path, &why));
     }
-    file.rewind().map_err(|error| unreadable(&error))?;
+    Ok((file, header))
+}
+
+fn unreadable(path: &Path, why: &dyn Display) -> anyhow::Error {
+    anyhow!("{} is not a readable .npy file ({why}); write it with numpy.save", path.display())
+}
+
+/// Reads the file as an array of `A`, or says `None` if it holds another type.
+pub(crate) fn read_as<A: ReadableElement>(path: &Path) -> Result<Option<ArrayD<A>>> {
+    let (mut file, _) = open(path)?;
+    file.rewind().map_err(|error| unreadable(path, &error))?;
     match ArrayD::<A>::read_npy(file) {
         Ok(array) => Ok(Some(array)),
         Err(ReadNpyError::WrongDescriptor(_)) => Ok(None),
-        Err(error) => Err(unreadable(&error)),
+        Err(error) => Err(unreadable(path, &error)),
     }
+}
+
+/// Reads an array of float16 as f32, or says `None` if it holds another type.
+pub(crate) fn read_half(path: &Path) -> Result<Option<ArrayD<f32>>> {
+    let (mut file, header) = open(path)?;
+    let number: fn([u8; 2]) -> f16 = match header.type_descriptor.to_string().as_str() {
+        "'<f2'" => f16::from_le_bytes,
+        "'>f2'" => f16::from_be_bytes,
+        _ => return Ok(None),
+    };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    let numbers = bytes.as_chunks().0.iter().map(|&bytes| number(bytes).to_f32()).collect();
+    let shape = IxDyn(&header.shape).set_f(header.layout == Layout::Fortran);
+    ArrayD::from_shape_vec(shape, numbers).map(Some).map_err(|error| unreadable(path, &error))
 }
 
 /// Reads a real array of floats or integers, or says `None` if it is complex or something else.
@@ -48,11 +72,11 @@ pub(crate) fn read_real(path: &Path) -> Result<Option<ArrayD<f64>>> {
     {
         try_types!(f64, f32, i64, i32, i16, i8, u64, u32, u16, u8);
     }
-    Ok(None)
+    Ok(read_half(path)?.map(|array| array.mapv(f64::from)))
 }
 
 /// What a real file may hold.
-const TYPES: &str = "float32, float64 or integers";
+const TYPES: &str = "float16, float32, float64 or integers";
 
 /// Coordinates, an array for each axis: f32 if all files are.
 #[derive(Debug)]
@@ -63,7 +87,13 @@ pub(crate) enum Points {
 
 impl Points {
     pub(crate) fn read(paths: &[PathBuf]) -> Result<Self> {
-        let single = paths.iter().map(|path| read_as::<f32>(path)).collect::<Result<Vec<_>>>()?;
+        let single = |path| {
+            Ok(match read_as::<f32>(path)? {
+                Some(axis) => Some(axis),
+                None => read_half(path)?,
+            })
+        };
+        let single = paths.iter().map(|path| single(path)).collect::<Result<Vec<_>>>()?;
         if let Some(axes) = single.into_iter().collect::<Option<Vec<_>>>() {
             let axes = axes.into_iter().zip(paths).map(|(axis, path)| line(path, axis)).collect::<Result<_>>()?;
             return Ok(Self::F32(axes));

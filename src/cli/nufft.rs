@@ -30,7 +30,7 @@ pub(crate) fn run(args: &args::Nufft) -> Result<()> {
     if axes != files {
         bail!("--{name} has {axes} axes, but --points names {files} files; give one file of coordinates for each axis");
     }
-    for path in [&args.out, &args.timings].into_iter().flatten() {
+    for path in [&args.out, &args.measured.timings].into_iter().flatten() {
         output::check(path)?;
     }
     match args.precision {
@@ -213,10 +213,10 @@ where
     Complex<T>: WritableElement,
 {
     let input = Input::<T>::read(args)?;
-    let device = device::choose(args.device)?;
+    let device = device::choose(args.on.device)?;
     let mut samples = Samples::new();
     let mut kept = None;
-    for round in 0..args.warmup + args.repeat.get() {
+    for round in 0..args.warmup + args.measured.repeat.get() {
         drop(kept.take());
         if round == args.warmup {
             samples.clear();
@@ -231,7 +231,7 @@ where
         note("total", start.elapsed());
         note("plan", built);
         note("set_points", set - built);
-        if args.timings.is_some() {
+        if args.measured.timings.is_some() {
             let start = Instant::now();
             plan.execute_into(&input.values, &mut result)?;
             note("execute", start.elapsed());
@@ -248,7 +248,7 @@ where
     if let Some(path) = &args.out {
         result.write(path)?;
     }
-    if let Some(path) = &args.timings {
+    if let Some(path) = &args.measured.timings {
         write_timings(path, args, &input, plan.recipe_json(), &samples)?;
     }
     let mut text = plan.describe().trim_end().to_owned();
@@ -310,7 +310,7 @@ fn write_timings<T: Real>(
         "type": args.kind,
         "points": input.points.len(),
         "threads": rayon::current_num_threads(),
-        "repeat": args.repeat,
+        "repeat": args.measured.repeat,
         "warmup": args.warmup,
         "unit": "seconds",
         "timings": medians,

@@ -18,10 +18,17 @@ use crate::{device, npy, output};
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Reduce) -> Result<()> {
-    if let Some(path) = &args.timings {
+    if let Some(path) = &args.measured.timings {
         output::check(path)?;
     }
     let path = &args.data;
+    // Halves and truths are computed with as what holds them: f32, and 0 or 1.
+    if let Some(halves) = npy::read_half(path)? {
+        return reduce(args, halves, false);
+    }
+    if let Some(truths) = npy::read_as::<bool>(path)? {
+        return reduce(args, truths.mapv(u8::from), true);
+    }
     // The first that the file holds.
     let found = [
         of::<f32>,
@@ -37,12 +44,12 @@ pub(crate) fn run(args: &args::Reduce) -> Result<()> {
         of::<Complex<f32>>,
         of::<Complex<f64>>,
     ];
-    for reduce in found {
-        if reduce(args, path)? {
+    for of in found {
+        if of(args, path)? {
             return Ok(());
         }
     }
-    bail!("{} must hold float32, float64, integers, complex64 or complex128", path.display())
+    bail!("{} must hold bool, float16, float32, float64, integers, complex64 or complex128", path.display())
 }
 
 /// What every element's results can be written as.
@@ -55,7 +62,13 @@ impl<E> Written for E where
 /// Reduces the file, or says that it holds another type.
 fn of<E: Written + ReadableElement>(args: &args::Reduce, path: &Path) -> Result<bool> {
     let Some(data) = npy::read_as::<E>(path)? else { return Ok(false) };
-    let device = device::choose(args.device)?;
+    reduce(args, data, false)?;
+    Ok(true)
+}
+
+/// Reduces an array; `truths` says that its elements are 0 and 1 for false and true, and so are its extremes.
+fn reduce<E: Written>(args: &args::Reduce, data: ArrayD<E>, truths: bool) -> Result<()> {
+    let device = device::choose(args.on.device)?;
     let ops: Vec<Op> = args.ops.iter().map(|op| op.with_ddof(args.ddof)).collect();
     let mut builder = ReducePlan::<E>::builder(data.shape()).ops(ops.iter().copied());
     builder = builder.keepdims(args.keepdims).skip_nan(args.skip_nan);
@@ -68,12 +81,12 @@ fn of<E: Written + ReadableElement>(args: &args::Reduce, path: &Path) -> Result<
     let plan = builder.build(&device)?;
     let mut samples = Vec::new();
     let mut answers = Vec::new();
-    for _ in 0..args.repeat.get() {
+    for _ in 0..args.measured.repeat.get() {
         let begun = Instant::now();
         answers = plan.execute(data.view())?;
         samples.push(begun.elapsed().as_secs_f64());
     }
-    if let Some(path) = &args.timings {
+    if let Some(path) = &args.measured.timings {
         write_timings(path, args, &plan.describe(), &data, &samples)?;
     }
     match &args.out {
@@ -81,28 +94,43 @@ fn of<E: Written + ReadableElement>(args: &args::Reduce, path: &Path) -> Result<
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create the folder {}", folder.display()))?;
             for (op, answer) in ops.iter().zip(&answers) {
-                write(&folder.join(format!("{}.npy", op.name())), answer)?;
+                let path = folder.join(format!("{}.npy", op.name()));
+                match answer {
+                    Answer::Element(extremes) if truths => npy::write(&path, &truth(extremes))?,
+                    answer => write(&path, answer)?,
+                }
             }
         }
         None => {
             let mut text = String::new();
             for (op, answer) in ops.iter().zip(&answers) {
-                writeln!(text, "{op}: {}", printed(answer))?;
+                let answer = match answer {
+                    Answer::Element(extremes) if truths => printed(&Answer::<E>::Truth(truth(extremes))),
+                    answer => printed(answer),
+                };
+                writeln!(text, "{op}: {answer}")?;
             }
             output::print(&text)?;
         }
     }
-    Ok(true)
+    Ok(())
+}
+
+fn truth<E: Element>(of: &ArrayD<E>) -> ArrayD<bool> {
+    of.map(|element| *element != E::default())
 }
 
 /// Axes as NumPy counts them, negative ones from the end.
 fn axes(given: &[isize], dimensions: usize) -> Result<Vec<usize>> {
+    if dimensions == 0 && !given.is_empty() {
+        bail!("--axis {}: the array has no axes, being a single number; leave --axis out", given[0]);
+    }
     let axis = |&axis: &isize| {
         let found = if axis < 0 { dimensions.checked_add_signed(axis) } else { usize::try_from(axis).ok() };
         found.filter(|&axis| axis < dimensions).with_context(|| {
             format!(
                 "--axis {axis}: the array has {dimensions} axes; give 0 to {0} or -{dimensions} to -1",
-                dimensions.max(1) - 1
+                dimensions - 1
             )
         })
     };
@@ -161,7 +189,7 @@ fn write_timings<E: Element>(
 ) -> Result<()> {
     let bytes = data.len() * size_of::<E>();
     let seconds = median(samples);
-    let read = read_time(&data.view(), args.repeat.get());
+    let read = read_time(&data.view(), args.measured.repeat.get());
     let text = serde_json::to_string_pretty(&json!({
         "version": env!("CARGO_PKG_VERSION"),
         "plan": plan,
