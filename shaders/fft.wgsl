@@ -1,10 +1,11 @@
-// The uniform transform of lines of numbers: X[k] = sum_l x[l] exp(2 pi i k l / LENGTH), Stockham's order, radices 2, 3, 4, 5 and 8.
+// The uniform transform of lines of numbers: X[k] = sum_l x[l] exp(2 pi i k l / LENGTH), Stockham's order, radices 2,
+// 3, 4, 5 and 8.
 //
-// A workgroup takes COLUMNS lines. Neighbouring lanes take neighbouring lines, so that strided axes are read in whole sectors. A
-// lane keeps its butterflies in registers; between two stages they go through workgroup memory. The other sign is the same
-// transform with real and imaginary parts exchanged on the way in and out. Longer lines take several passes, with roots of unity
-// between them; src/gpu/fft.rs makes the stages and plans the passes. The pass at the modes' end of a NUFFT's transform deconvolves too:
-// it writes modes, or reads them.
+// A workgroup takes COLUMNS lines. Neighbouring lanes take neighbouring lines, so that strided axes are read in whole
+// sectors. A lane keeps its butterflies in registers; between two stages they go through workgroup memory. The other
+// sign is the same transform with real and imaginary parts exchanged on the way in and out. Longer lines take several
+// passes, with roots of unity between them; src/gpu/fft.rs makes the stages and plans the passes. The pass at the
+// modes' end of a NUFFT's transform deconvolves too: it writes modes, or reads them.
 
 const LENGTH = {{LENGTH}}u;
 const COLUMNS = {{COLUMNS}}u;
@@ -37,7 +38,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> roots: array<Complex>; // of the line; the fine ones, the coarse ones of longer lines
+// Of the line; then the fine ones and the coarse ones of the longer line.
+@group(0) @binding(1) var<storage, read> roots: array<Complex>;
 @group(0) @binding(2) var<storage, read_write> output: array<Complex>;
 {{INPUT}}
 
@@ -89,7 +91,9 @@ fn dft8(v: array<Complex, 8>) -> array<Complex, 8> {
     let b1 = (b[1] + turned(b[1])) * {{SIN_8}};
     let b2 = turned(b[2]);
     let b3 = (turned(b[3]) - b[3]) * {{SIN_8}};
-    return array<Complex, 8>(a[0] + b[0], a[1] + b1, a[2] + b2, a[3] + b3, a[0] - b[0], a[1] - b1, a[2] - b2, a[3] - b3);
+    return array<Complex, 8>(
+        a[0] + b[0], a[1] + b1, a[2] + b2, a[3] + b3, a[0] - b[0], a[1] - b1, a[2] - b2, a[3] - b3
+    );
 }
 
 struct Place {
@@ -134,7 +138,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let column = lane % COLUMNS;
     let first = lane / COLUMNS;
     let line = unfolded(group) * COLUMNS + column;
-    // Passes are planned for more grids than there may be; lines of others are the first one again, and are not written.
+    // Passes are planned for more grids than there may be; lines of others are the first one again, and are not
+    // written.
     var found = place(min(line, params.lines - 1u));
     let there = line < params.lines && found.input < arrayLength(&{{GRIDS}});
     if (!there) {

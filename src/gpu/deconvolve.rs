@@ -1,5 +1,5 @@
-//! Deconvolution on the device, from spectrum to modes and back: what modes are, for the transform's pass that does it, and kernels of its
-//! own where the host transforms.
+//! Deconvolution on the device, from spectrum to modes and back: what modes are, for the transform's pass that does it,
+//! and kernels of its own where the host transforms.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -51,8 +51,8 @@ pub(super) struct ItemModes<'a, T> {
 }
 
 impl<T: Real> Modes<T> {
-    /// For what the uniform transform gives, or takes: a table of cells `by_cell`, where it has modes at its end, else of modes. `placed`
-    /// says where it leaves a bin of an axis.
+    /// For what the uniform transform gives, or takes: a table of cells `by_cell`, where it has modes at its end, else
+    /// of modes. `placed` says where it leaves a bin of an axis.
     pub(super) fn new(
         context: &Context,
         design: &Design<'_, T>,

@@ -1,4 +1,5 @@
-//! The uniform transform on the device: how a pass is laid out in workgroups, its shader, and the passes made ready to run.
+//! The uniform transform on the device: how a pass is laid out in workgroups, its shader, and the passes made ready to
+//! run.
 
 use std::sync::Arc;
 
@@ -25,11 +26,18 @@ const NUMBERS: usize = 1024;
 /// Neighbouring lines a workgroup takes of a strided axis, in bytes: some whole sectors of memory.
 const SECTORS: usize = 128;
 
-/// The modes' end of a NUFFT's transform.
+/// The binding of what is read, where it is not what is written.
+const INPUT: &str = include_str!("../../shaders/fft/input.wgsl");
+/// Where a line lies along one axis.
+const PLACE_AXIS: &str = include_str!("../../shaders/fft/place_axis.wgsl");
+/// The modes' end of a NUFFT's transform: its bindings.
 const MODES: &str = include_str!("../../shaders/fft/modes.wgsl");
-
-/// What a line has in common with others at the modes' end.
+/// What a line's modes have in common.
 const PLACE_MODES: &str = include_str!("../../shaders/fft/place_modes.wgsl");
+/// A number from its mode.
+const READ_MODES: &str = include_str!("../../shaders/fft/read_modes.wgsl");
+/// A number to its mode.
+const WRITE_MODES: &str = include_str!("../../shaders/fft/write_modes.wgsl");
 
 /// What a device's workgroups can hold.
 fn room<T: Real>(limits: &wgpu::Limits) -> Room {
@@ -94,14 +102,11 @@ impl Layout {
     fn source<T: Real>(&self) -> Source {
         let Self { length, columns, lanes, axes, rest, between, apart, end, fine, .. } = self;
         let rest = rest.map_or("none".into(), |rest| rest.to_string());
-        let name = format!(
-            "fft {length} x{columns} lanes {lanes} axes {axes} rest {rest} {between:?} apart {apart} end {end:?} fine {fine}"
-        );
+        let shape = format!("{length} x{columns} lanes {lanes} axes {axes} rest {rest}");
+        let name = format!("fft {shape} {between:?} apart {apart} end {end:?} fine {fine}");
         let mut place = unrolled(0..self.axes, |axis| {
-            let counted = if self.rest == Some(axis) { "place.rest = i;\n        " } else { "" };
-            format!(
-                "{{\n        let axis = params.axes[{axis}];\n        let i = left % axis.count;\n        left /= axis.count;\n        {counted}let cell = select(i + axis.skip, i, i < axis.head);\n        place.input += cell * axis.input_stride;\n        place.output += cell * axis.output_stride;\n    }}"
-            )
+            let counted = if self.rest == Some(axis) { "place.rest = i;" } else { "" };
+            PLACE_AXIS.replace("{{AXIS}}", &axis.to_string()).replace("{{COUNTED}}", counted)
         });
         if *end != End::None {
             place = format!("{place}\n    {PLACE_MODES}");
@@ -113,24 +118,19 @@ impl Layout {
         };
         let mut input = String::new();
         if *apart {
-            input += "@group(0) @binding(3) var<storage, read> input: array<Complex>;\n";
+            input += INPUT;
         }
         if *end != End::None {
             input += MODES;
         }
         let from = if *apart { "input" } else { "output" };
         let read = match end {
-            End::In => {
-                "let mode = mode(place, index);\n    if (mode >= arrayLength(&input)) {\n        return Complex();\n    }\n    let z = input[mode] * factor(place, index);".into()
-            }
+            End::In => READ_MODES.into(),
             _ => format!("let z = {from}[place.input + index * params.input_stride];"),
         };
-        let result = "select(z, z.yx, params.exchanged != 0u)";
         let write = match end {
-            End::Out => format!(
-                "let mode = mode(place, index);\n    if (mode < arrayLength(&output)) {{\n        output[mode] = {result} * factor(place, index);\n    }}"
-            ),
-            _ => format!("output[place.output + index * params.output_stride] = {result};"),
+            End::Out => WRITE_MODES,
+            _ => "output[place.output + index * params.output_stride] = select(z, z.yx, params.exchanged != 0u);",
         };
         let number = |x: f64| format!("Real({x:?}{})", if T::NAME == "f64" { "lf" } else { "" });
         let turn = std::f64::consts::TAU;
@@ -143,7 +143,7 @@ impl Layout {
             ("INPUT", input),
             ("GRIDS", if *end == End::Out { "input" } else { "output" }.into()),
             ("READ", read),
-            ("WRITE", write),
+            ("WRITE", write.into()),
             ("TILE", (length * columns).to_string()),
             ("HALF", number(0.5)),
             ("SIN_3", number((turn / 3.0).sin())),
@@ -340,8 +340,8 @@ pub(crate) struct Passes {
 }
 
 impl Passes {
-    /// Between the cells of up to `batch` grids one after another and modes: the kept bins, `[low, high]` of each axis: from 0 on, and
-    /// below. The last pass is [`Passes::write_modes`], the first one back [`Passes::read_modes`].
+    /// Between the cells of up to `batch` grids one after another and modes: the kept bins, `[low, high]` of each axis:
+    /// from 0 on, and below. The last pass is [`Passes::write_modes`], the first one back [`Passes::read_modes`].
     pub(super) fn pruned<T: Real>(
         context: &Context,
         grid: &[usize],
@@ -509,8 +509,8 @@ fn record(
 mod tests {
     use super::*;
 
-    /// Drivers may drop what is written behind a binding, and tests cannot see it then: the shader itself must not write behind the modes of
-    /// the items there are, whatever number of grids the pass was planned for.
+    /// Drivers may drop what is written behind a binding, and tests cannot see it then: the shader itself must not
+    /// write behind the modes of the items there are, whatever number of grids the pass was planned for.
     #[test]
     fn modes_are_bounded_by_their_array() {
         let room = room::<f32>(&wgpu::Limits::default());

@@ -8,8 +8,8 @@ use crate::gpu::buffer::{Input, Lease, Output, complex_bytes};
 use crate::gpu::queue::Queue;
 use crate::real::Real;
 
-/// Fine grids in device memory, in C order, with the work on them that was not submitted yet, and their copy on the host where they
-/// are transformed there.
+/// Fine grids in device memory, in C order, with the work on them that was not submitted yet, and their copy on the
+/// host where they are transformed there.
 #[derive(Debug)]
 pub(crate) struct Fine<T> {
     pub(super) buffer: wgpu::Buffer,

@@ -17,9 +17,9 @@ use crate::nufft::timings::{Stage, Timings};
 use crate::numeric::sign::Sign;
 use crate::real::Real;
 
-/// What the transform of a grid of so many bytes should take on the host and on the device, by the bytes that are moved: round figures of
-/// bytes a second within the device and between it and the host, and seconds a pass costs that moves nothing. Software's were measured
-/// on lavapipe with two threads.
+/// What the transform of a grid of so many bytes should take on the host and on the device, by the bytes that are
+/// moved: round figures of bytes a second within the device and between it and the host, and seconds a pass costs that
+/// moves nothing. Software's were measured on lavapipe with two threads.
 pub(super) fn expected(kind: wgpu::DeviceType, bytes: f64, axes: f64) -> [f64; 2] {
     let (memory, bus, pass) = match kind {
         wgpu::DeviceType::DiscreteGpu => (400e9, 12e9, 10e-6),
