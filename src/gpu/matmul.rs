@@ -358,8 +358,8 @@ impl<V: Number> Job<'_, V> {
 /// Matrices of a batch in one piece of memory, rows or columns first: copied where they are not.
 fn laid<'a, V: Number>(view: &'a ArrayView3<'_, V>) -> (Cow<'a, [V]>, [usize; 2]) {
     let [_, rows, columns] = *view.shape() else { unreachable!("three axes") };
-    let turned = view.view().permuted_axes([0, 2, 1]);
-    match (view.as_slice(), turned.to_slice()) {
+    let transposed = view.view().permuted_axes([0, 2, 1]);
+    match (view.as_slice(), transposed.to_slice()) {
         (Some(slice), _) => (slice.into(), [columns, 1]),
         (None, Some(slice)) => (slice.into(), [1, rows]),
         _ => (view.iter().copied().collect::<Vec<_>>().into(), [columns, 1]),

@@ -1,5 +1,5 @@
-//! Work that is recorded before it is submitted: one submission for an execution, and what each stage of it took by the
-//! device's own clock.
+//! Commands are recorded here and submitted together, once for an execution; timestamps of the device say how long each
+//! stage took.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
