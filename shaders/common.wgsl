@@ -1,5 +1,5 @@
-// What every shader begins with: the element types and the arithmetic of indices. Names in double braces are filled in by
-// src/gpu/pipeline.rs.
+// What every shader begins with: the element types and the arithmetic of indices. Names in double braces are filled in
+// by src/gpu/pipeline.rs.
 
 alias Real = {{T}};
 alias Complex = vec2<{{T}}>;

@@ -1,5 +1,5 @@
-// Between modes and spectrum, one lane a mode, items along z: f[k] = spectrum[bin(k)] prod_a factor_a(k_a), and the same way back. Where
-// the device transforms, the pass at the modes' end does it (fft.wgsl).
+// Between modes and spectrum, one lane a mode, items along z: f[k] = spectrum[bin(k)] prod_a factor_a(k_a), and the
+// same way back. Where the device transforms, the pass next to the modes does it (fft.wgsl).
 
 const LANES = {{LANES}}u;
 

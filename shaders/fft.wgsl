@@ -1,15 +1,16 @@
-// The uniform transform of lines of numbers: X[k] = sum_l x[l] exp(2 pi i k l / LENGTH), Stockham's order, radices 2, 3, 4, 5 and 8.
+// The uniform transform of lines of numbers: X[k] = sum_l x[l] exp(2 pi i k l / LENGTH), Stockham's order, radices 2,
+// 3, 4, 5 and 8.
 //
-// A workgroup takes COLUMNS lines. Neighbouring lanes take neighbouring lines, so that strided axes are read in whole sectors. A
-// lane keeps its butterflies in registers; between two stages they go through workgroup memory. The other sign is the same
-// transform with real and imaginary parts exchanged on the way in and out. Longer lines take several passes, with roots of unity
-// between them; src/gpu/fft.rs makes the stages and plans the passes. The pass at the modes' end of a NUFFT's transform deconvolves too:
-// it writes modes, or reads them.
+// A workgroup takes COLUMNS lines. Neighbouring lanes take neighbouring lines, so that strided axes are read in whole
+// sectors. A lane keeps its butterflies in registers; between two stages they go through workgroup memory. The other
+// sign is the same transform with real and imaginary parts exchanged on the way in and out. Longer lines take several
+// passes, with twiddles between them; src/fft/passes.rs plans the passes and src/gpu/fft.rs makes the stages. The pass
+// next to the modes of a NUFFT deconvolves too: it writes modes, or reads them (shaders/fft/).
 
 const LENGTH = {{LENGTH}}u;
 const COLUMNS = {{COLUMNS}}u;
 const LANES = {{LANES}}u; // of one line
-const FINE = {{FINE}}u; // roots in the fine table
+const FINE = {{FINE}}u; // twiddles in the fine table
 
 // Where lines lie: along this axis there are `count` of them, the first `head` in a row, the others `skip` further on.
 struct Axis {
@@ -37,7 +38,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> roots: array<Complex>; // of the line; the fine ones, the coarse ones of longer lines
+// Of the line; then the fine ones and the coarse ones of the longer line.
+@group(0) @binding(1) var<storage, read> twiddles: array<Complex>;
 @group(0) @binding(2) var<storage, read_write> output: array<Complex>;
 {{INPUT}}
 
@@ -48,7 +50,7 @@ fn times(a: Complex, b: Complex) -> Complex {
 }
 
 // i z
-fn turned(z: Complex) -> Complex {
+fn times_i(z: Complex) -> Complex {
     return Complex(-z.y, z.x);
 }
 
@@ -59,7 +61,7 @@ fn dft2(v: array<Complex, 2>) -> array<Complex, 2> {
 fn dft3(v: array<Complex, 3>) -> array<Complex, 3> {
     let sum = v[1] + v[2];
     let even = v[0] - sum * {{HALF}};
-    let odd = turned(v[1] - v[2]) * {{SIN_3}};
+    let odd = times_i(v[1] - v[2]) * {{SIN_3}};
     return array<Complex, 3>(v[0] + sum, even + odd, even - odd);
 }
 
@@ -67,36 +69,38 @@ fn dft4(v: array<Complex, 4>) -> array<Complex, 4> {
     let a = v[0] + v[2];
     let b = v[0] - v[2];
     let c = v[1] + v[3];
-    let d = turned(v[1] - v[3]);
+    let d = times_i(v[1] - v[3]);
     return array<Complex, 4>(a + c, b + d, a - c, b - d);
 }
 
 fn dft5(v: array<Complex, 5>) -> array<Complex, 5> {
     let a = v[1] + v[4];
     let b = v[2] + v[3];
-    let c = turned(v[1] - v[4]);
-    let d = turned(v[2] - v[3]);
+    let c = times_i(v[1] - v[4]);
+    let d = times_i(v[2] - v[3]);
     let near = v[0] + a * {{COS_5}} - b * {{COS_10}};
     let far = v[0] - a * {{COS_10}} + b * {{COS_5}};
-    let near_turn = c * {{SIN_5}} + d * {{SIN_10}};
-    let far_turn = c * {{SIN_10}} - d * {{SIN_5}};
-    return array<Complex, 5>(v[0] + a + b, near + near_turn, far + far_turn, far - far_turn, near - near_turn);
+    let near_odd = c * {{SIN_5}} + d * {{SIN_10}};
+    let far_odd = c * {{SIN_10}} - d * {{SIN_5}};
+    return array<Complex, 5>(v[0] + a + b, near + near_odd, far + far_odd, far - far_odd, near - near_odd);
 }
 
 fn dft8(v: array<Complex, 8>) -> array<Complex, 8> {
     let a = dft4(array<Complex, 4>(v[0], v[2], v[4], v[6]));
     let b = dft4(array<Complex, 4>(v[1], v[3], v[5], v[7]));
-    let b1 = (b[1] + turned(b[1])) * {{SIN_8}};
-    let b2 = turned(b[2]);
-    let b3 = (turned(b[3]) - b[3]) * {{SIN_8}};
-    return array<Complex, 8>(a[0] + b[0], a[1] + b1, a[2] + b2, a[3] + b3, a[0] - b[0], a[1] - b1, a[2] - b2, a[3] - b3);
+    let b1 = (b[1] + times_i(b[1])) * {{SIN_8}};
+    let b2 = times_i(b[2]);
+    let b3 = (times_i(b[3]) - b[3]) * {{SIN_8}};
+    return array<Complex, 8>(
+        a[0] + b[0], a[1] + b1, a[2] + b2, a[3] + b3, a[0] - b[0], a[1] - b1, a[2] - b2, a[3] - b3
+    );
 }
 
 struct Place {
     input: u32,
     output: u32,
     rest: u32, // of a longer line: place within what the next passes transform
-    mode: u32, // at the modes' end: rank among the modes of the other axes, NONE where there is none
+    mode: u32, // next to the modes: rank among the modes of the other axes, NONE where there is none
     cell: u32, // the line's first one along its axis
     factor: Real,
 }
@@ -109,8 +113,8 @@ fn place(line: u32) -> Place {
 }
 
 // exp(2 pi i m / n) of the longer line of n
-fn root(m: u32) -> Complex {
-    return times(roots[LENGTH + m % FINE], roots[LENGTH + FINE + m / FINE]);
+fn twiddle(m: u32) -> Complex {
+    return times(twiddles[LENGTH + m % FINE], twiddles[LENGTH + FINE + m / FINE]);
 }
 
 fn take(place: Place, index: u32) -> Complex {
@@ -134,7 +138,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let column = lane % COLUMNS;
     let first = lane / COLUMNS;
     let line = unfolded(group) * COLUMNS + column;
-    // Passes are planned for more grids than there may be; lines of others are the first one again, and are not written.
+    // Passes are planned for more grids than there may be; lines of others are the first one again, and are not
+    // written.
     var found = place(min(line, params.lines - 1u));
     let there = line < params.lines && found.input < arrayLength(&{{GRIDS}});
     if (!there) {

@@ -1,7 +1,8 @@
-// Type 2, last stage: c[j] = sum_l grid[l] prod_a phi((l_a - u_ja) 2/w), one lane a point, in the order of the tiles; items along z.
+// Type 2, last stage: c[j] = sum_l grid[l] prod_a phi((l_a - u_ja) 2/w), one lane a point, in the order of the tiles;
+// items along z.
 //
-// The last axis is unrolled, its kernel values and cells in registers; the first axis' values are computed as its loop goes, and
-// of three axes the middle one's wait in workgroup memory, each lane reading only what it wrote.
+// The last axis is unrolled, its kernel values and cells in registers; the first axis' values are computed as its loop
+// goes, and of three axes the middle one's wait in workgroup memory, each lane reading only what it wrote.
 
 const WIDTH = {{WIDTH}}u;
 const LANES = {{LANES}}u;
@@ -33,6 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     {{CORNERS}}
+    {{FILL_HEIGHTS}}
     {{LAST}}
     let grids = group.z * params.cells.x * params.cells.y * params.cells.z;
     var total = Complex();

@@ -1,8 +1,8 @@
 // Products of matrices: C = alpha·A·B + beta·C, a block of C to a workgroup, some rows and columns of it to each lane.
 //
-// Lanes bring BK steps of A's rows and B's columns to workgroup memory, four rows or columns to a vector, real and imaginary parts
-// apart; while those are multiplied the next ones are on their way to registers. What is unrolled is filled in by
-// src/gpu/matmul.rs: drivers do not unroll loops, and keep no arrays in registers.
+// Lanes bring BK steps of A's rows and B's columns to workgroup memory, four rows or columns to a vector, real and
+// imaginary parts apart; while those are multiplied the next ones are on their way to registers. What is unrolled is
+// filled in by src/gpu/matmul.rs: drivers do not unroll loops, and keep no arrays in registers.
 
 const LANES = {{LANES}}u;
 const BM = {{BM}}u; // rows of a block, columns, steps along k
@@ -35,7 +35,8 @@ struct Four { // four elements
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> scales: array<Real>; // alpha and beta, real and imaginary parts; signs of imaginary parts of A and B
+// Real and imaginary parts of alpha and beta; the signs of the imaginary parts of A and B.
+@group(0) @binding(1) var<storage, read> scales: array<Real>;
 @group(0) @binding(2) var<storage, read> a: array<{{STORED}}>;
 @group(0) @binding(3) var<storage, read_write> c: array<{{STORED}}>;
 @group(0) @binding(4) var<storage, read> b: array<{{STORED}}>;

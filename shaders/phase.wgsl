@@ -21,7 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let at = group.z * params.count + j;
         let z = input[params.input + at];
         let phase = phases[j];
-        let turn = select(phase.y, -phase.y, params.conjugate != 0u);
-        output[params.output + at] = Complex(z.x * phase.x - z.y * turn, z.x * turn + z.y * phase.x);
+        let sine = select(phase.y, -phase.y, params.conjugate != 0u);
+        output[params.output + at] = Complex(z.x * phase.x - z.y * sine, z.x * sine + z.y * phase.x);
     }
 }

@@ -1,5 +1,5 @@
-// What must be right before a device is trusted: rounding to nearest, sums of two whose error is exact when it is pinned, NaN by its
-// bits, workgroup memory. Inputs come from a uniform, so that no compiler knows them.
+// What must be right before a device is trusted: rounding to nearest, sums of two whose error is exact when it is
+// pinned, NaN by its bits, workgroup memory. Inputs come from a uniform, so that no compiler knows them.
 
 struct Params {
     zero: u32,

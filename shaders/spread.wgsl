@@ -1,10 +1,10 @@
 // Type 1, first stage: grid[l] += sum_j c[j] prod_a phi((l_a - u_ja) 2/w), deterministic and without atomics.
 //
-// A team of lanes holds a box of the grid in workgroup memory and takes the points of one tile in batches: the kernel values of
-// a batch are computed together, then each lane adds, point after point, to the cells that are its own: those with its residues
-// modulo the width. A cell has one owner, so points need no barrier between them and the order of additions is fixed. Boxes of
-// one dispatch never overlap (tiles of one parity colour), so the return to the grid is a plain addition. Items of a batch are
-// workgroups along z.
+// A team of lanes holds a box of the grid in workgroup memory and takes the points of one tile in batches: the kernel
+// values of a batch are computed together, then each lane adds, point after point, to the cells that are its own: those
+// with its residues modulo the width. A cell has one owner, so points need no barrier between them and the order of
+// additions is fixed. Boxes of one dispatch never overlap (tiles of one parity colour), so the return to the grid is a
+// plain addition. Items of a batch are workgroups along z.
 
 const AXES = {{AXES}}u;
 const WIDTH = {{WIDTH}}u;

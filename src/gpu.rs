@@ -1,8 +1,11 @@
 //! The GPU backend: devices, and the kernels of [`Backend`] handed to the host halves of the shaders.
 //!
-//! `gpu/device.rs` opens devices and turns their errors into values, `gpu/buffer.rs` moves memory, `gpu/pipeline.rs` makes
-//! pipelines of the shaders, `gpu/queue.rs` submits and times, `gpu/points.rs` takes points to the device, `gpu/uniform.rs` decides
-//! where grids are transformed; every other file is the host half of the shader of its name, and the twin of the CPU's.
+//! From the ground up: `gpu/device.rs` opens devices and makes their errors values, with `gpu/cache.rs` and
+//! `gpu/kernel.rs` for what it keeps; `gpu/buffer.rs` moves memory; `gpu/queue.rs` submits work and times it;
+//! `gpu/pipeline.rs` compiles shaders; `gpu/grid.rs`, `gpu/jobs.rs` and `gpu/points.rs` hold what kernels share. Then
+//! the kernels, each file the host half of the shader of its name. Above them `gpu/uniform.rs` transforms grids where
+//! it is faster, `gpu/gridding.rs` has the stages of the non-uniform FFT, `gpu/selftest.rs` tries a device, and
+//! `gpu/sources.rs` lists all shaders. Imports go down in this order.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -62,8 +65,8 @@ use device::{Context, lock};
 
 /// A GPU, open for work. Clones share the device and its compiled kernels.
 ///
-/// f32 runs on every device; f64 where [`Gpu::has_f64`] says so. Results are the same bits from run to run on one device, and
-/// differ in the last digits from those of another device or of the CPU.
+/// f32 runs on every device; f64 where [`Gpu::has_f64`] says so. Results are the same bits from run to run on one
+/// device, and differ in the last digits from those of another device or of the CPU.
 #[derive(Clone)]
 pub struct Gpu(Arc<Context>);
 
@@ -74,8 +77,8 @@ impl fmt::Debug for Gpu {
 }
 
 impl Gpu {
-    /// Opens the first GPU that is hardware, discrete ones before integrated ones. Devices emulated in software are opened
-    /// by [`Gpu::enumerate`] only.
+    /// Opens the first GPU that is hardware, discrete ones before integrated ones. Devices emulated in software are
+    /// opened by [`Gpu::enumerate`] only.
     ///
     /// # Errors
     /// [`Error::Device`], saying what was found instead.
@@ -116,8 +119,8 @@ impl Gpu {
         }
     }
 
-    /// Works on a device the program has opened already, within the limits and features it was opened with. Its error and
-    /// device-lost handlers stay as they are.
+    /// Works on a device the program has opened already, within the limits and features it was opened with. Its error
+    /// and device-lost handlers stay as they are.
     #[must_use]
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         Self(Arc::new(Context::adopt(device, queue)))
@@ -194,14 +197,17 @@ impl Gpu {
         .into()
     }
 
-    /// Keeps compiled pipelines in a file of this folder: what an earlier run of the program saved there need not be compiled again.
-    /// [`Gpu::save_pipelines`] writes it. A file that was cut short or damaged, or is another driver's, is begun anew.
+    /// Keeps compiled pipelines in a file of this folder: what an earlier run of the program saved there need not be
+    /// compiled again. [`Gpu::save_pipelines`] writes it. A file that was cut short or damaged, or is of another
+    /// adapter, driver or version of the driver, is begun anew.
     ///
     /// # Errors
-    /// [`Error::Device`] where the driver cannot (only Vulkan's can), [`Error::Parameter`] if the folder cannot be used.
+    /// [`Error::Device`] where the driver cannot (only Vulkan's can), [`Error::Parameter`] if the folder cannot be
+    /// used.
     ///
     /// # Safety
-    /// The driver runs what the file holds: nobody who may not run code in this program may be able to write to the folder.
+    /// The driver runs what the file holds: nobody who may not run code in this program may be able to write to the
+    /// folder.
     pub unsafe fn keep_pipelines(&self, folder: impl AsRef<Path>) -> Result<()> {
         let context = &self.0;
         let name = wgpu::util::pipeline_cache_key(&context.info)
@@ -211,10 +217,11 @@ impl Gpu {
                     "its driver keeps no compiled pipelines (PIPELINE_CACHE); nothing is gained by a folder for them";
                 context.error(reason)
             })?;
-        let kept = cache::Kept::open(&name, folder.as_ref(), |data| {
+        let owner = format!("{}, {}", context.name(), self.driver());
+        let kept = cache::Kept::open(&name, owner, folder.as_ref(), |data| {
             let descriptor = wgpu::PipelineCacheDescriptor { label: Some("wavemill"), data, fallback: true };
-            // SAFETY: the data are what `save_pipelines` wrote, as the caller promises; wgpu holds their header to the device and the
-            // driver.
+            // SAFETY: the data are whole and what `save_pipelines` wrote for this adapter and driver: the checksum
+            // tells them from damaged ones, and the caller promises that nobody has forged it.
             context.checked("the pipeline cache", || unsafe { context.device.create_pipeline_cache(&descriptor) })
         })?;
         *lock(&self.0.kept) = Some(kept);
@@ -229,15 +236,15 @@ impl Gpu {
         lock(&self.0.kept).as_ref().map_or(Ok(()), cache::Kept::save)
     }
 
-    /// Whether shaders check indices and bound loops: as in builds with debug assertions, or not, as in releases. For what is compiled
-    /// from now on.
+    /// Whether shaders check indices and bound loops: as in builds with debug assertions, or not, as in releases. For
+    /// what is compiled from now on.
     #[doc(hidden)]
     pub fn check_shaders(&self, check: bool) {
         self.0.checked_shaders.store(check, Ordering::Relaxed);
     }
 
-    /// Tries the device's arithmetic: what was tried, and whether it was right. [`crate::Device::all`] passes over a device of which
-    /// something was not.
+    /// Tries the device's arithmetic: what was tried, and whether it was right. [`crate::Device::all`] passes over a
+    /// device of which something was not.
     ///
     /// # Errors
     /// If the device cannot run it.
@@ -245,7 +252,7 @@ impl Gpu {
         selftest::findings(&self.0)
     }
 
-    /// Takes numbers to the device, for matrices.
+    /// Takes numbers to the device as they are: strengths, modes, values, coordinates or matrices.
     ///
     /// # Errors
     /// If the device has not the memory, or was lost.
@@ -276,7 +283,8 @@ impl Gpu {
         self.0.name().into()
     }
 
-    /// Lets kernels read and write numbers in a buffer of the program's; it needs the usage `STORAGE`.
+    /// Lets kernels read and write numbers, complex ones with the real part first, in a buffer of the program's, which
+    /// needs the usage `STORAGE`. [`Array::buffer`] gives it back.
     ///
     /// # Errors
     /// If the buffer cannot be bound.

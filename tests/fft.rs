@@ -11,13 +11,13 @@ fn expected(numbers: &[Complex<f64>], extents: &[usize], sign: Sign) -> Vec<Comp
     let mut numbers = numbers.to_vec();
     for (axis, &n) in extents.iter().enumerate() {
         let stride: usize = extents[axis + 1..].iter().product();
-        let turn = std::f64::consts::TAU * if sign == Sign::Plus { 1.0 } else { -1.0 };
-        let roots: Vec<_> = (0..n).map(|m| Complex::from_polar(1.0, turn * m as f64 / n as f64)).collect();
+        let circle = std::f64::consts::TAU * if sign == Sign::Plus { 1.0 } else { -1.0 };
+        let twiddles: Vec<_> = (0..n).map(|m| Complex::from_polar(1.0, circle * m as f64 / n as f64)).collect();
         let at = |index: usize| index / stride % n;
         numbers = (0..numbers.len())
             .map(|index| {
                 let first = index - at(index) * stride;
-                (0..n).map(|l| numbers[first + l * stride] * roots[at(index) * l % n]).sum()
+                (0..n).map(|l| numbers[first + l * stride] * twiddles[at(index) * l % n]).sum()
             })
             .collect();
     }
@@ -58,8 +58,8 @@ fn transforms_are_the_sums() {
     }
 }
 
-/// With 16 KiB of workgroup memory lines of more than 2048 numbers take two passes, and more than 2 million three; strided ones
-/// more than 1024.
+/// With 16 KiB of workgroup memory lines of more than 2048 numbers take two passes, and more than 2 million three;
+/// strided ones more than 1024.
 #[test]
 fn long_lines_take_several_passes() {
     let Some((_, _turn)) = common::gpu() else { return };
@@ -80,8 +80,8 @@ fn long_lines_take_several_passes() {
     let mut there = gpu.upload(&numbers).unwrap();
     fft.execute(&mut there, Sign::Minus).unwrap();
     let tone = gpu.download(&there).unwrap();
-    let turn = |l: usize| -std::f64::consts::TAU * ((at * l) % n) as f64 / n as f64;
-    let exact: Vec<_> = (0..n).map(|l| Complex::from_polar(1.0, turn(l))).collect();
+    let angle = |l: usize| -std::f64::consts::TAU * ((at * l) % n) as f64 / n as f64;
+    let exact: Vec<_> = (0..n).map(|l| Complex::from_polar(1.0, angle(l))).collect();
     assert!(relative_error(&tone, &exact) < 5e-7);
     fft.execute(&mut there, Sign::Plus).unwrap();
     let back = gpu.download(&there).unwrap();

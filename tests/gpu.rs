@@ -66,6 +66,39 @@ fn arrays_on_the_device_give_the_same_bits() {
     assert!(matches!(error, Error::Shape { .. }), "{error}");
 }
 
+#[test]
+fn arrays_hold_what_was_uploaded() {
+    let Some((_, _turn)) = common::gpu() else { return };
+    let gpu = Gpu::enumerate().into_iter().find_map(Result::ok).unwrap();
+    let reals: Vec<f64> = (0..101).map(f64::from).collect();
+    let complex = Random::new(89).strengths::<f32>(77).to_vec();
+    let (real_array, array) = (gpu.upload(&reals).unwrap(), gpu.upload(&complex).unwrap());
+    assert_eq!((real_array.len(), array.len(), array.is_empty()), (101, 77, false));
+    assert_eq!((gpu.download(&real_array).unwrap(), gpu.download(&array).unwrap()), (reals, complex.clone()));
+    assert!(gpu.upload::<f32>(&[]).unwrap().is_empty());
+
+    // A program copies with commands of its own, to an array and to a buffer that becomes one.
+    let zeros = gpu.zeros::<Complex<f32>>(77).unwrap();
+    assert_eq!(gpu.download(&zeros).unwrap(), vec![Complex::default(); 77]);
+    let own = buffer(&gpu, 77);
+    let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    encoder.copy_buffer_to_buffer(array.buffer(), 0, zeros.buffer(), 0, 8 * 77);
+    encoder.copy_buffer_to_buffer(array.buffer(), 0, &own, 0, 8 * 77);
+    gpu.queue().submit([encoder.finish()]);
+    let own_array = gpu.array::<Complex<f32>>(own.clone()).unwrap();
+    assert_eq!((own_array.len(), own_array.buffer()), (77, &own));
+    assert_eq!((gpu.download(&zeros).unwrap(), gpu.download(&own_array).unwrap()), (complex.clone(), complex));
+
+    let descriptor = wgpu::BufferDescriptor {
+        label: None,
+        size: 64,
+        usage: wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    };
+    let error = gpu.array::<f32>(gpu.device().create_buffer(&descriptor)).unwrap_err();
+    assert!(matches!(error, Error::Parameter { .. }) && error.to_string().contains("STORAGE"), "{error}");
+}
+
 /// WebGPU's default limits, 16 KiB of workgroup memory and 256 invocations, are enough.
 #[test]
 fn default_limits_are_enough() {
@@ -90,8 +123,8 @@ fn default_limits_are_enough() {
     assert!(matches!(error, Error::Device { .. }) && error.to_string().contains("SHADER_F64"), "{error}");
 }
 
-/// The whole transform on the device, with no more than WebGPU's default limits: lines of several passes too, a batch of more grids
-/// than go together, both signs, both orders, f64 where there is f64.
+/// The whole transform on the device, with no more than WebGPU's default limits: lines of several passes too, a batch
+/// of more grids than go together, both signs, both orders, f64 where there is f64.
 #[test]
 fn the_uniform_transform_of_the_device_keeps_the_law() {
     fn check<T: Real>(device: &Device, modes: &[usize], points: usize, tolerance: f64, order: ModeOrder) {
@@ -357,9 +390,14 @@ fn compiled_pipelines_are_kept_in_a_file() {
     if first.is_some() {
         let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
         assert!(files.len() == 1 && std::fs::metadata(&files[0]).unwrap().len() > 0, "{files:?}");
-        // A file that is no such thing is begun anew.
-        std::fs::write(&files[0], b"nonsense").unwrap();
-        assert!(plan(true) == first);
+        // A file that is no such thing is begun anew, and so is one that was damaged.
+        let mut damaged = std::fs::read(&files[0]).unwrap();
+        *damaged.last_mut().unwrap() ^= 1;
+        for contents in [&b"nonsense"[..], &damaged] {
+            std::fs::write(&files[0], contents).unwrap();
+            assert!(plan(true) == first);
+            assert!(std::fs::read(&files[0]).unwrap() != contents);
+        }
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -44,20 +44,47 @@ fn workgroup_memory(module: &naga::Module) -> u32 {
     shared.map(|(_, variable)| layouter[variable.ty].size).sum()
 }
 
-fn stems(folder: &str) -> BTreeSet<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    fs::read_dir(root.join(folder))
+/// What is in a folder of the crate.
+fn listed(folder: &str) -> Vec<PathBuf> {
+    fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
         .unwrap_or_else(|error| panic!("{folder}: {error}"))
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .map(|entry| entry.unwrap().path())
         .collect()
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap().to_str().unwrap().to_owned()
+}
+
+/// Names of the files of this kind.
+fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
+    let wanted = |path: &PathBuf| path.extension().is_some_and(|found| found == extension);
+    listed(folder).into_iter().filter(wanted).map(|path| stem(&path)).collect()
 }
 
 #[test]
 fn twins_have_one_name() {
-    let (shaders, cpu, gpu) = (stems("shaders"), stems("src/cpu"), stems("src/gpu"));
+    let (shaders, cpu, gpu) = (stems("shaders", "wgsl"), stems("src/cpu", "rs"), stems("src/gpu", "rs"));
+    assert!(shaders.contains("spread"));
     // What is not a kernel has no twin.
     for shader in shaders.iter().filter(|name| !["common", "selftest"].contains(&name.as_str())) {
         assert!(cpu.contains(shader), "src/cpu has no twin of shaders/{shader}.wgsl");
         assert!(gpu.contains(shader), "src/gpu has no host half of shaders/{shader}.wgsl");
+    }
+    // A folder holds pieces of the shader of its name.
+    for folder in listed("shaders").into_iter().filter(|path| path.is_dir()).map(|path| stem(&path)) {
+        assert!(shaders.contains(&folder), "there is no shaders/{folder}.wgsl that has the pieces of shaders/{folder}");
+    }
+}
+
+/// Functions, bindings and workgroup memory are in `shaders/`; Rust makes no more than the lines that are unrolled.
+#[test]
+fn shaders_are_not_in_strings() {
+    for path in listed("src/gpu") {
+        let text = fs::read_to_string(&path).unwrap();
+        for wgsl in ["@compute", "@group(", "var<", "\"fn ", "\\nfn "] {
+            let line = text.lines().position(|line| line.contains(wgsl));
+            assert!(line.is_none(), "{}: {wgsl} in line {}", path.display(), line.unwrap_or(0) + 1);
+        }
     }
 }

@@ -1,4 +1,4 @@
-// The modes' end of a NUFFT's transform, where the pass next to the modes deconvolves.
+// For the pass next to the modes of a NUFFT, which deconvolves: where modes are, and their correction factors.
 
 const NONE = 0xffffffffu;
 

@@ -1,4 +1,4 @@
-// What a line has in common with others at the end of the modes.
+// What is the same for all modes of a line.
     let rows = place.input / modes.cells.z;
     let planes = rows / modes.cells.y;
     let y = modes.cells.x + rows % modes.cells.y;

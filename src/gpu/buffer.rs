@@ -1,4 +1,5 @@
-//! Device memory: creating it with the limits checked, taking numbers there and back, windows onto one transform of a batch.
+//! Device memory: creating it with the limits checked, taking numbers there and back, windows onto one transform of a
+//! batch.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, Range};
@@ -18,7 +19,8 @@ pub(super) const fn complex_bytes<T>() -> u64 {
     2 * size_of::<T>() as u64
 }
 
-/// Buffers kept for the next arrays of their size: making one takes longer than a small transform, and fresh memory is cleared first.
+/// Buffers kept for the next arrays of their size: making one takes longer than a small transform, and fresh memory is
+/// cleared first.
 const POOLED: usize = 6;
 
 /// Device memory that goes back to the device's pool, if it came from there.
@@ -54,22 +56,26 @@ impl Drop for Lease {
     }
 }
 
-/// Complex numbers in device memory that kernels read, made of the host's `V`.
+/// Complex numbers in device memory that kernels read; `V` says what they are on the host, where they may be real.
 #[derive(Debug)]
 pub(crate) struct Input<V> {
     pub(super) buffer: Lease,
     pub(super) kind: PhantomData<V>,
 }
 
-/// Complex numbers in device memory that kernels write, and where they go when they are finished: real parts, to a host's real
-/// array.
+/// Complex numbers in device memory that kernels write, and the host's array that they are brought to at the end: all
+/// of each number, or its real part if `V` is real.
 #[derive(Debug)]
 pub(crate) struct Output<'a, V> {
     pub(super) buffer: Lease,
     pub(super) host: Option<&'a mut [V]>,
 }
 
-/// Numbers in device memory as they are on the host, real ones as real ones: what matrices are made of.
+/// Numbers in device memory, one after another as in a slice on the host: strengths, modes, values, coordinates or
+/// matrices.
+///
+/// [`crate::Gpu::upload`] and [`crate::Gpu::zeros`] make one, [`crate::Gpu::array`] makes one of a buffer that the
+/// program has, and [`crate::Gpu::download`] brings its numbers to the host.
 #[derive(Debug)]
 pub struct Array<V> {
     pub(super) buffer: wgpu::Buffer,
@@ -88,6 +94,13 @@ impl<V> Array<V> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The buffer they are in, from its beginning on, for the program's own commands. It may be longer than the
+    /// numbers.
+    #[must_use]
+    pub fn buffer(&self) -> &wgpu::Buffer {
+        &self.buffer
     }
 }
 
@@ -241,8 +254,8 @@ impl Context {
         Ok(())
     }
 
-    /// The part of a buffer that holds some transforms' numbers, `count` each, and the index of the first of them there: bindings
-    /// begin at multiples of an alignment.
+    /// The part of a buffer that holds some transforms' numbers, `count` each, and the index of the first of them
+    /// there: bindings begin at multiples of an alignment.
     pub(super) fn window<'a, T: Real>(
         &self,
         what: &'static str,

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 pub(super) struct Kept {
     cache: wgpu::PipelineCache,
     file: PathBuf,
+    owner: String,
 }
 
 impl Kept {
@@ -18,9 +19,11 @@ impl Kept {
         &self.cache
     }
 
-    /// Opens the device's file in a folder, or begins it. `create` makes the driver's cache of what the file holds, or an empty one.
+    /// Opens a file in a folder, or begins it. `owner` names the adapter and its driver with its version: data of
+    /// another owner are not used. `create` makes the driver's cache of the data, or an empty one.
     pub(super) fn open(
         file_name: &str,
+        owner: String,
         folder: &Path,
         create: impl FnOnce(Option<&[u8]>) -> Result<wgpu::PipelineCache>,
     ) -> Result<Self> {
@@ -31,14 +34,14 @@ impl Kept {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(unusable(&file, &error)),
         };
-        Ok(Self { cache: create(unsealed(&contents))?, file })
+        Ok(Self { cache: create(unsealed(&owner, &contents))?, file, owner })
     }
 
     /// Writes the file, whole or not at all.
     pub(super) fn save(&self) -> Result<()> {
         let Some(data) = self.cache.get_data() else { return Ok(()) };
         let draft = self.file.with_extension(format!("{}.tmp", std::process::id()));
-        fs::write(&draft, sealed(&data))
+        fs::write(&draft, sealed(&self.owner, &data))
             .and_then(|()| fs::rename(&draft, &self.file))
             .map_err(|error| unusable(&self.file, &error))
     }
@@ -47,20 +50,22 @@ impl Kept {
 /// What a file of ours begins with.
 const MAGIC: &[u8; 8] = b"wavemill";
 
-/// The data behind a checksum: a driver may crash on data that were cut short or damaged.
-fn sealed(data: &[u8]) -> Vec<u8> {
-    [MAGIC, &checksum(data).to_le_bytes()[..], data].concat()
+/// The contents of a file: the data behind a checksum, since a driver may crash on data that were cut short or damaged,
+/// or that are not its own.
+fn sealed(owner: &str, data: &[u8]) -> Vec<u8> {
+    [MAGIC, &checksum(owner, data).to_le_bytes()[..], data].concat()
 }
 
-/// The data of a file that is whole.
-fn unsealed(contents: &[u8]) -> Option<&[u8]> {
+/// The data of a file that is whole and of this owner.
+fn unsealed<'a>(owner: &str, contents: &'a [u8]) -> Option<&'a [u8]> {
     let (sum, data) = contents.strip_prefix(MAGIC)?.split_first_chunk()?;
-    (u64::from_le_bytes(*sum) == checksum(data)).then_some(data)
+    (u64::from_le_bytes(*sum) == checksum(owner, data)).then_some(data)
 }
 
-/// FNV-1a.
-fn checksum(data: &[u8]) -> u64 {
-    data.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+/// FNV-1a of both, the owner ended by a byte that UTF-8 has not.
+fn checksum(owner: &str, data: &[u8]) -> u64 {
+    let bytes = owner.as_bytes().iter().chain(&[0xff]).chain(data);
+    bytes.fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Error {
@@ -73,17 +78,47 @@ fn unusable(path: &Path, error: &std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{sealed, unsealed};
+    use super::{Kept, sealed, unsealed};
+    use crate::error::Error;
 
     #[test]
-    fn damaged_files_are_not_used() {
-        let whole = sealed(b"pipelines");
-        assert_eq!(unsealed(&whole), Some(&b"pipelines"[..]));
+    fn damaged_files_and_those_of_others_are_not_used() {
+        let whole = sealed("GPU, driver 1", b"pipelines");
+        assert_eq!(unsealed("GPU, driver 1", &whole), Some(&b"pipelines"[..]));
+        assert_eq!(unsealed("GPU, driver 2", &whole), None);
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
-            assert_eq!(unsealed(&damaged), None, "byte {at}");
-            assert_eq!(unsealed(&whole[..at]), None, "cut at {at}");
+            assert_eq!(unsealed("GPU, driver 1", &damaged), None, "byte {at}");
+            assert_eq!(unsealed("GPU, driver 1", &whole[..at]), None, "cut at {at}");
         }
+    }
+
+    /// What the driver is given of a file.
+    #[test]
+    fn a_corrupted_file_starts_empty() {
+        let folder = std::env::temp_dir().join(format!("wavemill-corrupted-{}", std::process::id()));
+        let given = |contents: Option<&[u8]>| {
+            std::fs::create_dir_all(&folder).expect("a folder for temporary files");
+            if let Some(contents) = contents {
+                std::fs::write(folder.join("pipelines"), contents).expect("a file in it");
+            }
+            let mut given = None;
+            let opened = Kept::open("pipelines", "GPU".into(), &folder, |data| {
+                given = data.map(<[u8]>::to_vec);
+                Err(Error::Order { call: "a cache", first: "a device" })
+            });
+            assert!(matches!(opened, Err(Error::Order { .. })), "{opened:?}");
+            given
+        };
+        assert_eq!(given(None), None, "there is no file yet");
+        let whole = sealed("GPU", b"pipelines");
+        assert_eq!(given(Some(&whole)), Some(b"pipelines".to_vec()));
+        let mut damaged = whole.clone();
+        *damaged.last_mut().expect("it has some") ^= 1;
+        assert_eq!(given(Some(&damaged)), None);
+        assert_eq!(given(Some(b"nonsense")), None);
+        assert_eq!(given(Some(&sealed("another GPU", b"pipelines"))), None);
+        std::fs::remove_dir_all(&folder).expect("the folder made above");
     }
 }

@@ -1,5 +1,6 @@
-//! Deconvolution on the device, from spectrum to modes and back: what modes are, for the transform's pass that does it, and kernels of its
-//! own where the host transforms.
+//! Deconvolution on the device: a mode is a bin of the spectrum times a correction factor. Here are the tables of bins
+//! and factors, and the kernels that apply them where the host transforms grids; where the device does, the pass of
+//! `gpu/fft.rs` next to the modes applies them.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -24,24 +25,24 @@ pub(super) fn source<T: Real>() -> Source {
     generate::<T>("deconvolve".into(), include_str!("../../shaders/deconvolve.wgsl"), &values)
 }
 
-/// A cell without a mode.
+/// The place of a mode that does not exist: of a cell without one.
 const NONE: u32 = u32::MAX;
 
-/// What the modes of a plan are, on the device.
+/// Where the modes of a plan are in the spectrum, and their factors, on the device.
 #[derive(Debug)]
 pub(super) struct Modes<T> {
-    /// Of all axes, one after another: the cells of modes, or the modes of cells.
+    /// One axis after another: the cell of each mode, or the mode of each cell.
     pub(super) places: wgpu::Buffer,
     /// Factors in the same order.
     pub(super) factors: wgpu::Buffer,
-    /// As the shaders lay them out, for items from the first number of their binding on.
+    /// The shaders' parameters, for items that begin with the first number of their binding.
     numbers: [u32; 8],
     params: wgpu::Buffer,
     count: usize,
     kind: PhantomData<T>,
 }
 
-/// The modes of some items, as kernels see them.
+/// The modes of some items of a batch, as kernels bind them.
 #[derive(Debug)]
 pub(super) struct ItemModes<'a, T> {
     pub(super) modes: &'a Modes<T>,
@@ -51,8 +52,8 @@ pub(super) struct ItemModes<'a, T> {
 }
 
 impl<T: Real> Modes<T> {
-    /// For what the uniform transform gives, or takes: a table of cells `by_cell`, where it has modes at its end, else of modes. `placed`
-    /// says where it leaves a bin of an axis.
+    /// The tables have an entry for each cell if `by_cell`, as a pass of the transform needs that deconvolves, else one
+    /// for each mode. `placed` gives the cell in which the transform leaves a bin of an axis.
     pub(super) fn new(
         context: &Context,
         design: &Design<'_, T>,
@@ -97,7 +98,7 @@ impl<T: Real> Modes<T> {
         })
     }
 
-    /// Those of some items.
+    /// The modes of some items.
     pub(super) fn of<'a>(
         &'a self,
         context: &Context,
@@ -114,7 +115,7 @@ impl<T: Real> Modes<T> {
     }
 }
 
-/// The kernels of their own.
+/// Deconvolution as kernels of its own.
 #[derive(Debug)]
 pub(super) struct Kernels {
     forward: Arc<Kernel>,

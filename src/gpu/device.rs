@@ -181,8 +181,8 @@ impl Context {
         }
     }
 
-    /// Finds out whether an error was the first sign of a lost device: wgpu says so only when work is submitted and waited
-    /// for, and until then reports what it made of the loss.
+    /// Finds out whether an error was the first sign of a lost device: wgpu says so only when work is submitted and
+    /// waited for, and until then reports what it made of the loss.
     fn probe(&self) {
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let index = self.queue.submit([]);

@@ -1,4 +1,4 @@
-//! The uniform transform on the device: how a pass is laid out in workgroups, its shader, and the passes made ready to run.
+//! The uniform FFT on the device: how a pass is laid out in workgroups, its shader, and the dispatches of all passes.
 
 use std::sync::Arc;
 
@@ -25,11 +25,18 @@ const NUMBERS: usize = 1024;
 /// Neighbouring lines a workgroup takes of a strided axis, in bytes: some whole sectors of memory.
 const SECTORS: usize = 128;
 
-/// The modes' end of a NUFFT's transform.
+/// The binding of what is read, where it is not what is written.
+const INPUT: &str = include_str!("../../shaders/fft/input.wgsl");
+/// Where a line lies along one axis.
+const PLACE_AXIS: &str = include_str!("../../shaders/fft/place_axis.wgsl");
+/// The bindings of the pass next to the modes of a NUFFT, which deconvolves.
 const MODES: &str = include_str!("../../shaders/fft/modes.wgsl");
-
-/// What a line has in common with others at the modes' end.
+/// What is the same for all modes of a line.
 const PLACE_MODES: &str = include_str!("../../shaders/fft/place_modes.wgsl");
+/// How that pass reads a number from its mode.
+const READ_MODES: &str = include_str!("../../shaders/fft/read_modes.wgsl");
+/// How it writes a number to its mode.
+const WRITE_MODES: &str = include_str!("../../shaders/fft/write_modes.wgsl");
 
 /// What a device's workgroups can hold.
 fn room<T: Real>(limits: &wgpu::Limits) -> Room {
@@ -39,13 +46,13 @@ fn room<T: Real>(limits: &wgpu::Limits) -> Room {
     Room { numbers, bytes, lanes: lanes.min(LANES) }
 }
 
-/// Whether a pass is the one at the modes' end, which deconvolves.
+/// Whether a pass is the one next to the modes of a NUFFT, which deconvolves too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     None,
-    /// It writes modes.
+    /// The last pass of type 1: it writes modes.
     Out,
-    /// It reads them.
+    /// The first pass of type 2: it reads modes.
     In,
 }
 
@@ -58,11 +65,13 @@ struct Layout {
     /// Lanes of one line.
     lanes: usize,
     axes: usize,
-    /// The axis of lines that counts what later passes transform.
+    /// Which of the lines' axes counts places within what later passes transform: between passes it sets the twiddle.
     rest: Option<usize>,
     between: Between,
+    /// Whether it reads another array than it writes.
     apart: bool,
     end: End,
+    /// Twiddles in the fine table.
     fine: usize,
 }
 
@@ -71,7 +80,7 @@ impl Layout {
         let length = pass.length;
         let radices = radices(length).unwrap_or_default();
         let largest = radices.first().copied().unwrap_or(1);
-        // Of a strided axis some neighbours, of short lines enough to fill a workgroup.
+        // Of a strided axis some neighbouring lines, and of short lines enough to fill a workgroup.
         let strided = if pass.strides == [1, 1] { 1 } else { SECTORS / room.bytes };
         let wished = strided.max(NUMBERS / length).min(room.numbers / length).min(pass.count()).max(1);
         let columns = (1 << wished.ilog2()).min(room.lanes);
@@ -94,46 +103,38 @@ impl Layout {
     fn source<T: Real>(&self) -> Source {
         let Self { length, columns, lanes, axes, rest, between, apart, end, fine, .. } = self;
         let rest = rest.map_or("none".into(), |rest| rest.to_string());
-        let name = format!(
-            "fft {length} x{columns} lanes {lanes} axes {axes} rest {rest} {between:?} apart {apart} end {end:?} fine {fine}"
-        );
+        let shape = format!("{length} x{columns} lanes {lanes} axes {axes} rest {rest}");
+        let name = format!("fft {shape} {between:?} apart {apart} end {end:?} fine {fine}");
         let mut place = unrolled(0..self.axes, |axis| {
-            let counted = if self.rest == Some(axis) { "place.rest = i;\n        " } else { "" };
-            format!(
-                "{{\n        let axis = params.axes[{axis}];\n        let i = left % axis.count;\n        left /= axis.count;\n        {counted}let cell = select(i + axis.skip, i, i < axis.head);\n        place.input += cell * axis.input_stride;\n        place.output += cell * axis.output_stride;\n    }}"
-            )
+            let counted = if self.rest == Some(axis) { "place.rest = i;" } else { "" };
+            PLACE_AXIS.replace("{{AXIS}}", &axis.to_string()).replace("{{COUNTED}}", counted)
         });
         if *end != End::None {
             place = format!("{place}\n    {PLACE_MODES}");
         }
         let (taken, given) = match self.between {
             Between::None => ("select(z, z.yx, params.exchanged != 0u)", "value"),
-            Between::After => ("select(z, z.yx, params.exchanged != 0u)", "times(value, root(place.rest * index))"),
-            Between::Before => ("times(select(z, z.yx, params.exchanged != 0u), root(place.rest * index))", "value"),
+            Between::After => ("select(z, z.yx, params.exchanged != 0u)", "times(value, twiddle(place.rest * index))"),
+            Between::Before => ("times(select(z, z.yx, params.exchanged != 0u), twiddle(place.rest * index))", "value"),
         };
         let mut input = String::new();
         if *apart {
-            input += "@group(0) @binding(3) var<storage, read> input: array<Complex>;\n";
+            input += INPUT;
         }
         if *end != End::None {
             input += MODES;
         }
         let from = if *apart { "input" } else { "output" };
         let read = match end {
-            End::In => {
-                "let mode = mode(place, index);\n    if (mode >= arrayLength(&input)) {\n        return Complex();\n    }\n    let z = input[mode] * factor(place, index);".into()
-            }
+            End::In => READ_MODES.into(),
             _ => format!("let z = {from}[place.input + index * params.input_stride];"),
         };
-        let result = "select(z, z.yx, params.exchanged != 0u)";
         let write = match end {
-            End::Out => format!(
-                "let mode = mode(place, index);\n    if (mode < arrayLength(&output)) {{\n        output[mode] = {result} * factor(place, index);\n    }}"
-            ),
-            _ => format!("output[place.output + index * params.output_stride] = {result};"),
+            End::Out => WRITE_MODES,
+            _ => "output[place.output + index * params.output_stride] = select(z, z.yx, params.exchanged != 0u);",
         };
         let number = |x: f64| format!("Real({x:?}{})", if T::NAME == "f64" { "lf" } else { "" });
-        let turn = std::f64::consts::TAU;
+        let circle = std::f64::consts::TAU;
         let values = [
             ("LENGTH", length.to_string()),
             ("COLUMNS", columns.to_string()),
@@ -143,14 +144,14 @@ impl Layout {
             ("INPUT", input),
             ("GRIDS", if *end == End::Out { "input" } else { "output" }.into()),
             ("READ", read),
-            ("WRITE", write),
+            ("WRITE", write.into()),
             ("TILE", (length * columns).to_string()),
             ("HALF", number(0.5)),
-            ("SIN_3", number((turn / 3.0).sin())),
-            ("COS_5", number((turn / 5.0).cos())),
-            ("COS_10", number((turn / 10.0).cos())),
-            ("SIN_5", number((turn / 5.0).sin())),
-            ("SIN_10", number((turn / 10.0).sin())),
+            ("SIN_3", number((circle / 3.0).sin())),
+            ("COS_5", number((circle / 5.0).cos())),
+            ("COS_10", number((circle / 10.0).cos())),
+            ("SIN_5", number((circle / 5.0).sin())),
+            ("SIN_10", number((circle / 10.0).sin())),
             ("SIN_8", number(std::f64::consts::FRAC_1_SQRT_2)),
             ("PLACE", place),
             ("TAKEN", taken.into()),
@@ -188,7 +189,7 @@ impl Layout {
                         _ if before == 1 || i == 0 => number,
                         _ => {
                             let step = i * (self.length / (before * radix));
-                            format!("times({number}, roots[{t} % {before}u * {step}u])")
+                            format!("times({number}, twiddles[{t} % {before}u * {step}u])")
                         }
                     }
                 });
@@ -260,13 +261,14 @@ pub(super) fn sources() -> Vec<Source> {
     sources
 }
 
-/// Roots in the fine table for a longer line: about as many as in the coarse one.
+/// Twiddles in the fine table of a longer line: about as many as in the coarse one. The product of one of each is any
+/// twiddle of that line.
 fn fine(modulus: usize) -> usize {
     1 << modulus.ilog2().div_ceil(2)
 }
 
-/// `exp(2πi m/n)`.
-fn root<T: Real>(m: usize, n: usize) -> Complex<T> {
+/// `exp(2πi m/n)`, computed in f64.
+fn twiddle<T: Real>(m: usize, n: usize) -> Complex<T> {
     let (sin, cos) = (std::f64::consts::TAU * (m as f64 / n as f64)).sin_cos();
     Complex::new(T::nearest(cos), T::nearest(sin))
 }
@@ -275,11 +277,12 @@ fn root<T: Real>(m: usize, n: usize) -> Complex<T> {
 #[derive(Debug)]
 struct Ready {
     kernel: Arc<Kernel>,
-    roots: wgpu::Buffer,
-    /// For one sign and for the other, at the stride uniforms are aligned to.
+    /// Of a line, then the fine and the coarse ones of the longer line it is part of.
+    twiddles: wgpu::Buffer,
+    /// The parameters for sign + and, one `stride` of bytes further on, for sign -.
     params: wgpu::Buffer,
     stride: u32,
-    /// Of one grid.
+    /// Lines of one grid.
     lines: usize,
     /// Lines of a workgroup.
     columns: usize,
@@ -296,9 +299,9 @@ impl Ready {
         }
         let kernel = context.kernel(&layout.source::<T>(), "main", &slots)?;
         let (length, fine) = (pass.length, layout.fine);
-        let mut roots: Vec<Complex<T>> = (0..length).map(|m| root(m, length)).collect();
-        roots.extend((0..fine).map(|m| root::<T>(m, pass.modulus)));
-        roots.extend((0..pass.modulus.div_ceil(fine)).map(|m| root::<T>(m * fine, pass.modulus)));
+        let mut twiddles: Vec<Complex<T>> = (0..length).map(|m| twiddle(m, length)).collect();
+        twiddles.extend((0..fine).map(|m| twiddle::<T>(m, pass.modulus)));
+        twiddles.extend((0..pass.modulus.div_ceil(fine)).map(|m| twiddle::<T>(m * fine, pass.modulus)));
 
         let [(read_head, read_tail), (write_head, write_tail)] = pass.holes;
         let [input, output] = pass.strides;
@@ -319,7 +322,7 @@ impl Ready {
         params.resize(2 * stride, 0);
         Ok(Self {
             kernel,
-            roots: context.table("roots of unity", &roots)?,
+            twiddles: context.table("twiddles", &twiddles)?,
             params: context.uniform(&params)?,
             stride: 4 * stride as u32,
             lines: pass.count() / batch,
@@ -340,8 +343,9 @@ pub(crate) struct Passes {
 }
 
 impl Passes {
-    /// Between the cells of up to `batch` grids one after another and modes: the kept bins, `[low, high]` of each axis: from 0 on, and
-    /// below. The last pass is [`Passes::write_modes`], the first one back [`Passes::read_modes`].
+    /// Between the cells of up to `batch` grids one after another and modes. Of each axis the bins `[low, high]` are
+    /// kept: so many from 0 on, and so many below 0. The last pass is [`Passes::write_modes`], the first one back
+    /// [`Passes::read_modes`].
     pub(super) fn pruned<T: Real>(
         context: &Context,
         grid: &[usize],
@@ -362,7 +366,7 @@ impl Passes {
         Ok(Self { axes, forward, backward, ends })
     }
 
-    /// Of `batch` grids one after another, bins in the place of cells.
+    /// Of `batch` grids one after another, whose bins take the place of the cells in natural order.
     pub(super) fn natural<T: Real>(context: &Context, grid: &[usize], batch: usize) -> Result<Self> {
         let room = room::<T>(&context.limits);
         let all: Vec<[usize; 2]> = grid.iter().map(|&cells| [cells, 0]).collect();
@@ -458,7 +462,7 @@ impl Ready {
         pass.dispatch_workgroups(x, y, 1);
     }
 
-    /// Records the pass at the modes' end.
+    /// Records the pass next to the modes.
     fn at_the_end<T: Real>(
         &self,
         context: &Context,
@@ -469,7 +473,7 @@ impl Ready {
     ) -> Result<()> {
         let what = "fft and deconvolve";
         let tables = [&*modes.params, &modes.modes.places, &modes.modes.factors].map(wgpu::Buffer::as_entire_binding);
-        let resources = [self.call(), self.roots.as_entire_binding(), output, input].into_iter().chain(tables);
+        let resources = [self.call(), self.twiddles.as_entire_binding(), output, input].into_iter().chain(tables);
         let group = context.bind(what, &self.kernel, resources.collect())?;
         queue.pass(context, Stage::Deconvolve, what, |pass| self.dispatch(pass, &group, modes.items, sign))
     }
@@ -495,7 +499,7 @@ fn record(
             Memory::ToScratch => (Some(numbers), scratch),
             Memory::FromScratch => (Some(scratch), numbers),
         };
-        let mut resources = vec![ready.call(), ready.roots.as_entire_binding(), output.as_entire_binding()];
+        let mut resources = vec![ready.call(), ready.twiddles.as_entire_binding(), output.as_entire_binding()];
         resources.extend(input.map(wgpu::Buffer::as_entire_binding));
         context.bind(what, &ready.kernel, resources)
     });
@@ -509,8 +513,8 @@ fn record(
 mod tests {
     use super::*;
 
-    /// Drivers may drop what is written behind a binding, and tests cannot see it then: the shader itself must not write behind the modes of
-    /// the items there are, whatever number of grids the pass was planned for.
+    /// The shader itself must not write past the modes of the items there are, however many grids the pass was planned
+    /// for. Drivers may drop such writes, so that running it would show nothing.
     #[test]
     fn modes_are_bounded_by_their_array() {
         let room = room::<f32>(&wgpu::Limits::default());

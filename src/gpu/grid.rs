@@ -8,29 +8,30 @@ use crate::gpu::buffer::{Input, Lease, Output, complex_bytes};
 use crate::gpu::queue::Queue;
 use crate::real::Real;
 
-/// Fine grids in device memory, in C order, with the work on them that was not submitted yet, and their copy on the host where they
-/// are transformed there.
+/// Fine grids in device memory, in C order, one after another; with the recorded work on them that was not submitted
+/// yet, and a copy on the host if they are transformed there.
 #[derive(Debug)]
 pub(crate) struct Fine<T> {
     pub(super) buffer: wgpu::Buffer,
     pub(super) queue: Queue,
     pub(super) host: Vec<Complex<T>>,
-    /// Of one grid.
+    /// Cells of one grid.
     pub(super) cells: usize,
 }
 
 impl<T: Real> Fine<T> {
-    /// Its grids as what kernels read of another plan.
+    /// The grids as modes that kernels of another plan read.
     pub(crate) fn as_input(&self) -> Input<Complex<T>> {
         Input { buffer: Lease::foreign(self.buffer.clone()), kind: PhantomData }
     }
 
-    /// Its grids as what kernels write of another plan.
+    /// The grids as modes that kernels of another plan write.
     pub(crate) fn as_output(&self) -> Output<'static, Complex<T>> {
         Output { buffer: Lease::foreign(self.buffer.clone()), host: None }
     }
 
-    /// Lets another one's work follow on its own, in the same submission. The other must have none.
+    /// Moves the recorded work to other grids, which must have none: what is recorded for them then follows it in the
+    /// same submission.
     pub(crate) fn hand_on(&mut self, to: &mut Self) {
         to.queue = std::mem::take(&mut self.queue);
     }

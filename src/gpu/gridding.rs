@@ -36,7 +36,7 @@ pub(crate) struct Prepared<T: Real> {
 }
 
 impl Gpu {
-    /// Lets what is asked of a grid go into a program's commands.
+    /// Lets work on grids be recorded into a program's commands instead of the plan's own.
     pub(crate) fn lend<T: Real>(
         &self,
         prepared: &Prepared<T>,
@@ -263,9 +263,9 @@ impl Phased for Gpu {
         (): &mut (),
     ) -> Result<Grid<Fine<T>, Complex<T>>> {
         let here = 0..items.len();
-        let turned = phases.before_spreading(&self.0, &mut fine, sign, strengths, items)?;
+        let phased = phases.before_spreading(&self.0, &mut fine, sign, strengths, items)?;
         let grid = self.clear(prepared, fine)?;
-        self.spread(prepared, points, &turned, here, grid)
+        self.spread(prepared, points, &phased, here, grid)
     }
 
     fn interp_phased<T: Real>(

@@ -16,6 +16,11 @@ use crate::real::Real;
 /// Lanes of a workgroup.
 const LANES: usize = 64;
 
+/// Kernel values on the middle one of three axes, in workgroup memory.
+const HEIGHTS: &str = include_str!("../../shaders/interp/heights.wgsl");
+/// How a lane writes its own.
+const FILL_HEIGHTS: &str = include_str!("../../shaders/interp/fill_heights.wgsl");
+
 pub(super) fn source<T: Real>(axes: usize, width: usize, padded: usize, degree: usize) -> Source {
     let first = 3 - axes;
     // Axes that are missing have one cell, and a stencil of one cell with the weight 1.
@@ -23,20 +28,16 @@ pub(super) fn source<T: Real>(axes: usize, width: usize, padded: usize, degree: 
         let name = ["z", "y", "x"][at];
         match at.checked_sub(first) {
             None => format!("let corner_{name} = 0u;"),
-            Some(axis) => format!(
-                "let corner_{name} = cells[{axis}u * params.points + i];\n    let argument_{name} = arguments[{axis}u * params.points + i];"
-            ),
+            Some(axis) => [("corner", "cells"), ("argument", "arguments")]
+                .map(|(what, array)| format!("let {what}_{name} = {array}[{axis}u * params.points + i];"))
+                .join("\n    "),
         }
     });
     let last = unrolled(0..width, |j| {
         format!("let k{j} = kernel(argument_x, {j}u);\n    let x{j} = wrapped(corner_x + {j}u, params.cells.z);")
     });
     let row_sum = unrolled(1..width, |j| format!("        sum += grid[row + x{j}] * k{j};"));
-    let (mut heights, mut corners) = (String::new(), corners);
-    if axes == 3 {
-        heights = "var<workgroup> heights: array<Real, HEIGHT * LANES>;".into();
-        corners += "\n    for (var y = 0u; y < HEIGHT; y++) {\n        heights[y * LANES + lane] = kernel(argument_y, y);\n    }";
-    }
+    let (heights, fill_heights) = if axes == 3 { (HEIGHTS, FILL_HEIGHTS) } else { ("", "") };
     let (add_row, add_plane) = match axes {
         1 => ("plane += sum;", "total += plane;"),
         2 => ("plane += sum * kernel(argument_y, y);", "total += plane;"),
@@ -47,8 +48,9 @@ pub(super) fn source<T: Real>(axes: usize, width: usize, padded: usize, degree: 
         ("LANES", LANES.to_string()),
         ("DEPTH", if axes == 3 { width } else { 1 }.to_string()),
         ("HEIGHT", if axes >= 2 { width } else { 1 }.to_string()),
-        ("HEIGHTS", heights),
+        ("HEIGHTS", heights.into()),
         ("CORNERS", corners),
+        ("FILL_HEIGHTS", fill_heights.into()),
         ("LAST", last),
         ("ROW_SUM", row_sum),
         ("ADD_ROW", add_row.into()),

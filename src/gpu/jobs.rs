@@ -1,4 +1,5 @@
-//! How points are cut into jobs of spreading: the layout of a workgroup, tiles of its size, boxes of tiles, and their dispatches.
+//! How points are cut into jobs of spreading: the layout of a workgroup, tiles of its size, boxes of tiles, and their
+//! dispatches.
 
 use std::ops::Range;
 
@@ -10,16 +11,16 @@ use crate::real::Real;
 
 /// The widest kernel: a lane owns a stencil cell on each of two axes, and 256 lanes are what every device has.
 pub(super) const WIDEST: usize = 16;
-/// Points one workgroup takes in one dispatch at most: a crowded tile has several rounds, so that no dispatch runs into a
-/// watchdog.
+/// Points one workgroup takes in one dispatch at most: a crowded tile has several rounds, so that no dispatch runs into
+/// a watchdog.
 const ROUND: usize = 4096;
 /// Loop iterations of one lane in one dispatch, about: Mesa's llvmpipe ends a shader's loops after 65,535 in all.
 const ITERATIONS: usize = 1 << 15;
 /// Lanes a workgroup should have at least: a wide subgroup.
 const LANES: usize = 64;
 
-/// How a workgroup is laid out: a function of the device's limits, the precision, the axes and the width alone, so that results
-/// on one device depend on nothing else.
+/// How a workgroup is laid out: a function of the device's limits, the precision, the axes and the width alone, so that
+/// results on one device depend on nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) axes: usize,
@@ -51,8 +52,8 @@ impl Shape {
         };
         let team = plane * split;
         let teams = (LANES / team).clamp(1, invocations / team);
-        // More memory for a workgroup means fewer of them at a time; only in 3-D are large boxes worth it, the more so in f64, where
-        // a tile of a wide kernel is cut and its points are gone through for each part.
+        // More memory for a workgroup means fewer of them at a time; only in 3-D are large boxes worth it, the more so
+        // in f64, where a tile of a wide kernel is cut and its points are gone through for each part.
         let most = match (axes, size_of::<T>()) {
             (3, 8) => 48 << 10,
             (3, _) => 32 << 10,
@@ -80,8 +81,8 @@ impl Shape {
         ROUND.min(ITERATIONS / (2 + additions + evaluations))
     }
 
-    /// An even number of tiles on an axis: the fewest that fit a box, and none smaller than a halo, so that tiles of one
-    /// parity stay apart.
+    /// An even number of tiles on an axis: the fewest that fit a box, and none smaller than a halo, so that tiles of
+    /// one parity stay apart.
     fn tiles(&self, cells: usize) -> AxisTiles {
         let (halo, most) = (self.width - 1, self.side());
         let even = |count| {
@@ -115,7 +116,8 @@ pub(super) fn shape<T: Real>(context: &Context, axes: usize, width: usize) -> Re
     Shape::new::<T>(&context.limits, axes, width).ok_or_else(|| {
         let limits = &context.limits;
         context.error(format!(
-            "cannot spread with a kernel {width} cells wide ({} bytes of workgroup memory, {} invocations; {WIDEST} cells at most): use another kernel shape or a larger tolerance, or the CPU",
+            "cannot spread with a kernel {width} cells wide ({} bytes of workgroup memory, {} invocations; {WIDEST} \
+             cells at most): use another kernel shape or a larger tolerance, or the CPU",
             limits.max_compute_workgroup_storage_size, limits.max_compute_invocations_per_workgroup
         ))
     })
@@ -143,8 +145,8 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    /// Rounds come after one another, and in a round the colours: jobs of one dispatch touch no common cell. `cells` are the first
-    /// ones of stencils, axis-major.
+    /// Rounds come after one another, and in a round the colours: jobs of one dispatch touch no common cell. `cells`
+    /// are the first ones of stencils, axis-major.
     pub(super) fn new<T: Real>(context: &Context, shape: &Shape, bins: &Bins<T>, cells: &[u32]) -> Result<Self> {
         let colours = 1 << shape.axes;
         let mut dispatches: Vec<Vec<Job>> = Vec::new();
@@ -181,9 +183,9 @@ impl Jobs {
     }
 }
 
-/// A tile's colour and the boxes its padded cells are cut into: along the first axis, and where one plane is still too much
-/// along the second. Where points are few only the cells between their outermost stencils are cleared and returned to the grid: when
-/// all their stencils together have fewer cells than the tile.
+/// A tile's colour and the boxes its padded cells are cut into: along the first axis, and where one plane is still too
+/// much along the second. Where points are few only the cells between their outermost stencils are cleared and returned
+/// to the grid: when all their stencils together have fewer cells than the tile.
 fn boxes(
     tiling: &Tiling,
     tile: usize,

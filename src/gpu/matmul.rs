@@ -91,9 +91,8 @@ fn source(variant: Variant) -> Source {
     };
     let fetch = |load: usize, from: &str| {
         let one = |name: &str, edge: &str| {
-            format!(
-                "{name}_next{load} = four_of_{name}({name}_start, {edge} + 4u * {name}_quad{load}, {from} + {name}_step{load}, end);"
-            )
+            let (first, step) = (format!("{edge} + 4u * {name}_quad{load}"), format!("{from} + {name}_step{load}"));
+            format!("{name}_next{load} = four_of_{name}({name}_start, {first}, {step}, end);")
         };
         guard(load, format!("{} {}", one("a", "top"), one("b", "left")))
     };
@@ -113,10 +112,9 @@ fn source(variant: Variant) -> Source {
         for name in names {
             for quad in 0..quads {
                 let at = step * row + quad * across;
-                let _ = writeln!(
-                    text,
-                    "let a{step}_{name}{quad} = a_{name}[base + {at}u + ty]; let b{step}_{name}{quad} = b_{name}[base + {at}u + tx];"
-                );
+                for (factor, lane) in [("a", "ty"), ("b", "tx")] {
+                    let _ = writeln!(text, "let {factor}{step}_{name}{quad} = {factor}_{name}[base + {at}u + {lane}];");
+                }
             }
         }
         for i in 0..tile {
@@ -145,7 +143,7 @@ fn source(variant: Variant) -> Source {
         let im = if complex { format!("c_im_{i}_{quad}") } else { "vec4<Real>()".into() };
         format!("put(c_start, {row}, {column}, Four(c_re_{i}_{quad}, {im}));")
     });
-    let imaginary = "var<workgroup> a_im: array<vec4<Real>, (BM / 4u + 1u) * BK>;\nvar<workgroup> b_im: array<vec4<Real>, (BN / 4u + 1u) * BK>;";
+    let imaginary = if complex { include_str!("../../shaders/matmul/imaginary.wgsl") } else { "" };
     let four = if complex {
         "return Four(vec4<Real>(x.x, y.x, z.x, w.x), sign * vec4<Real>(x.y, y.y, z.y, w.y));"
     } else {
@@ -167,7 +165,7 @@ fn source(variant: Variant) -> Source {
         ("SUMS", sums.to_string()),
         ("ACROSS", across.to_string()),
         ("STORED", if complex { "Complex".into() } else { "Real".into() }),
-        ("IMAGINARY", if complex { imaginary.into() } else { String::new() }),
+        ("IMAGINARY", imaginary.into()),
         ("FOUR", four.into()),
         ("ELEMENT", if complex { "vec2<Real>(values.re[j], values.im[j])" } else { "values.re[j]" }.into()),
         ("TIMES", times.into()),
@@ -360,8 +358,8 @@ impl<V: Number> Job<'_, V> {
 /// Matrices of a batch in one piece of memory, rows or columns first: copied where they are not.
 fn laid<'a, V: Number>(view: &'a ArrayView3<'_, V>) -> (Cow<'a, [V]>, [usize; 2]) {
     let [_, rows, columns] = *view.shape() else { unreachable!("three axes") };
-    let turned = view.view().permuted_axes([0, 2, 1]);
-    match (view.as_slice(), turned.to_slice()) {
+    let transposed = view.view().permuted_axes([0, 2, 1]);
+    match (view.as_slice(), transposed.to_slice()) {
         (Some(slice), _) => (slice.into(), [columns, 1]),
         (None, Some(slice)) => (slice.into(), [1, rows]),
         _ => (view.iter().copied().collect::<Vec<_>>().into(), [columns, 1]),

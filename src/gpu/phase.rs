@@ -1,4 +1,4 @@
-//! Phases of type 3 on the device: their table, memory for what they are multiplied with, and the dispatch.
+//! Phases of type 3 on the device: a table of factors, scratch memory for what is multiplied by them, and the dispatch.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -48,7 +48,7 @@ impl<T: Real> Phases<T> {
         })
     }
 
-    /// What is to be multiplied, for a kernel to write.
+    /// The scratch memory, for interpolation to write.
     pub(super) fn scratch(&self) -> Output<'static, Complex<T>> {
         Output { buffer: Lease::foreign(self.scratch.clone()), host: None }
     }

@@ -1,6 +1,6 @@
-//! From WGSL to pipelines: the template step, the unrolled pieces, compilation, the cache, and bind groups with their layouts.
+//! From WGSL to pipelines: the template step, the unrolled pieces, compilation, the cache, and bind groups with their
+//! layouts.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -53,11 +53,8 @@ pub(super) fn generate_as(real: &str, name: String, template: &str, values: &[(&
 
 /// The function that evaluates one panel of the spreading kernel, Horner's rule unrolled: drivers do not unroll loops.
 pub(super) fn horner(padded: usize, degree: usize) -> String {
-    let mut text = String::from("fn kernel(s: Real, cell: u32) -> Real {\n    var value = coefficients[cell];\n");
-    for power in 1..=degree {
-        let _ = writeln!(text, "    value = fma(value, s, coefficients[{}u + cell]);", power * padded);
-    }
-    text + "    return value;\n}"
+    let line = |power| format!("value = fma(value, s, coefficients[{}u + cell]);", power * padded);
+    include_str!("../../shaders/spread/kernel.wgsl").replace("{{HORNER}}", &unrolled(1..degree + 1, line))
 }
 
 /// Lines of WGSL, one for each index.
@@ -105,8 +102,9 @@ impl Context {
             label: Some(label),
             source: wgpu::ShaderSource::Wgsl(source.text.as_str().into()),
         };
-        // SAFETY: the text is this crate's own: every loop is bounded by a constant or a count from the host, and every index
-        // is below an array's length for the jobs, cells and bins the host makes; with debug assertions both are checked.
+        // SAFETY: the text is this crate's own: every loop is bounded by a constant or a count from the host, and every
+        // index is below an array's length for the jobs, cells and bins the host makes; with debug assertions both are
+        // checked.
         let module = unsafe { self.device.create_shader_module_trusted(descriptor, checks) };
         let kept = lock(&self.kept);
         let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {

@@ -59,7 +59,7 @@ impl<T: Real> Points<T> {
         })
     }
 
-    /// The parameters of spreading and interpolating, of items whose first number is the base-th of its binding.
+    /// The parameters of spreading and interpolation, for items whose first number has the index `base` in its binding.
     pub(super) fn params(&self, context: &Context, base: u32) -> Result<Cow<'_, wgpu::Buffer>> {
         if base == 0 {
             Ok(Cow::Borrowed(&self.params))

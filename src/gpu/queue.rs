@@ -1,5 +1,5 @@
-//! Work that is recorded before it is submitted: one submission for an execution, and what each stage of it took by the device's
-//! own clock.
+//! Commands are recorded here and submitted together, once for an execution; timestamps of the device say how long each
+//! stage took.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
@@ -113,7 +113,8 @@ impl Queue {
         done
     }
 
-    /// Submits what was recorded, unless that is the program's to do, waits until it is done and adds the stages' times.
+    /// Submits what was recorded, unless that is the program's to do, waits until it is done and adds the stages'
+    /// times.
     pub(super) fn submit(&mut self, context: &Context, timings: &mut Timings) -> Result<()> {
         if self.lent {
             return context.alive();

@@ -1,4 +1,5 @@
-//! The uniform transform of a plan's grid: on the device, or on the host by the CPU's twin.
+//! The FFT of a plan's fine grid: by the passes of `gpu/fft.rs` on the device, or by `cpu/fft.rs` on the host, to which
+//! the grid is copied and back.
 
 use num_complex::Complex;
 
@@ -17,9 +18,9 @@ use crate::nufft::timings::{Stage, Timings};
 use crate::numeric::sign::Sign;
 use crate::real::Real;
 
-/// What the transform of a grid of so many bytes should take on the host and on the device, by the bytes that are moved: round figures of
-/// bytes a second within the device and between it and the host, and seconds a pass costs that moves nothing. Software's were measured
-/// on lavapipe with two threads.
+/// Seconds that the transform of a grid of so many bytes should take on the host and on the device, by the bytes that
+/// are moved. The constants are round figures: bytes a second within the device, bytes a second between it and the
+/// host, and seconds that any pass costs. Those of software devices were measured on lavapipe with two threads.
 pub(super) fn expected(kind: wgpu::DeviceType, bytes: f64, axes: f64) -> [f64; 2] {
     let (memory, bus, pass) = match kind {
         wgpu::DeviceType::DiscreteGpu => (400e9, 12e9, 10e-6),

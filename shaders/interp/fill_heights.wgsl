@@ -1,0 +1,3 @@
+for (var y = 0u; y < HEIGHT; y++) {
+        heights[y * LANES + lane] = kernel(argument_y, y);
+    }
