@@ -1,4 +1,4 @@
-//! The GPU backend: devices, and the kernels of [`Backend`] handed to the host halves of the shaders.
+//! The GPU backend: opening devices, arrays in their memory, and what plans ask of a GPU, handed to the kernels below.
 //!
 //! From the ground up: `gpu/device.rs` opens devices and makes their errors values, with `gpu/cache.rs` and
 //! `gpu/kernel.rs` for what it keeps; `gpu/buffer.rs` moves memory; `gpu/queue.rs` submits work and times it;
