@@ -22,7 +22,7 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     /// stay.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] if a batch needs more grids than there is memory for.
+    /// [`crate::Error::TooLarge`] if a batch needs more grids than there is memory for.
     pub fn accumulate<V: Number<Real = T>, S: PointsOf<D>>(&self) -> Result<Accumulation<T, V, S, D>> {
         Accumulation::new(self)
     }
