@@ -14,7 +14,7 @@ fn main() -> wavemill::Result<()> {
     // 257 modes, -128 to 128. Coordinates are f64 although the data are f32.
     let mut plan = NufftPlan::<f32>::builder([257]).tolerance(1e-5).sign(Sign::Minus).build(&device)?;
     println!("{}", plan.describe());
-    plan.set_points([times.view()])?;
+    plan.set_points([&times])?;
     // Real strengths take half the time of complex ones; `plan.type1` takes both.
     let spectrum = plan.type1(&samples)?;
 
@@ -23,8 +23,8 @@ fn main() -> wavemill::Result<()> {
     println!("strongest at k = {strongest}, amplitude {:.3}", 2.0 * strength(strongest));
     assert_eq!(strongest, 42);
 
-    // Type 2 evaluates modes at the same points. With the opposite sign it is the exact adjoint of type 1, not its inverse:
-    // the points' spacing comes in.
+    // Type 2 evaluates modes at the same points. With the opposite sign it is the exact adjoint of type 1, not its
+    // inverse: the points' spacing comes in.
     plan.set_sign(Sign::Plus);
     let back = plan.type2_real(&spectrum)?;
     println!("first sample {:.3}, the adjoint there {:.3}", samples[0], back[0] / 1000.0);

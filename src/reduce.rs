@@ -14,8 +14,8 @@
 //! use wavemill::reduce;
 //!
 //! let x = array![[1.0f32, 5.0], [3.0, 4.0]];
-//! assert_eq!(reduce::sum(x.view(), &[1])?, array![6.0, 7.0].into_dyn());
-//! assert_eq!(reduce::max(x.view(), &[0, 1])?[[]], 5.0);
+//! assert_eq!(reduce::sum(&x, &[1])?, array![6.0, 7.0].into_dyn());
+//! assert_eq!(reduce::max(&x, &[0, 1])?[[]], 5.0);
 //! # Ok::<(), wavemill::Error>(())
 //! ```
 //!

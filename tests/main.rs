@@ -9,6 +9,7 @@ mod hostile;
 mod laws;
 mod matmul;
 mod matmul_gpu;
+mod readme;
 mod real_data;
 mod reduce_accuracy;
 mod reduce_gpu;

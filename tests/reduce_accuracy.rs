@@ -13,7 +13,7 @@ fn ulps(got: f64, exact: f64, ulp: f64) -> f64 {
 
 fn run<E: wavemill::reduce::Element>(device: &Device, x: &ArrayD<E>, axes: &[usize], op: Op) -> Answer<E> {
     let plan = ReducePlan::builder(x.shape()).axes(axes).ops([op]).build(device).unwrap();
-    plan.execute(x.view()).unwrap().remove(0)
+    plan.execute(&x).unwrap().remove(0)
 }
 
 const ULP32: f64 = 1.0 / (1u64 << 23) as f64;
@@ -34,7 +34,7 @@ fn f32_means_variances_and_sums_are_within_one_unit() {
             for axes in [&[0][..], &[1], &[0, 1]] {
                 let ops = [Op::Sum, Op::Mean, Op::Var { ddof: 0.0 }, Op::Std { ddof: 1.0 }];
                 let plan = ReducePlan::builder(x.shape()).axes(axes).ops(ops).build(device).unwrap();
-                for (op, answer) in ops.into_iter().zip(plan.execute(x.view()).unwrap()) {
+                for (op, answer) in ops.into_iter().zip(plan.execute(&x).unwrap()) {
                     let exact = direct::reduce(x.view(), axes, op, false, None).unwrap();
                     let (Answer::Sum(got) | Answer::Mean(got) | Answer::Float(got)) = answer else { panic!() };
                     for (got, exact) in got.iter().zip(&exact) {
@@ -100,9 +100,8 @@ fn weighted_means_agree_with_exact_sums() {
         let weights = Array2::from_shape_fn((500, 1), |(row, _)| (row as f64 / 160.0 - 1.56).cos());
         for axes in [&[0][..], &[1], &[0, 1]] {
             let ops = [Op::Average, Op::WeightedSum];
-            let plan =
-                ReducePlan::builder(x.shape()).axes(axes).ops(ops).weights(weights.view()).build(device).unwrap();
-            for (op, answer) in ops.into_iter().zip(plan.execute(x.view()).unwrap()) {
+            let plan = ReducePlan::builder(x.shape()).axes(axes).ops(ops).weights(&weights).build(device).unwrap();
+            for (op, answer) in ops.into_iter().zip(plan.execute(&x).unwrap()) {
                 let wide = weights.broadcast((500, 70)).unwrap().into_dyn();
                 let exact = direct::reduce(x.view(), axes, op, false, Some(wide)).unwrap();
                 let Answer::Mean(got) = answer else { panic!() };

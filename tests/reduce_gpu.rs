@@ -67,8 +67,8 @@ fn pieces_give_what_the_whole_gives() {
     ];
     for axes in [&[0][..], &[1], &[2], &[0, 1], &[1, 2], &[0, 2], &[0, 1, 2]] {
         let run = |device: &Device| {
-            let plan = ReducePlan::builder(x.shape()).axes(axes).ops(ops).weights(weights.view()).build(device);
-            plan.unwrap().execute(x.view()).unwrap()
+            let plan = ReducePlan::builder(x.shape()).axes(axes).ops(ops).weights(&weights).build(device);
+            plan.unwrap().execute(&x).unwrap()
         };
         let (pieces, whole, host) = (run(&small), run(&large), run(&common::cpu()));
         for (((pieces, whole), host), op) in pieces.iter().zip(&whole).zip(&host).zip(ops) {
@@ -99,8 +99,8 @@ fn twins<E: Element>(device: &Device, tolerance: f64, mut next: impl FnMut() -> 
                 let run = |device: &Device| {
                     let plan = ReducePlan::builder(shape).axes(&[axes]).ops([op]).skip_nan(skip);
                     let weighed = matches!(op, Op::WeightedSum | Op::Average);
-                    let plan = if weighed { plan.weights(weights.view()) } else { plan };
-                    flat(&plan.build(device).unwrap().execute(x.view()).unwrap()[0])
+                    let plan = if weighed { plan.weights(&weights) } else { plan };
+                    flat(&plan.build(device).unwrap().execute(&x).unwrap()[0])
                 };
                 let (got, expected) = (run(device), run(&common::cpu()));
                 assert_eq!(got.len(), expected.len());
@@ -166,8 +166,8 @@ fn weighted_integers_keep_their_digits_without_f64() {
         let weights = Array3::from_shape_simple_fn((3, 4000, 2), || scale * random.unit());
         let ops = [Op::WeightedSum, Op::Average, Op::Sum, Op::Count];
         let plan = |device: &Device| {
-            let plan = ReducePlan::builder(x.shape()).axes(&[1]).ops(ops).weights(weights.view());
-            plan.build(device).unwrap().execute(x.view()).unwrap()
+            let plan = ReducePlan::builder(x.shape()).axes(&[1]).ops(ops).weights(&weights);
+            plan.build(device).unwrap().execute(&x).unwrap()
         };
         let (got, expected) = (plan(&device), plan(&common::cpu()));
         assert_eq!(got[2..], expected[2..]);
@@ -195,7 +195,7 @@ fn the_whole_range_is_multiplied_and_measured() {
         }
         let run = |device: &Device| {
             let plan = ReducePlan::builder([x.len()]).ops(ops.iter().copied()).build(device).unwrap();
-            plan.execute(ndarray::ArrayView1::from(x)).unwrap()
+            plan.execute(&*ndarray::ArrayView1::from(x)).unwrap()
         };
         for ((got, expected), op) in run(device).iter().zip(&run(&common::cpu())).zip(ops) {
             for (got, expected) in flat(got).iter().zip(&flat(expected)) {
@@ -235,7 +235,7 @@ fn what_a_gpu_has_not_is_said_and_not_computed_elsewhere() {
     let Some((device, _turn)) = common::gpu() else { return };
     fn refused<E: Element>(device: &Device) {
         let plan = ReducePlan::<E>::builder([10]).ops([Op::Sum]).build(device).unwrap();
-        let error = plan.execute(ndarray::Array1::from_elem(10, E::default()).view()).unwrap_err();
+        let error = plan.execute(&ndarray::Array1::from_elem(10, E::default())).unwrap_err();
         assert!(matches!(&error, Error::Device { reason, .. } if reason.contains("use the CPU")), "{error}");
     }
     refused::<i64>(&device);
@@ -244,6 +244,6 @@ fn what_a_gpu_has_not_is_said_and_not_computed_elsewhere() {
     let gpu = Gpu::enumerate().into_iter().find_map(Result::ok).unwrap();
     let numbers = gpu.zeros::<Complex<f32>>(10).unwrap();
     let weights = ndarray::Array1::ones(10);
-    let plan = ReducePlan::<f32>::builder([10]).ops([Op::Average]).weights(weights.view()).build(&device).unwrap();
+    let plan = ReducePlan::<f32>::builder([10]).ops([Op::Average]).weights(&weights).build(&device).unwrap();
     assert!(matches!(plan.execute_powers(&numbers), Err(Error::Device { .. })));
 }

@@ -149,7 +149,7 @@ fn run<E: Element>(
     skip: bool,
 ) -> wavemill::Result<Answer<E>> {
     let plan = ReducePlan::builder(x.shape()).axes(axes).ops([op]).skip_nan(skip).build(device)?;
-    Ok(plan.execute(x)?.remove(0))
+    Ok(plan.execute(&x)?.remove(0))
 }
 
 fn compare(device: &Device) -> usize {

@@ -81,7 +81,7 @@ proptest! {
         let mut all = chunks(&x, &cuts);
         let in_order = {
             let mut state = plan.state();
-            all.iter().for_each(|(chunk, at)| state.update(chunk.view(), at).unwrap());
+            all.iter().for_each(|(chunk, at)| state.update(&chunk, at).unwrap());
             bits(&state.finish().unwrap())
         };
         let mut random = Random::new(seed);
@@ -92,7 +92,7 @@ proptest! {
                 states.push(plan.state());
             }
             let which = random.bits() as usize % states.len();
-            states[which].update(chunk, &at).unwrap();
+            states[which].update(&chunk, &at).unwrap();
         }
         while states.len() > 1 {
             let one = states.swap_remove(random.bits() as usize % states.len());
@@ -119,9 +119,9 @@ fn chunks_give_what_the_whole_gives() {
         let plan = ReducePlan::builder(x.shape()).axes(axes).ops(OPS).keepdims(true).build(&cpu()).unwrap();
         let mut state = plan.state();
         for (chunk, at) in chunks(&x, &[vec![5, 6], vec![1], vec![7]]) {
-            state.update(chunk, &at).unwrap();
+            state.update(&chunk, &at).unwrap();
         }
-        let (got, whole) = (state.finish().unwrap(), plan.execute(x.view()).unwrap());
+        let (got, whole) = (state.finish().unwrap(), plan.execute(&x).unwrap());
         for ((got, whole), op) in got.iter().zip(&whole).zip(OPS) {
             match (got, whole) {
                 (Answer::Float(got), Answer::Float(whole)) | (Answer::Mean(got), Answer::Mean(whole)) => {
@@ -145,7 +145,7 @@ fn threads_do_not_show() {
         let device = Device::from(Cpu::with_threads(threads).unwrap());
         let of = |x: ndarray::ArrayViewD<'_, f64>, axes: &[usize]| {
             let plan = ReducePlan::builder(x.shape()).axes(axes).ops(OPS).build(&device).unwrap();
-            bits(&plan.execute(x).unwrap())
+            bits(&plan.execute(&x).unwrap())
         };
         let mut all = vec![of(long.view().into_dyn(), &[0])];
         for axes in [&[0][..], &[1], &[2], &[0, 2], &[0, 1, 2]] {
@@ -165,15 +165,15 @@ fn weighted_chunks_and_complex_numbers() {
     let x = ArrayD::from_shape_simple_fn(vec![50, 4], || random.complex::<f64>());
     let weights = ArrayD::from_shape_simple_fn(vec![50, 1], || random.unit());
     let ops = [Op::Average, Op::WeightedSum, Op::Sum, Op::Var { ddof: 0.0 }, Op::Norm1];
-    let plan = ReducePlan::<Complex<f64>>::builder([50, 4]).axes(&[0]).ops(ops).weights(weights.view()).build(&cpu());
+    let plan = ReducePlan::<Complex<f64>>::builder([50, 4]).axes(&[0]).ops(ops).weights(&weights).build(&cpu());
     let plan = plan.unwrap();
     let mut state = plan.state();
-    assert!(matches!(state.update(x.view(), &[0, 0]), Err(Error::Parameter { .. })));
+    assert!(matches!(state.update(&x, &[0, 0]), Err(Error::Parameter { .. })));
     for rows in [30..50, 0..30] {
         let part = s![rows.clone(), ..];
-        state.update_weighted(x.slice(part), weights.slice(part), &[rows.start, 0]).unwrap();
+        state.update_weighted(&x.slice(part), &weights.slice(part), &[rows.start, 0]).unwrap();
     }
-    for (got, whole) in state.finish().unwrap().iter().zip(plan.execute(x.view()).unwrap()) {
+    for (got, whole) in state.finish().unwrap().iter().zip(plan.execute(&x).unwrap()) {
         match (got, whole) {
             (Answer::Mean(got), Answer::Mean(whole)) => assert!((got - &whole).iter().all(|z| z.norm() < 1e-15)),
             (Answer::Sum(got), Answer::Sum(whole)) => assert!((got - &whole).iter().all(|z| z.norm() < 1e-14)),
@@ -190,7 +190,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     let before = state.to_bytes();
     let chunk = ndarray::Array2::<f64>::ones((2, 5));
     for at in [&[3, 0][..], &[0, 1], &[0], &[usize::MAX, 0]] {
-        assert!(matches!(state.update(chunk.view(), at), Err(Error::Shape { what: "chunk", .. })), "{at:?}");
+        assert!(matches!(state.update(&chunk, at), Err(Error::Shape { what: "chunk", .. })), "{at:?}");
     }
     let other = ReducePlan::<f64>::builder([4, 5]).axes(&[1]).ops([Op::Sum]).build(&cpu()).unwrap();
     assert!(matches!(state.merge(&other.state()), Err(Error::Parameter { what: "state", .. })));
@@ -215,7 +215,23 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     assert!(complex.contains("no order"), "{complex}");
     let weighted = ReducePlan::<f64>::builder([4, 5]).ops([Op::Average]);
     let plan = weighted.clone().build(&cpu()).unwrap();
-    assert!(plan.execute(ndarray::Array2::ones((4, 5)).view()).unwrap_err().to_string().contains("weights"));
+    assert!(plan.execute(&ndarray::Array2::ones((4, 5))).unwrap_err().to_string().contains("weights"));
     let three = ndarray::Array1::ones(3);
-    assert!(wrong(weighted.weights(three.view())).contains("broadcasts"));
+    assert!(wrong(weighted.weights(&three)).contains("broadcasts"));
+}
+
+#[test]
+fn answers_are_written_over_only_if_all_of_them_fit() {
+    let x = ndarray::array![[1.0f32, 5.0], [3.0, 4.0]];
+    let plan = |axis| ReducePlan::builder([2, 2]).axes(&[axis]).ops([Op::Max, Op::ArgMax]).build(&cpu()).unwrap();
+    let mut answers = plan(0).execute(&x).unwrap();
+    plan(1).execute_into(&x, &mut answers).unwrap();
+    assert_eq!(answers, plan(1).execute(&x).unwrap());
+    let all = ReducePlan::builder([2, 2]).ops([Op::Max, Op::ArgMax]).build(&cpu()).unwrap();
+    assert!(matches!(all.execute_into(&x, &mut answers), Err(Error::Shape { what: "answers", .. })));
+    assert!(matches!(plan(0).execute_into(&x, &mut answers[..1]), Err(Error::Shape { what: "answers", .. })));
+    answers.swap(0, 1);
+    let before = answers.clone();
+    assert!(matches!(plan(0).execute_into(&x, &mut answers), Err(Error::Shape { what: "answers", .. })));
+    assert_eq!(answers, before);
 }

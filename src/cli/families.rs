@@ -58,7 +58,7 @@ pub(crate) fn measure(number: usize, device: &Device, quick: bool, budget: Durat
             let plan = ReducePlan::<f32>::builder([side, side]).axes(axes).ops([op]).build(device)?;
             let mut answers = Vec::new();
             let seconds = timed(budget, || {
-                answers = plan.execute(data.view())?;
+                answers = plan.execute(&data)?;
                 Ok(())
             })?;
             rates.push(Rate {

@@ -76,14 +76,14 @@ fn reduce<E: Written>(args: &args::Reduce, data: ArrayD<E>, truths: bool) -> Res
         builder = builder.axes(&axes(&args.axis, data.ndim())?);
     }
     if let Some(path) = &args.weights {
-        builder = builder.weights(npy::read_real(path)?.context("weights must be real numbers")?.view());
+        builder = builder.weights(&npy::read_real(path)?.context("weights must be real numbers")?);
     }
     let plan = builder.build(&device)?;
     let mut samples = Vec::new();
     let mut answers = Vec::new();
     for _ in 0..args.measured.repeat.get() {
         let begun = Instant::now();
-        answers = plan.execute(data.view())?;
+        answers = plan.execute(&data)?;
         samples.push(begun.elapsed().as_secs_f64());
     }
     if let Some(path) = &args.measured.timings {

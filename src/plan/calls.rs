@@ -1,6 +1,6 @@
 //! Whole jobs in one call, on the CPU with all threads: transforms, reductions and products without a plan.
 
-use ndarray::{Array, Array1, Array2, ArrayD, ArrayRef, ArrayView, Dimension, IntoDimension, Ix1, Ix2};
+use ndarray::{Array, Array1, Array2, ArrayD, ArrayRef, Dimension, IntoDimension, Ix1, Ix2};
 use num_complex::Complex;
 
 use crate::cpu::Cpu;
@@ -95,7 +95,7 @@ pub fn matmul<V: Number>(a: &ArrayRef<V, Ix2>, b: &ArrayRef<V, Ix2>) -> Result<A
 }
 
 /// One operation on the CPU.
-fn one<E: Element, D: Dimension>(data: ArrayView<'_, E, D>, axes: &[usize], op: Op, skip: bool) -> Result<Answer<E>> {
+fn one<E: Element, D: Dimension>(data: &ArrayRef<E, D>, axes: &[usize], op: Op, skip: bool) -> Result<Answer<E>> {
     let plan =
         ReducePlan::builder(data.shape()).axes(axes).ops([op]).skip_nan(skip).build(&Device::from(Cpu::new()))?;
     Ok(plan.execute(data)?.remove(0))
@@ -105,7 +105,7 @@ fn one<E: Element, D: Dimension>(data: ArrayView<'_, E, D>, axes: &[usize], op: 
 ///
 /// # Errors
 /// [`crate::Error::Parameter`] for an axis that is not there or given twice.
-pub fn sum<E: Element, D: Dimension>(data: ArrayView<'_, E, D>, axes: &[usize]) -> Result<ArrayD<E::Sum>> {
+pub fn sum<E: Element, D: Dimension>(data: &ArrayRef<E, D>, axes: &[usize]) -> Result<ArrayD<E::Sum>> {
     match one(data, axes, Op::Sum, false)? {
         Answer::Sum(sums) => Ok(sums),
         _ => unreachable!("a sum is a sum"),
@@ -116,7 +116,7 @@ pub fn sum<E: Element, D: Dimension>(data: ArrayView<'_, E, D>, axes: &[usize]) 
 ///
 /// # Errors
 /// As [`sum`].
-pub fn mean<E: Element, D: Dimension>(data: ArrayView<'_, E, D>, axes: &[usize]) -> Result<ArrayD<E::Mean>> {
+pub fn mean<E: Element, D: Dimension>(data: &ArrayRef<E, D>, axes: &[usize]) -> Result<ArrayD<E::Mean>> {
     match one(data, axes, Op::Mean, false)? {
         Answer::Mean(means) => Ok(means),
         _ => unreachable!("a mean is a mean"),
@@ -127,7 +127,7 @@ pub fn mean<E: Element, D: Dimension>(data: ArrayView<'_, E, D>, axes: &[usize])
 ///
 /// # Errors
 /// As [`sum`].
-pub fn var<E: Element, D: Dimension>(data: ArrayView<'_, E, D>, axes: &[usize], ddof: f64) -> Result<ArrayD<E::Float>> {
+pub fn var<E: Element, D: Dimension>(data: &ArrayRef<E, D>, axes: &[usize], ddof: f64) -> Result<ArrayD<E::Float>> {
     match one(data, axes, Op::Var { ddof }, false)? {
         Answer::Float(found) => Ok(found),
         _ => unreachable!("a variance is real"),
@@ -138,7 +138,7 @@ pub fn var<E: Element, D: Dimension>(data: ArrayView<'_, E, D>, axes: &[usize], 
 ///
 /// # Errors
 /// As [`sum`]; and [`crate::Error::Shape`] if there are no elements.
-pub fn min<E: Element, D: Dimension>(data: ArrayView<'_, E, D>, axes: &[usize]) -> Result<ArrayD<E>> {
+pub fn min<E: Element, D: Dimension>(data: &ArrayRef<E, D>, axes: &[usize]) -> Result<ArrayD<E>> {
     match one(data, axes, Op::Min, false)? {
         Answer::Element(found) => Ok(found),
         _ => unreachable!("the least element is an element"),
@@ -149,7 +149,7 @@ pub fn min<E: Element, D: Dimension>(data: ArrayView<'_, E, D>, axes: &[usize]) 
 ///
 /// # Errors
 /// As [`min`].
-pub fn max<E: Element, D: Dimension>(data: ArrayView<'_, E, D>, axes: &[usize]) -> Result<ArrayD<E>> {
+pub fn max<E: Element, D: Dimension>(data: &ArrayRef<E, D>, axes: &[usize]) -> Result<ArrayD<E>> {
     match one(data, axes, Op::Max, false)? {
         Answer::Element(found) => Ok(found),
         _ => unreachable!("the greatest element is an element"),

@@ -27,7 +27,43 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         self.set_points(here)
     }
 
-    /// [`NufftPlan::type1`] between arrays on the plan's GPU.
+    /// [`NufftPlan::type1`] between arrays on the plan's GPU. What comes of it goes on there, into a uniform transform or a product, without
+    /// the host:
+    ///
+    /// ```
+    /// use num_complex::Complex;
+    /// use wavemill::fft::Fft;
+    /// use wavemill::matmul::MatmulPlan;
+    /// use wavemill::{Device, Gpu, ModeOrder, NufftPlan, Sign};
+    ///
+    /// // Any adapter, a software one too; a machine may have none.
+    /// let Some(gpu) = Gpu::enumerate().into_iter().find_map(Result::ok) else { return Ok(()) };
+    /// let device = Device::from(gpu.clone());
+    ///
+    /// // Two sets of strengths at five points: 1 at the first, 2 at the last.
+    /// let points: Vec<f64> = (0..5).map(|j| 0.4 * f64::from(j)).collect();
+    /// let (zero, one) = (Complex::new(0.0f32, 0.0), Complex::new(1.0, 0.0));
+    /// let strengths = gpu.upload(&[one, zero, zero, zero, zero, zero, zero, zero, zero, one + one])?;
+    /// let builder = NufftPlan::<f32>::builder([60]).batch(2).tolerance(1e-5).sign(Sign::Minus).order(ModeOrder::Fft);
+    /// let mut plan = builder.build(&device)?;
+    /// plan.set_points([&points])?;
+    /// let mut modes = gpu.zeros(2 * 60)?;
+    /// plan.type1_on_gpu(&strengths, &mut modes)?;
+    ///
+    /// // Modes times their adjoint: the inner products of the two spectra.
+    /// let product = MatmulPlan::<Complex<f32>>::builder(2, 60, 2).op_b(wavemill::matmul::Op::Adjoint).build(&device)?;
+    /// let mut inner = gpu.zeros(4)?;
+    /// product.execute_on_gpu(one, &modes, &modes, zero, &mut inner)?;
+    /// let inner = gpu.download(&inner)?;
+    /// assert!((inner[0].re - 60.0).abs() < 0.01 && (inner[3].re - 240.0).abs() < 0.01);
+    ///
+    /// // Back to 60 places on a circle: a peak where the points were, at 0 and at 1.6 / 2π of the circle.
+    /// Fft::<f32>::new(&gpu, &[60], 2)?.execute(&mut modes, Sign::Plus)?;
+    /// let places = gpu.download(&modes)?;
+    /// let peak = |of: &[Complex<f32>]| (0..60).max_by(|&a, &b| of[a].norm().total_cmp(&of[b].norm()));
+    /// assert_eq!([peak(&places[..60]), peak(&places[60..])], [Some(0), Some(15)]);
+    /// # Ok::<(), wavemill::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Device`] if the plan is not of a GPU, [`Error::Order`] before `set_points`, [`Error::Shape`] if an array is too short,

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use ndarray::{ArrayD, ArrayView, ArrayViewD, Dimension, IxDyn};
+use ndarray::{ArrayD, ArrayRef, ArrayViewD, Dimension, IxDyn};
 
 use crate::backend::reduction::Reduce as _;
 use crate::device::Device;
@@ -27,7 +27,7 @@ use crate::shape;
 ///     .ops([Op::Mean, Op::Std { ddof: 1.0 }, Op::ArgMax])
 ///     .build(&wavemill::Device::from(wavemill::Cpu::new()))?;
 /// println!("{}", plan.describe());
-/// let [Answer::Mean(mean), Answer::Float(std), Answer::Index(last)] = &plan.execute(x.view())?[..] else { panic!() };
+/// let [Answer::Mean(mean), Answer::Float(std), Answer::Index(last)] = &plan.execute(&x)?[..] else { panic!() };
 /// assert_eq!(mean[[1, 2]], 162.0);
 /// assert_eq!(std[[0, 0]], (50_000.0f64 / 3.0).sqrt() as f32);
 /// assert_eq!(last[[1, 1]], 3);
@@ -95,10 +95,7 @@ impl<E: Element> ReducePlan<E> {
     /// # Errors
     /// [`Error::Shape`] if the array is not of the plan's shape, [`Error::Parameter`] if a result of [`Op::ArgMin`] or
     /// [`Op::ArgMax`] has nothing but NaNs to choose from and they are skipped, [`Error::Device`] if the device cannot.
-    ///
-    /// # Panics
-    /// No.
-    pub fn execute<D: Dimension>(&self, data: ArrayView<'_, E, D>) -> Result<Vec<Answer<E>>> {
+    pub fn execute<D: Dimension>(&self, data: &ArrayRef<E, D>) -> Result<Vec<Answer<E>>> {
         if data.shape() != self.shape {
             let (expected, got) = (shape::written(&self.shape), shape::written(data.shape()));
             return Err(Error::shape("data", expected, got));
@@ -109,7 +106,7 @@ impl<E: Element> ReducePlan<E> {
         let weights = self.weights.as_ref().map(|weights| {
             weights.broadcast(IxDyn(&self.shape)).expect("the builder has checked that weights fit the shape")
         });
-        let reduced = self.reduce(data.into_dyn(), weights, |cells| self.columns(&cells))?;
+        let reduced = self.reduce(data.view().into_dyn(), weights, |cells| self.columns(&cells))?;
         let mut columns: Vec<_> = self.columns(&Partials::identity(self.needs(), 0, E::PARTS))?;
         let tiles = reduced.tiles.into_iter().collect::<Result<Vec<_>>>()?;
         for tile in tiles {
@@ -117,6 +114,21 @@ impl<E: Element> ReducePlan<E> {
             columns = joined.collect();
         }
         Ok(self.shaped(columns, &reduced.order))
+    }
+
+    /// Reduces an array into answers of the caller's, such as those of an execution before.
+    ///
+    /// # Errors
+    /// As [`ReducePlan::execute`], and [`Error::Shape`] if an answer is not of the operation's kind and the results' shape. Nothing is
+    /// written then.
+    pub fn execute_into<D: Dimension>(&self, data: &ArrayRef<E, D>, answers: &mut [Answer<E>]) -> Result<()> {
+        let found = self.execute(data)?;
+        if answers.len() != found.len() || !answers.iter().zip(&found).all(|(to, from)| to.fits(from)) {
+            let expected = format!("an answer of shape {:?} for each of {:?}", self.results(), self.ops);
+            return Err(Error::shape("answers", expected, "answers of other kinds or shapes"));
+        }
+        answers.iter_mut().zip(&found).for_each(|(to, from)| to.assign(from));
+        Ok(())
     }
 
     /// Reduces the powers |z|² of complex numbers that are on the plan's GPU, in C order: the spectrum of a transform, say, of which
@@ -253,8 +265,8 @@ impl<E: Element> ReduceBuilder<E> {
 
     /// The weights of [`Op::WeightedSum`] and [`Op::Average`], of a shape that broadcasts to the data's: aligned at the last axis,
     /// with one element where they do not vary. Along one axis, `weights.into_shape_with_order((n, 1, 1))`.
-    pub fn weights<D: Dimension>(mut self, weights: ArrayView<'_, f64, D>) -> Self {
-        self.weights = Some(weights.into_dyn().to_owned());
+    pub fn weights<D: Dimension>(mut self, weights: &ArrayRef<f64, D>) -> Self {
+        self.weights = Some(weights.to_owned().into_dyn());
         self
     }
 

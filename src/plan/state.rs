@@ -1,6 +1,6 @@
 //! Reductions of what comes in chunks: what is known so far, to be updated, merged, sent elsewhere, finished.
 
-use ndarray::{ArrayView, ArrayViewD, Dimension};
+use ndarray::{ArrayRef, ArrayViewD, Dimension};
 
 use crate::element::Element;
 use crate::error::{Error, Result};
@@ -20,10 +20,10 @@ use crate::shape;
 /// let plan = ReducePlan::builder(x.shape()).axes(&[0]).ops([Op::Mean, Op::ArgMin]).build(&wavemill::Device::auto())?;
 /// // Two workers, in any order.
 /// let (mut early, mut late) = (plan.state(), plan.state());
-/// late.update(x.slice(s![60.., ..]), &[60, 0])?;
-/// early.update(x.slice(s![..60, ..]), &[0, 0])?;
+/// late.update(&x.slice(s![60.., ..]), &[60, 0])?;
+/// early.update(&x.slice(s![..60, ..]), &[0, 0])?;
 /// late.merge(&early)?;
-/// assert_eq!(late.finish()?, plan.execute(x.view())?);
+/// assert_eq!(late.finish()?, plan.execute(&x)?);
 /// # Ok::<(), wavemill::Error>(())
 /// ```
 ///
@@ -54,11 +54,11 @@ impl<E: Element> ReduceState<E> {
     ///
     /// # Errors
     /// [`Error::Shape`] if the chunk reaches out of the plan's shape, [`Error::Parameter`] if an operation needs weights.
-    pub fn update<D: Dimension>(&mut self, chunk: ArrayView<'_, E, D>, at: &[usize]) -> Result<()> {
+    pub fn update<D: Dimension>(&mut self, chunk: &ArrayRef<E, D>, at: &[usize]) -> Result<()> {
         if let Some(op) = self.plan.ops.iter().find(|op| op.weighs()) {
             return Err(Error::parameter("weights", format!("given with update_weighted for {op}"), "none"));
         }
-        self.take(chunk.into_dyn(), None, at)
+        self.take(chunk.view().into_dyn(), None, at)
     }
 
     /// Takes in a chunk and its weights, of a shape that broadcasts to the chunk's.
@@ -67,11 +67,11 @@ impl<E: Element> ReduceState<E> {
     /// As [`ReduceState::update`], and [`Error::Shape`] if the weights do not fit the chunk.
     pub fn update_weighted<D: Dimension, W: Dimension>(
         &mut self,
-        chunk: ArrayView<'_, E, D>,
-        weights: ArrayView<'_, f64, W>,
+        chunk: &ArrayRef<E, D>,
+        weights: &ArrayRef<f64, W>,
         at: &[usize],
     ) -> Result<()> {
-        let chunk = chunk.into_dyn();
+        let chunk = chunk.view().into_dyn();
         let Some(wide) = weights.broadcast(chunk.raw_dim()) else {
             let expected = format!("a shape that broadcasts to {}", shape::written(chunk.shape()));
             return Err(Error::shape("weights", expected, shape::written(weights.shape())));

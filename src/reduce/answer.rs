@@ -31,6 +31,34 @@ pub enum Answer<E: Reducible> {
     Truth(ArrayD<bool>),
 }
 
+impl<E: Reducible> Answer<E> {
+    /// Whether another answer is of this kind and shape.
+    pub(crate) fn fits(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sum(a), Self::Sum(b)) => a.shape() == b.shape(),
+            (Self::Mean(a), Self::Mean(b)) => a.shape() == b.shape(),
+            (Self::Float(a), Self::Float(b)) => a.shape() == b.shape(),
+            (Self::Element(a), Self::Element(b)) => a.shape() == b.shape(),
+            (Self::Index(a), Self::Index(b)) => a.shape() == b.shape(),
+            (Self::Truth(a), Self::Truth(b)) => a.shape() == b.shape(),
+            _ => false,
+        }
+    }
+
+    /// Takes over the results of an answer that fits.
+    pub(crate) fn assign(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Sum(to), Self::Sum(from)) => to.assign(from),
+            (Self::Mean(to), Self::Mean(from)) => to.assign(from),
+            (Self::Float(to), Self::Float(from)) => to.assign(from),
+            (Self::Element(to), Self::Element(from)) => to.assign(from),
+            (Self::Index(to), Self::Index(from)) => to.assign(from),
+            (Self::Truth(to), Self::Truth(from)) => to.assign(from),
+            _ => unreachable!("an answer that fits is of this kind"),
+        }
+    }
+}
+
 /// The results of one operation one after another, of some outputs.
 #[derive(Debug)]
 pub(crate) enum Column<E: Reducible> {

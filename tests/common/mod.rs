@@ -132,7 +132,7 @@ pub(crate) fn on_every_device(check: impl Fn(&Device)) {
 /// Whether a device reduces such elements: no GPU has integers of 64 bits, and some have no f64.
 pub(crate) fn reduces<E: wavemill::reduce::Element>(device: &Device) -> bool {
     let plan = wavemill::ReducePlan::builder([1]).ops([wavemill::reduce::Op::Sum]).build(device).unwrap();
-    match plan.execute(ndarray::arr1(&[E::default()]).view()) {
+    match plan.execute(&ndarray::arr1(&[E::default()])) {
         Ok(_) => true,
         Err(wavemill::Error::Device { reason, .. }) => {
             assert!(reason.contains("use the CPU") || reason.contains("f64"), "{reason}");

@@ -102,7 +102,7 @@ fn serve<T: Number>(x: &ArrayD<T>, folder: &Path, threads: usize, rounds: usize)
         let plan = builder.build(&Device::from(Cpu::new())).expect("a plan");
         let mut times = [const { Vec::new() }; 4];
         for round in 0..=rounds {
-            let (ours, answer) = timed(|| plan.execute(x.view()).expect("results"));
+            let (ours, answer) = timed(|| plan.execute(&x).expect("results"));
             // A library that takes three times as long is timed once.
             let slow = times[1].first().is_some_and(|&theirs: &f64| theirs > 3.0 * ours);
             let theirs = (threads == 1 && skip != "skip" && !(slow && round > 1))
