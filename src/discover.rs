@@ -86,8 +86,8 @@ fn instructions() -> &'static str {
     }
 }
 
-/// The self-test of a GPU: its arithmetic, and small transforms of both types held to direct sums, before anything is trusted to the
-/// driver.
+/// The self-test of a GPU: its arithmetic, and small transforms of both types held to direct sums, before anything is
+/// trusted to the driver.
 #[cfg(feature = "gpu")]
 mod gpus {
     use ndarray::{Array1, ArrayD, IxDyn};

@@ -1,13 +1,13 @@
 //! Non-uniform fast Fourier transforms, reductions and matrix products on any GPU and on the CPU, behind one trait.
 //!
-//! Type 1 computes `f[k] = Σ_j c[j] exp(±i k·x[j])` from samples at arbitrary points x, type 2 evaluates
-//! `c[j] = Σ_k f[k] exp(±i k·x[j])` at arbitrary points; in one to three dimensions, in f32 and f64, to a tolerance that is kept
-//! for a million modes on an axis; type 3 goes from any points to any frequencies. Start at [`NufftPlan`] (or [`NufftPlan3`]);
-//! [`nufft::vanderplas`] is the convention of a well-known article in one call, [`nufft::direct`] the definitions evaluated as they
-//! stand.
+//! Type 1 computes `f[k] = Σ_j c[j] exp(±i k·x[j])` from samples at arbitrary points x, type 2 evaluates `c[j] = Σ_k
+//! f[k] exp(±i k·x[j])` at arbitrary points; in one to three dimensions, in f32 and f64, to a tolerance that is kept
+//! for a million modes on an axis; type 3 goes from any points to any frequencies. Start at [`NufftPlan`] (or
+//! [`NufftPlan3`]); [`nufft::vanderplas`] is the convention of a well-known article in one call, [`nufft::direct`] the
+//! definitions evaluated as they stand.
 //!
-//! [`reduce`] sums, averages and compares arrays over any axes as NumPy does, several results from one read of the data, f32 to the
-//! last digit, and in states that chunks can be merged into in any order. Start at [`ReducePlan`].
+//! [`reduce`] sums, averages and compares arrays over any axes as NumPy does, several results from one read of the
+//! data, f32 to the last digit, and in states that chunks can be merged into in any order. Start at [`ReducePlan`].
 //!
 //! [`matmul`] multiplies matrices, alpha·op(A)·op(B) + beta·C, of any strides and in batches. Start at [`MatmulPlan`].
 //!
@@ -15,10 +15,11 @@
 //!
 //! # Layout
 //! [`nufft`] is the mathematics and knows no device: points are folded and sorted into bins, kernels become tables of
-//! polynomials, a plan runs the stages in order. [`reduce`] is the same for reductions: operations, states that merge, plans; [`matmul`] for products.
-//! A backend is what a device must be able to do (`src/backend.rs`); [`Cpu`] does it with rayon and
-//! `Gpu` with WGSL shaders on wgpu. The shader `shaders/spread.wgsl`, its CPU twin `src/cpu/spread.rs` and its host half
-//! `src/gpu/spread.rs` have one name, and so have the other kernels. [`Device`] says what was found and which to use.
+//! polynomials, a plan runs the stages in order. [`reduce`] is the same for reductions: operations, states that merge,
+//! plans; [`matmul`] for products. A backend is what a device must be able to do (`src/backend.rs`); [`Cpu`] does it
+//! with rayon and `Gpu` with WGSL shaders on wgpu. The shader `shaders/spread.wgsl`, its CPU twin `src/cpu/spread.rs`
+//! and its host half `src/gpu/spread.rs` have one name, and so have the other kernels. [`Device`] says what was found
+//! and which to use.
 //!
 //! # Features
 //! `gpu` (default): the GPU backend; without it the dependencies hold no wgpu. `cli`: the program `wavemill`.

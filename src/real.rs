@@ -1,5 +1,5 @@
-//! The element types as transforms and products see them: f32, f64 and complex numbers of them, each with the inner loops that were
-//! compiled for it.
+//! The element types as transforms and products see them: f32, f64 and complex numbers of them, each with the inner
+//! loops that were compiled for it.
 
 use std::sync::Arc;
 

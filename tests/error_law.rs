@@ -67,7 +67,8 @@ fn holds_for_every_kernel_shape() {
     }
 }
 
-/// With a period of one, turns are the coordinates themselves: the oracle gets 2π times coordinates that are exact in it.
+/// With a period of one, turns are the coordinates themselves: the oracle gets 2π times coordinates that are exact in
+/// it.
 #[test]
 fn an_explicit_period_is_exact() {
     let mut random = Random::new(77);

@@ -1,5 +1,5 @@
-//! The error law where it is hardest to keep: a million modes on an axis, axes of very different lengths, points in one place,
-//! strengths of any size. Against direct sums at a sample of the outputs.
+//! The error law where it is hardest to keep: a million modes on an axis, axes of very different lengths, points in one
+//! place, strengths of any size. Against direct sums at a sample of the outputs.
 
 use crate::common::{Random, allowed, cpu, relative_error, views};
 use ndarray::{Array1, ArrayD, IxDyn};

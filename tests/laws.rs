@@ -1,5 +1,5 @@
-//! Laws every backend keeps: adjointness, linearity, shift, batch equals single, the same bits again, the same answer on
-//! every device.
+//! Laws every backend keeps: adjointness, linearity, shift, batch equals single, the same bits again, the same answer
+//! on every device.
 
 use crate::common::{Random, allowed, cpu, on_every_device, relative_error, views};
 use ndarray::{Array1, Array2, Axis, IxDyn, s};
@@ -151,8 +151,8 @@ fn chunks_of_points_add_up() {
     });
 }
 
-/// Spreading alone against the kernel's own transform: the sum over a grid of one strength's stencil is the strength times the
-/// product over the axes of the kernel's sum; and interpolation alone is its adjoint.
+/// Spreading alone against the kernel's own transform: the sum over a grid of one strength's stencil is the strength
+/// times the product over the axes of the kernel's sum; and interpolation alone is its adjoint.
 #[test]
 fn spreading_and_interpolation_alone_are_adjoint() {
     on_every_device(|device| {
@@ -227,8 +227,8 @@ fn the_same_bits_from_run_to_run() {
     });
 }
 
-/// Crowded points against the oracle: they go through private tiles (CPU) and several rounds (GPU), and every point's error
-/// has the same sign.
+/// Crowded points against the oracle: they go through private tiles (CPU) and several rounds (GPU), and every point's
+/// error has the same sign.
 #[test]
 fn crowded_points_keep_the_error_law() {
     on_every_device(|device| {

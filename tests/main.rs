@@ -1,4 +1,5 @@
-//! The library's tests, one program: as a program for each file the code of plans is compiled a dozen times over, 6 minutes' work.
+//! The library's tests, one program: as a program for each file the code of plans is compiled a dozen times over, 6
+//! minutes' work.
 
 mod common;
 mod error_law;

@@ -14,7 +14,8 @@ fn matrix<V: Number>(random: &mut Random, rows: usize, columns: usize) -> Array2
     Array2::from_shape_simple_fn((rows, columns), || V::part_of(Complex::new(part(), part())))
 }
 
-/// The matrix in another layout of memory: columns in one piece, or every other element of rows and columns that run backwards.
+/// The matrix in another layout of memory: columns in one piece, or every other element of rows and columns that run
+/// backwards.
 fn laid<V: Number>(x: &Array2<V>, layout: usize) -> Array2<V> {
     match layout {
         0 => x.clone(),

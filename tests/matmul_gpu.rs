@@ -1,4 +1,5 @@
-//! Matrix products on a GPU: matrices that stay there, what does not fit and goes over in pieces, parts of k, what is refused.
+//! Matrix products on a GPU: matrices that stay there, what does not fit and goes over in pieces, parts of k, what is
+//! refused.
 #![cfg(feature = "gpu")]
 
 use ndarray::{Array2, Array3, ArrayD};

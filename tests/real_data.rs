@@ -1,4 +1,5 @@
-//! Real strengths and real values: the error law against direct sums, their symmetry, and that one is the adjoint of the other.
+//! Real strengths and real values: the error law against direct sums, their symmetry, and that one is the adjoint of
+//! the other.
 
 use crate::common::{Random, allowed, cpu, on_every_device, relative_error, views};
 use ndarray::{Array1, Array2, ArrayD, Axis};

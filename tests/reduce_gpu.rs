@@ -86,7 +86,8 @@ fn pieces_give_what_the_whole_gives() {
     }
 }
 
-/// Every operation of the CPU, of arrays whose results are made of several blocks: runs and columns, NaN propagated and skipped.
+/// Every operation of the CPU, of arrays whose results are made of several blocks: runs and columns, NaN propagated and
+/// skipped.
 fn twins<E: Element>(device: &Device, tolerance: f64, mut next: impl FnMut() -> E) {
     if !common::reduces::<E>(device) {
         return;

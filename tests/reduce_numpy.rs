@@ -1,5 +1,5 @@
-//! NumPy's answers to every operation, axis set, type and edge value (`tests/data/reduce_numpy.py` writes them), on every backend
-//! and in several layouts of memory.
+//! NumPy's answers to every operation, axis set, type and edge value (`tests/data/reduce_numpy.py` writes them), on
+//! every backend and in several layouts of memory.
 
 use crate::common;
 use std::fmt::Debug;

@@ -1,4 +1,5 @@
-//! Type 3: its error law, `max(floor, 5·tol)` with floor 3e-14 in f64 and 1e-6 in f32, degenerate cases, adjointness, and what is refused.
+//! Type 3: its error law, `max(floor, 5·tol)` with floor 3e-14 in f64 and 1e-6 in f32, degenerate cases, adjointness,
+//! and what is refused.
 
 use crate::common::{Random, cpu, on_every_device, relative_error, views};
 use ndarray::{Array1, Array2, Axis};

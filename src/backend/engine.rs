@@ -17,16 +17,18 @@ pub(crate) trait Engine: Clone + fmt::Debug + Send + Sync + 'static {
     /// The device's name, for people.
     fn name(&self) -> String;
 
-    /// Runs host work on the threads this engine was given; `items` pieces of it, too few to share out below some thousands.
+    /// Runs host work on the threads this engine was given; `items` pieces of it, too few to share out below some
+    /// thousands.
     fn install<R: Send>(&self, _items: usize, work: impl FnOnce() -> R + Send) -> R {
         work()
     }
 
-    /// Makes the caller's numbers readable by kernels, one transform's a row, at any strides: borrowed where memory is shared, uploaded
-    /// where it is not.
+    /// Makes the caller's numbers readable by kernels, one transform's a row, at any strides: borrowed where memory is
+    /// shared, uploaded where it is not.
     fn load<'a, V: Number>(&self, host: ArrayView2<'a, V>) -> Result<Self::Input<'a, V>>;
 
-    /// Makes the caller's array writable by kernels. Nothing reaches it before [`Engine::store`] where memory is not shared.
+    /// Makes the caller's array writable by kernels. Nothing reaches it before [`Engine::store`] where memory is not
+    /// shared.
     fn open<'a, V: Number>(&self, host: &'a mut [V]) -> Result<Self::Output<'a, V>>;
 
     /// Brings what was written to the caller.

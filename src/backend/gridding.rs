@@ -1,6 +1,8 @@
-//! The kernels of the non-uniform FFT: spreading, the uniform transform, deconvolution, interpolation, and phases for type 3.
+//! The kernels of the non-uniform FFT: spreading, the uniform transform, deconvolution, interpolation, and phases for
+//! type 3.
 //!
-//! [`Grid`] and [`Spectrum`] keep the order of the stages in the types, and whether strengths and values are real or complex.
+//! [`Grid`] and [`Spectrum`] keep the order of the stages in the types, and whether strengths and values are real or
+//! complex.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -47,7 +49,8 @@ pub(crate) struct Design<'a, T: Real> {
     pub(crate) grid: &'a [usize],
     /// The spreading kernel.
     pub(crate) kernel: &'a KernelTable<T>,
-    /// Where each mode lies in the spectrum and what it is multiplied by, on each axis; none if the grid will not be transformed.
+    /// Where each mode lies in the spectrum and what it is multiplied by, on each axis; none if the grid will not be
+    /// transformed.
     pub(crate) modes: &'a [ModeAxis<T>],
     /// The order of modes.
     pub(crate) order: ModeOrder,
@@ -70,9 +73,9 @@ impl<T: Real> Design<'_, T> {
 ///
 /// A backend without kernels for real data computes with complex numbers and takes the real part of values last.
 ///
-/// Laws, held by the tests on every backend: `fft_back` is the adjoint of `fft` with the opposite sign, `interp` of `spread`,
-/// `deconvolve_back` of `deconvolve`; results are the same bits from run to run, and on the CPU for any number of threads. Every method
-/// that touches the device fails if it was lost or has not the memory.
+/// Laws, held by the tests on every backend: `fft_back` is the adjoint of `fft` with the opposite sign, `interp` of
+/// `spread`, `deconvolve_back` of `deconvolve`; results are the same bits from run to run, and on the CPU for any
+/// number of threads. Every method that touches the device fails if it was lost or has not the memory.
 pub(crate) trait Gridding: Engine {
     /// The fine grids of transforms executed together.
     type Fine<T: Real>: fmt::Debug + Send + Sync;
@@ -86,8 +89,8 @@ pub(crate) trait Gridding: Engine {
         false
     }
 
-    /// Where a grid is transformed that will be, and the seconds that decided it where it was left open: on the host with the way there
-    /// and back, and on the device.
+    /// Where a grid is transformed that will be, and the seconds that decided it where it was left open: on the host
+    /// with the way there and back, and on the device.
     fn uniform<T: Real>(&self, _asked: UniformTransform, _grid: &[usize]) -> (UniformTransform, Option<[f64; 2]>) {
         (UniformTransform::Host, None)
     }
@@ -97,7 +100,8 @@ pub(crate) trait Gridding: Engine {
         Duration::ZERO
     }
 
-    /// Does the host's part of a stage. Where the device works on its own, [`Gridding::finish`] adds the time of its part.
+    /// Does the host's part of a stage. Where the device works on its own, [`Gridding::finish`] adds the time of its
+    /// part.
     fn timed<R>(&self, timings: &mut Timings, stage: Stage, work: impl FnOnce() -> R) -> R {
         timings.time(stage, work)
     }
@@ -155,8 +159,8 @@ pub(crate) trait Gridding: Engine {
         fine: Self::Fine<V::Real>,
     ) -> Result<Grid<Self::Fine<V::Real>, V>>;
 
-    /// Type 1, first stage: `grid[l] += Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)`, u the point in grid units, l wrapped; `c` are the
-    /// M strengths from `i * M` on for each i of `items`.
+    /// Type 1, first stage: `grid[l] += Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)`, u the point in grid units, l wrapped; `c`
+    /// are the M strengths from `i * M` on for each i of `items`.
     fn spread<V: Number>(
         &self,
         prepared: &Self::Prepared<V::Real>,
@@ -166,9 +170,9 @@ pub(crate) trait Gridding: Engine {
         grid: Grid<Self::Fine<V::Real>, V>,
     ) -> Result<Grid<Self::Fine<V::Real>, V>>;
 
-    /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies, of the first `items` grids. A
-    /// backend may leave an axis or a pass to `deconvolve`. The time of the rest goes to [`Stage::Fft`], and the grid's way to
-    /// where it is transformed and back, if there is one, to [`Stage::Transfers`].
+    /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies, of the first `items`
+    /// grids. A backend may leave an axis or a pass to `deconvolve`. The time of the rest goes to [`Stage::Fft`], and
+    /// the grid's way to where it is transformed and back, if there is one, to [`Stage::Transfers`].
     fn fft<V: Number>(
         &self,
         prepared: &Self::Prepared<V::Real>,
@@ -189,9 +193,9 @@ pub(crate) trait Gridding: Engine {
         sign: Sign,
     ) -> Result<()>;
 
-    /// Type 2, first stage: `spectrum[bin(k)] = f[k] · Π_a factor_a(k_a)`, zero elsewhere, where values will be complex; of
-    /// `(f[k] + conj(f[-k]))/2` where they will be real. A backend may do an axis or a pass of the transform at once, and leave undone what
-    /// `fft_back` does not read.
+    /// Type 2, first stage: `spectrum[bin(k)] = f[k] · Π_a factor_a(k_a)`, zero elsewhere, where values will be
+    /// complex; of `(f[k] + conj(f[-k]))/2` where they will be real. A backend may do an axis or a pass of the
+    /// transform at once, and leave undone what `fft_back` does not read.
     fn deconvolve_back<V: Number>(
         &self,
         prepared: &Self::Prepared<V::Real>,
@@ -235,13 +239,15 @@ pub(crate) trait Phased: Gridding {
     /// Memory between the stages, kept from one execution to the next.
     type Scratch<T: Real>: fmt::Debug + Default + Send;
 
-    /// Lets what is asked of one plan's grids next follow on what was asked of another's, in one submission where there are such.
+    /// Lets what is asked of one plan's grids next follow on what was asked of another's, in one submission where there
+    /// are such.
     fn hand_on<T: Real>(&self, _from: &mut Self::Fine<T>, _to: &mut Self::Fine<T>) {}
 
     /// Takes factors to the device, for so many transforms at a time.
     fn phases<T: Real>(&self, factors: &[Complex<T>], together: usize) -> Result<Self::Phases<T>>;
 
-    /// [`Gridding::clear`] and [`Gridding::spread`] of strengths times their factors, or for the minus sign their conjugates.
+    /// [`Gridding::clear`] and [`Gridding::spread`] of strengths times their factors, or for the minus sign their
+    /// conjugates.
     #[expect(clippy::too_many_arguments, reason = "one more than spread, and each is another thing")]
     fn spread_phased<T: Real>(
         &self,
@@ -265,8 +271,8 @@ pub(crate) trait Phased: Gridding {
         items: Range<usize>,
     ) -> Result<()>;
 
-    /// [`Gridding::deconvolve_back`] of an inner plan whose modes are the grids of an outer one, `items` of them. What was asked of the
-    /// outer grid goes on in the inner one.
+    /// [`Gridding::deconvolve_back`] of an inner plan whose modes are the grids of an outer one, `items` of them. What
+    /// was asked of the outer grid goes on in the inner one.
     fn grid_to_spectrum<T: Real>(
         &self,
         outer: (&Self::Prepared<T>, &mut GridOf<Self, T>),
@@ -276,7 +282,8 @@ pub(crate) trait Phased: Gridding {
         scratch: &mut Self::Scratch<T>,
     ) -> Result<Spectrum<Self::Fine<T>, Complex<T>>>;
 
-    /// The adjoint: [`Gridding::deconvolve`] of an inner plan into the grids of an outer one, in which what was asked goes on.
+    /// The adjoint: [`Gridding::deconvolve`] of an inner plan into the grids of an outer one, in which what was asked
+    /// goes on.
     fn spectrum_to_grid<T: Real>(
         &self,
         inner: (&Self::Prepared<T>, &mut SpectrumOf<Self, T>),

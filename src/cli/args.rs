@@ -81,8 +81,8 @@ pub(crate) struct Measured {
     /// Computes R times, to measure; `nufft` each time with a fresh plan and fresh points, and then with the plan kept.
     #[arg(long, value_name = "R", default_value = "1", requires = "timings")]
     pub(crate) repeat: NonZeroUsize,
-    /// Writes the median times in seconds, with what bounds them (the plan's stages, the rate of reading, operations a second), to this
-    /// JSON file.
+    /// Writes the median times in seconds, with what bounds them (the plan's stages, the rate of reading, operations a
+    /// second), to this JSON file.
     #[arg(long, value_name = "FILE")]
     pub(crate) timings: Option<PathBuf>,
 }
@@ -152,8 +152,8 @@ pub(crate) struct Nufft {
     /// Names a real .npy file of coordinates for each axis, each of shape [M], in the units of --period.
     #[arg(long, value_name = "X[,Y[,Z]]", value_delimiter = ',', num_args = 1, required = true)]
     pub(crate) points: Vec<PathBuf>,
-    /// Names the .npy file to transform, real or complex: strengths of shape [M] or [B, M] for types 1 and 3, modes of shape
-    /// [N1, ..] or [B, N1, ..] for type 2. Real strengths of a type 1 take about half the time.
+    /// Names the .npy file to transform, real or complex: strengths of shape [M] or [B, M] for types 1 and 3, modes of
+    /// shape [N1, ..] or [B, N1, ..] for type 2. Real strengths of a type 1 take about half the time.
     #[arg(long, value_name = "FILE")]
     pub(crate) values: PathBuf,
     /// Computes the real parts of a type 2 only, in about half the time: all there is where f[-k] = conj(f[k]).
@@ -201,8 +201,8 @@ pub(crate) struct Reduce {
     /// The .npy file to reduce.
     #[arg(value_name = "DATA.NPY")]
     pub(crate) data: PathBuf,
-    /// Names the operations: sum, mean, var, std, min, max, argmin, argmax, prod, norm1, norm2, norminf, count, any, all, and with
-    /// --weights wsum and average.
+    /// Names the operations: sum, mean, var, std, min, max, argmin, argmax, prod, norm1, norm2, norminf, count, any,
+    /// all, and with --weights wsum and average.
     #[arg(long, value_name = "OP[,OP..]", value_delimiter = ',', num_args = 1, required = true)]
     pub(crate) ops: Vec<Op>,
     /// Names the axes to reduce, negative ones from the last [default: all].
@@ -271,8 +271,8 @@ pub(crate) struct Bench {
     /// Spends about this many seconds on each case [default: 2, or 0.2 with --quick].
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(crate) seconds: Option<f64>,
-    /// Reports on one GPU instead: its correctness, and the rate of every kernel beside its copy bandwidth, to gpu.json, gpu.csv and
-    /// gpu.svg in this folder.
+    /// Reports on one GPU instead: its correctness, and the rate of every kernel beside its copy bandwidth, to
+    /// gpu.json, gpu.csv and gpu.svg in this folder.
     #[cfg(feature = "gpu")]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) gpu_report: Option<PathBuf>,

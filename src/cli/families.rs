@@ -1,5 +1,5 @@
-//! What `bench` measures besides transforms: reductions beside the rate at which memory is read, matrix products beside the rate at which
-//! the processor multiplies.
+//! What `bench` measures besides transforms: reductions beside the rate at which memory is read, matrix products beside
+//! the rate at which the processor multiplies.
 
 use std::time::{Duration, Instant};
 
@@ -25,9 +25,11 @@ pub(crate) struct Rate {
     pub(crate) seconds: f64,
     /// In GB/s or GFLOP/s.
     pub(crate) rate: f64,
-    /// What a processor's memory or arithmetic gives at most, measured in the same run; devices elsewhere get their data over a bus.
+    /// What a processor's memory or arithmetic gives at most, measured in the same run; devices elsewhere get their
+    /// data over a bus.
     pub(crate) ceiling: Option<f64>,
-    /// The relative error: of a reduction the largest of some results, of a product in the l2 norm over some rows, against sums in f64.
+    /// The relative error: of a reduction the largest of some results, of a product in the l2 norm over some rows,
+    /// against sums in f64.
     pub(crate) error: f64,
 }
 

@@ -1,5 +1,5 @@
-//! `bench --gpu-report`: everything a GPU computes, held to the oracles and measured beside the device's own copy bandwidth, in one
-//! command that needs no files.
+//! `bench --gpu-report`: everything a GPU computes, held to the oracles and measured beside the device's own copy
+//! bandwidth, in one command that needs no files.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! The `wavemill` program: it parses its arguments, runs one command, and turns any error into one line and an exit code.
+//! The `wavemill` program: it parses its arguments, runs one command, and turns any error into one line and an exit
+//! code.
 
 mod args;
 mod bench;

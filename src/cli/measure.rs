@@ -132,8 +132,8 @@ fn measure_as<T: Real>(
     })
 }
 
-/// The relative l2 error of the whole result, estimated from the sample: the mean squared error there, over the mean square
-/// of the result (or of the reference, should the result be nothing).
+/// The relative l2 error of the whole result, estimated from the sample: the mean squared error there, over the mean
+/// square of the result (or of the reference, should the result be nothing).
 #[expect(clippy::cast_precision_loss, reason = "counts of outputs")]
 pub(crate) fn sampled_error<T: Real>(result: &ArrayD<Complex<T>>, problem: &Problem) -> f64 {
     let wide = |value: &Complex<T>| Complex::<f64>::new(value.re.into(), value.im.into());

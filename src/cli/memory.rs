@@ -1,7 +1,7 @@
 //! The program's allocator: the system's, with large arrays on huge pages.
 //!
-//! A transform reads and writes the caller's arrays in no order, and with pages of 4 KiB it waits for addresses to be translated.
-//! NumPy allocates its large arrays in the same way.
+//! A transform reads and writes the caller's arrays in no order, and with pages of 4 KiB it waits for addresses to be
+//! translated. NumPy allocates its large arrays in the same way.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 

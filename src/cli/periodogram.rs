@@ -15,7 +15,8 @@ use crate::{device, output};
 /// A period is listed where its amplitude is this many times the median around it, the usual limit for such spectra
 /// (Breger et al. 1993); noise alone exceeds it in about one spectrum of fifty.
 const STANDS_OUT: f64 = 4.0;
-/// The background at f is the median from f/1.5 to 1.5 f, or over 8 resolution elements to each side where that is more.
+/// The background at f is the median from f/1.5 to 1.5 f, or over 8 resolution elements to each side where that is
+/// more.
 const BACKGROUND_RATIO: f64 = 1.5;
 const BACKGROUND_ELEMENTS: f64 = 8.0;
 /// Frequencies at which the background is computed; it is interpolated between them.

@@ -216,8 +216,8 @@ pub(crate) fn table(report: &Report) -> Result<String> {
     })
 }
 
-/// What a GPU does: points a second of transforms between arrays that are on it, and the share of its copy bandwidth that what moves
-/// data once or a few times reaches.
+/// What a GPU does: points a second of transforms between arrays that are on it, and the share of its copy bandwidth
+/// that what moves data once or a few times reaches.
 #[cfg(feature = "gpu")]
 pub(crate) fn gpu(name: &str, rows: &[serde_json::Map<String, serde_json::Value>]) -> Result<String> {
     let text = |row: &serde_json::Map<_, _>, key: &str| row.get(key).map(ToString::to_string).unwrap_or_default();

@@ -1,5 +1,6 @@
-//! Deconvolution: between spectrum and modes, with the correction for the kernel's transform and the caller's order, fused with the
-//! transform of the slowest axis: lines go from the grid to the modes (type 1), or from the modes to the grid (type 2).
+//! Deconvolution: between spectrum and modes, with the correction for the kernel's transform and the caller's order,
+//! fused with the transform of the slowest axis: lines go from the grid to the modes (type 1), or from the modes to the
+//! grid (type 2).
 //!
 //! Of real data the spectrum holds half, and each of its rows goes to two places, as it is and mirrored.
 
@@ -17,8 +18,8 @@ use crate::numeric::sign::Sign;
 use crate::numeric::twiddles::{Pairs, ROW};
 use crate::real::Real;
 
-/// `modes[k] = spectrum[bin(k)] · Π factor(k)`; `grid` is what [`Transform::forward`] left, `spare` memory for as many pairs
-/// as a real line has.
+/// `modes[k] = spectrum[bin(k)] · Π factor(k)`; `grid` is what [`Transform::forward`] left, `spare` memory for as many
+/// pairs as a real line has.
 pub(crate) fn deconvolve<T: Real>(
     field: &Field<T>,
     sign: Sign,
@@ -58,8 +59,8 @@ pub(crate) fn deconvolve<T: Real>(
     });
 }
 
-/// `spectrum[bin(k)] = modes[k] · Π factor(k)`, transformed along the slowest axis; [`Transform::backward`] does the others.
-/// `spare` is as in [`deconvolve`].
+/// `spectrum[bin(k)] = modes[k] · Π factor(k)`, transformed along the slowest axis; [`Transform::backward`] does the
+/// others. `spare` is as in [`deconvolve`].
 pub(crate) fn back<T: Real>(
     field: &Field<T>,
     sign: Sign,
@@ -206,8 +207,8 @@ fn real_pairs<T: Real>(
 /// Bins of a real line that a task takes.
 const LINE: usize = 4096;
 
-/// Calls `take(place, row)` with what belongs to a run of modes, some neighbours at a time; the rows of a split line are transformed
-/// first.
+/// Calls `take(place, row)` with what belongs to a run of modes, some neighbours at a time; the rows of a split line
+/// are transformed first.
 fn take_rows<T: Real>(
     transform: &Transform<T>,
     sign: Sign,
@@ -239,7 +240,8 @@ fn take_rows<T: Real>(
     });
 }
 
-/// Calls `give(place, row)` for what belongs to a run of modes; of a split line the rest is zeroed and the rows are transformed.
+/// Calls `give(place, row)` for what belongs to a run of modes; of a split line the rest is zeroed and the rows are
+/// transformed.
 fn give_rows<T: Real>(
     transform: &Transform<T>,
     sign: Sign,

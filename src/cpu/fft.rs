@@ -1,14 +1,15 @@
 //! The uniform transform, pruned: rustfft along each axis, without the lines that are known to be zero or not wanted.
 //!
-//! Lines of the fastest axis are transformed in place. Other axes go through panels of a few adjacent columns, gathered into
-//! lines and scattered back, since strided lines would touch a cache line for each element. Type 1 starts with the fastest axis and
-//! keeps, on each next one, only columns in which a mode lies; type 2 goes the other way and reads only those, so that a grid
-//! need not be zero where no mode lies. In three dimensions the two faster axes are done plane by plane, while the plane is in
-//! cache. The slowest axis is left to [`crate::cpu::deconvolve`], which takes its lines from the modes or to them directly.
+//! Lines of the fastest axis are transformed in place. Other axes go through panels of a few adjacent columns, gathered
+//! into lines and scattered back, since strided lines would touch a cache line for each element. Type 1 starts with the
+//! fastest axis and keeps, on each next one, only columns in which a mode lies; type 2 goes the other way and reads
+//! only those, so that a grid need not be zero where no mode lies. In three dimensions the two faster axes are done
+//! plane by plane, while the plane is in cache. The slowest axis is left to [`crate::cpu::deconvolve`], which takes its
+//! lines from the modes or to them directly.
 //!
-//! A long one-dimensional line n = n₁n₂ is taken as n₁ rows of n₂ (Bailey's four steps, 1990): columns, a turn of each element by
-//! `exp(±2πi k₁j₂/n)`, rows. Every core then has work, and two plans of a thousand replace one of a million, whose tables alone
-//! take longer to make than a transform. Bin `k₁ + n₁k₂` comes out of row k₁ at k₂.
+//! A long one-dimensional line n = n₁n₂ is taken as n₁ rows of n₂ (Bailey's four steps, 1990): columns, a turn of each
+//! element by `exp(±2πi k₁j₂/n)`, rows. Every core then has work, and two plans of a thousand replace one of a million,
+//! whose tables alone take longer to make than a transform. Bin `k₁ + n₁k₂` comes out of row k₁ at k₂.
 
 use std::fmt;
 use std::ops::Range;
@@ -131,7 +132,8 @@ fn runs(cells: usize, modes: usize, order: ModeOrder) -> [Run; 2] {
 }
 
 impl<T: Real> Transform<T> {
-    /// For a grid of these extents whose axes are `strides` elements apart, the last one contiguous, with `kept` modes an axis.
+    /// For a grid of these extents whose axes are `strides` elements apart, the last one contiguous, with `kept` modes
+    /// an axis.
     pub(crate) fn new(grid: &[usize], strides: &[usize], kept: &[usize], order: ModeOrder) -> Self {
         if let (&[cells], &[modes]) = (grid, kept)
             && cells >= LONG
@@ -143,9 +145,9 @@ impl<T: Real> Transform<T> {
         Self { axes: axes.collect(), split: None, pairs: None, plans: Default::default() }
     }
 
-    /// The same for real cells, of which two are taken as a complex one: the fastest axis has half as many and keeps bins of modes
-    /// from 0 on, and the others keep as many bins below zero as above. Modes are counted from minus half their number to plus
-    /// half of it. A line alone keeps the bins of its pairs, all of them.
+    /// The same for real cells, of which two are taken as a complex one: the fastest axis has half as many and keeps
+    /// bins of modes from 0 on, and the others keep as many bins below zero as above. Modes are counted from minus half
+    /// their number to plus half of it. A line alone keeps the bins of its pairs, all of them.
     pub(crate) fn real(grid: &[usize], strides: &[usize], modes: &[usize]) -> Self {
         let Some((&cells, slower)) = grid.split_last() else {
             return Self::new(grid, strides, modes, ModeOrder::Centred);
@@ -271,8 +273,8 @@ impl<T: Real> Transform<T> {
         }
     }
 
-    /// The slowest axis of a whole grid in place, for who does not deconvolve in the same pass: before `backward`, of which the
-    /// bins without modes must be zero, or after `forward`.
+    /// The slowest axis of a whole grid in place, for who does not deconvolve in the same pass: before `backward`, of
+    /// which the bins without modes must be zero, or after `forward`.
     #[cfg(any(feature = "gpu", test))]
     pub(crate) fn slowest(&self, grid: &mut [Complex<T>], sign: Sign) {
         if self.axes.len() == 1 {
@@ -398,7 +400,8 @@ impl<'a, T: Real> Panel<'a, T> {
                     grid.prefetch(start + (j + AHEAD) * axis.stride);
                     grid.prefetch(start + (j + AHEAD) * axis.stride + count - 1);
                 }
-                // SAFETY: panels of different tasks have different columns, and a column has no element in common with another.
+                // SAFETY: panels of different tasks have different columns, and a column has no element in common with
+                // another.
                 copy_row(row, unsafe { grid.part(start + j * axis.stride, count) });
             });
         }

@@ -75,7 +75,8 @@ impl<T: Real> Prepared<T> {
     }
 }
 
-/// Fine grids of transforms executed together, one after another: of complex cells, or of real ones in half of the memory.
+/// Fine grids of transforms executed together, one after another: of complex cells, or of real ones in half of the
+/// memory.
 #[derive(Debug)]
 pub(crate) struct Fine<T: Real> {
     pub(super) cells: Pages<Complex<T>>,

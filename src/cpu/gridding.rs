@@ -36,7 +36,8 @@ impl Gridding for Cpu {
 
     /// Slabs of tiles, thick enough that a slab's stencils reach no further than into the next one.
     fn tiling<T: Real>(&self, grid: &[usize], width: usize) -> Result<Tiling> {
-        // A tile in one dimension fills half of the first-level cache; fewer and larger ones are sorted into more quickly.
+        // A tile in one dimension fills half of the first-level cache; fewer and larger ones are sorted into more
+        // quickly.
         let line = 16 * 1024 / size_of::<Complex<T>>();
         let across = match grid.len() {
             1 => line,

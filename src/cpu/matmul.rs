@@ -1,7 +1,7 @@
 //! Matrix products: batches, blocks of C and parts of k shared among threads; the loops of a block are in `tiles.rs`.
 //!
-//! Every element of C is summed in the order of k, and where C is small and k long in parts that the shape decides: the same bits
-//! for any number of threads.
+//! Every element of C is summed in the order of k, and where C is small and k long in parts that the shape decides: the
+//! same bits for any number of threads.
 
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension, Ix2, Ix3, IxDyn};
 use rayon::prelude::*;
@@ -13,8 +13,8 @@ use crate::real::Number;
 
 /// Below so many real multiplications a product is not shared: they take 20 µs, and waking a thread takes half of that.
 const WORTH_SHARING: usize = 400_000;
-/// From so many real multiplications on there are more pieces than threads: n = 512 takes 4.5 ms in two pieces and 5.5 in eight, which
-/// pack more of A and B.
+/// From so many real multiplications on there are more pieces than threads: n = 512 takes 4.5 ms in two pieces and 5.5
+/// in eight, which pack more of A and B.
 const MANY: usize = 1 << 28;
 /// Parts of k, if C is so small that its tiles are too few for the threads.
 const PARTS: usize = 32;

@@ -20,8 +20,8 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Modes as the transform counts them are the caller's; if `mirrored`, they go from minus half their number to plus half of it on
-    /// each axis, of the last one's those from 0 on are there, and the others are their mirror image.
+    /// Modes as the transform counts them are the caller's; if `mirrored`, they go from minus half their number to plus
+    /// half of it on each axis, of the last one's those from 0 on are there, and the others are their mirror image.
     pub(crate) fn new<T: Real>(axes: &[ModeAxis<T>], order: ModeOrder, mirrored: bool) -> Self {
         let mut counts = [1; 3];
         let first = counts.len() - axes.len();
@@ -57,7 +57,8 @@ impl Places {
         self.row([opposite(0, z), opposite(1, y)])
     }
 
-    /// Place of the mirror image of the last of some modes in a row from `x` on, and those that have one; zero is its own.
+    /// Place of the mirror image of the last of some modes in a row from `x` on, and those that have one; zero is its
+    /// own.
     pub(super) fn mirrored(&self, [z, y, x]: [usize; 3], count: usize) -> Option<(usize, Range<usize>)> {
         let half = self.counts[2] / 2;
         let first = x - half;

@@ -1,9 +1,9 @@
 //! Reductions: blocks of elements are taken into accumulators, and blocks of one result merged.
 //!
-//! A block is at most [`BLOCK`] elements of a result, cut at places that depend on shape and strides alone: so results are the
-//! same bits for any number of threads. Memory decides how it is read. Runs of one result's elements go through [`LANES`]
-//! accumulators that are joined at the end; columns, where neighbours belong to neighbouring results, through one accumulator
-//! each, some rows at a time; what has no neighbours is fetched into a run first.
+//! A block is at most [`BLOCK`] elements of a result, cut at places that depend on shape and strides alone: so results
+//! are the same bits for any number of threads. Memory decides how it is read. Runs of one result's elements go through
+//! [`LANES`] accumulators that are joined at the end; columns, where neighbours belong to neighbouring results, through
+//! one accumulator each, some rows at a time; what has no neighbours is fetched into a run first.
 
 use rayon::prelude::*;
 
@@ -27,8 +27,8 @@ const SHORT: usize = 16 * LANES;
 const TURNED: usize = 64;
 /// Elements of a task.
 const TASK: usize = 1 << 18;
-/// Rows taken into the accumulators of columns at a time: they are loaded and stored once for all of them. So many rows of a large
-/// matrix are streams the processor still fetches ahead; with 32 it takes twice as long.
+/// Rows taken into the accumulators of columns at a time: they are loaded and stored once for all of them. So many rows
+/// of a large matrix are streams the processor still fetches ahead; with 32 it takes twice as long.
 const ROWS: usize = 8;
 /// Columns of a task: their accumulators stay in the second-level cache.
 const COLUMNS: std::ops::RangeInclusive<usize> = 512..=4096;
@@ -47,7 +47,8 @@ struct Task<'a, E> {
     turned: bool,
 }
 
-/// Reduces an array: `finish` is called with what is known of some results, and what it gives comes in the order of results.
+/// Reduces an array: `finish` is called with what is known of some results, and what it gives comes in the order of
+/// results.
 pub(crate) fn run<E: Element, R: Send>(
     asked: &Reduction<'_, E>,
     finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,

@@ -1,10 +1,10 @@
 //! Spreading (type 1): strengths onto the fine grid, tile by tile.
 //!
-//! Points are sorted by tile, and tiles of one slab (a range of the slowest axis) lie together. A slab is at least as thick as
-//! a stencil less one cell, so slabs of even number never touch the same cell: they spread in parallel straight into the
-//! grid, then those of odd number do. Tiles crowded with points are left out and shared among threads afterwards, in private
-//! copies of the tile that are added in a fixed order. Neither depends on the number of threads, so the bits do not. The
-//! kernel is evaluated once a point, whatever the number of transforms executed together.
+//! Points are sorted by tile, and tiles of one slab (a range of the slowest axis) lie together. A slab is at least as
+//! thick as a stencil less one cell, so slabs of even number never touch the same cell: they spread in parallel
+//! straight into the grid, then those of odd number do. Tiles crowded with points are left out and shared among threads
+//! afterwards, in private copies of the tile that are added in a fixed order. Neither depends on the number of threads,
+//! so the bits do not. The kernel is evaluated once a point, whatever the number of transforms executed together.
 
 use std::ops::Range;
 
@@ -19,15 +19,15 @@ use crate::machine::parallel::{self, Disjoint};
 use crate::nufft::bins::Bins;
 use crate::real::{Number, Real};
 
-/// Points in a tile beyond which it is cut into jobs of at most as many, if they are more than its share of all. Adding a private
-/// tile of 22³ cells back costs as much as spreading about 30 points of width 7.
+/// Points in a tile beyond which it is cut into jobs of at most as many, if they are more than its share of all. Adding
+/// a private tile of 22³ cells back costs as much as spreading about 30 points of width 7.
 const CROWD: usize = 4096;
 /// One part in so many of all points may lie in one tile without keeping a thread waiting for another.
 const SHARES: usize = 256;
 /// Jobs computed before their tiles are added to the grid; bounds the memory of the private tiles.
 const WAVE: usize = 32;
-/// `grid = Σ_j c[j] φ(l - u_j)`, the halo folded back and zero, for each of some grids in a row; `clean` says that they are
-/// zero already, or hold earlier points to which these are added. Strengths: one grid's a row.
+/// `grid = Σ_j c[j] φ(l - u_j)`, the halo folded back and zero, for each of some grids in a row; `clean` says that they
+/// are zero already, or hold earlier points to which these are added. Strengths: one grid's a row.
 pub(crate) fn spread<V: Number>(
     field: &Field<V::Real>,
     bins: &Bins<V::Real>,

@@ -1,9 +1,11 @@
-//! The passes of a uniform transform: axes cut into lines that fit a workgroup's memory, which lines a pass takes, what of them is zero
-//! or not wanted, and where bins lie afterwards. It knows no device; the tests do the passes on the host as they are written.
+//! The passes of a uniform transform: axes cut into lines that fit a workgroup's memory, which lines a pass takes, what
+//! of them is zero or not wanted, and where bins lie afterwards. It knows no device; the tests do the passes on the
+//! host as they are written.
 //!
-//! An axis of n = f₁f₂..f_p cells takes p passes (Bailey's four steps, repeated): lines of f₁ over the largest stride, roots of unity
-//! `exp(2πi k₁r/n)` for the place r in what is left, and the same for the n/f₁ cells that are left. Bin k then lies where its
-//! digits, the lowest first, put it. The way back is the transpose: the passes backwards, roots before lines.
+//! An axis of n = f₁f₂..f_p cells takes p passes (Bailey's four steps, repeated): lines of f₁ over the largest stride,
+//! roots of unity `exp(2πi k₁r/n)` for the place r in what is left, and the same for the n/f₁ cells that are left. Bin
+//! k then lies where its digits, the lowest first, put it. The way back is the transpose: the passes backwards, roots
+//! before lines.
 
 use crate::error::{Error, Result};
 
@@ -34,7 +36,8 @@ impl Axis {
         })
     }
 
-    /// Which of the last pass's numbers hold wanted bins, from the wanted bins of the axis: numbers `head..tail` do not.
+    /// Which of the last pass's numbers hold wanted bins, from the wanted bins of the axis: numbers `head..tail` do
+    /// not.
     fn wanted(&self) -> (usize, usize) {
         let last = self.factors.last().copied().unwrap_or(1);
         let below = self.cells / last;
@@ -180,8 +183,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// From cells to the wanted bins of each axis, those from 0 on before those below; `natural` says that bins shall lie where cells
-    /// did, which takes scratch memory where an axis takes several passes. Else they lie where [`Plan::placed`] says.
+    /// From cells to the wanted bins of each axis, those from 0 on before those below; `natural` says that bins shall
+    /// lie where cells did, which takes scratch memory where an axis takes several passes. Else they lie where
+    /// [`Plan::placed`] says.
     pub(crate) fn new(room: &Room, grid: &[usize], wanted: &[[usize; 2]], batch: usize, natural: bool) -> Result<Self> {
         let mut axes = Vec::new();
         for (at, (&cells, [low, high])) in grid.iter().zip(wanted).enumerate() {

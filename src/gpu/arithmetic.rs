@@ -1,5 +1,6 @@
-//! The shader of reductions for each kind of number: `shaders/reduce.wgsl` filled in with the arithmetic of `shaders/reduce/`, without
-//! the sections that a reduction does not need. Complex numbers are vectors of two, whose parts are summed side by side.
+//! The shader of reductions for each kind of number: `shaders/reduce.wgsl` filled in with the arithmetic of
+//! `shaders/reduce/`, without the sections that a reduction does not need. Complex numbers are vectors of two, whose
+//! parts are summed side by side.
 
 use crate::gpu::pipeline::{Source, generate_as};
 use crate::gpu::record::{Format, Kind};

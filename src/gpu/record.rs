@@ -1,4 +1,5 @@
-//! What the shader of reductions says of a block: the numbers it writes, one after another, and how the host takes them in.
+//! What the shader of reductions says of a block: the numbers it writes, one after another, and how the host takes them
+//! in.
 
 use crate::numeric::scaled::ScaledProduct;
 use crate::reduce::best::Best;

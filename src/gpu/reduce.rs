@@ -1,5 +1,5 @@
-//! Reductions on the device: the array goes over in pieces, the shader finds out what is needed of each block, the host joins
-//! the blocks.
+//! Reductions on the device: the array goes over in pieces, the shader finds out what is needed of each block, the host
+//! joins the blocks.
 
 use std::borrow::Cow;
 

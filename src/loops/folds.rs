@@ -1,4 +1,5 @@
-//! What a block of elements comes to: every quantity that is needed, over a run of one result's elements or over rows of columns.
+//! What a block of elements comes to: every quantity that is needed, over a run of one result's elements or over rows
+//! of columns.
 //!
 //! Compiled once for each scalar type, by [`crate::machine::simd`] for what the processor has.
 
@@ -116,8 +117,8 @@ impl<S: Accumulate> Block<'_, S> {
 /// Sums of the elements that are not NaN, and their number.
 type SumsOf<S, const W: usize> = Counted<<S as Accumulate>::Sums<true, W>, Counts<S, false, W>>;
 
-/// Takes in what real and complex numbers have in common, each part by itself. With `SKIP` elements are counted on the way, where
-/// anything is: both parts of a complex number are NaN or none.
+/// Takes in what real and complex numbers have in common, each part by itself. With `SKIP` elements are counted on the
+/// way, where anything is: both parts of a complex number are NaN or none.
 #[inline(always)]
 fn both<S: Accumulate, const FMA: bool, const SKIP: bool, const PARTS: usize>(
     slices: &[&[S]],
@@ -177,10 +178,10 @@ fn sizes<S: Accumulate, const FMA: bool, const SKIP: bool>(
     cells.counts[output] = cells.counts[output].join(count);
 }
 
-/// Takes a block into the first of the least elements, or of the greatest: one slice, or none where there are no elements. Where
-/// nothing is known yet places are kept beside elements. Else the extreme itself is found at the speed of memory, and looked for only
-/// if it takes the place of what is known, in memory that is in a cache now. Doing so for the first block too made rows of 1440 f32
-/// twice as slow.
+/// Takes a block into the first of the least elements, or of the greatest: one slice, or none where there are no
+/// elements. Where nothing is known yet places are kept beside elements. Else the extreme itself is found at the speed
+/// of memory, and looked for only if it takes the place of what is known, in memory that is in a cache now. Doing so
+/// for the first block too made rows of 1440 f32 twice as slow.
 #[inline(always)]
 fn first_of<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
     slices: &[&[S]],
@@ -227,8 +228,8 @@ fn with_places<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST:
     found
 }
 
-/// What all slices come to, joined: rows of lanes first, then the elements that fill no row. For complex numbers each part by
-/// itself.
+/// What all slices come to, joined: rows of lanes first, then the elements that fill no row. For complex numbers each
+/// part by itself.
 #[inline(always)]
 fn line<'a, S, F, G, const FMA: bool, const SKIP: bool, const PARTS: usize>(
     slices: &[&'a [S]],
@@ -244,8 +245,8 @@ where
     };
     let rows_of = |slice: &'a [S]| slice.as_chunks::<LANES>().0;
     if let Some(row) = slices.iter().find_map(|slice| rows_of(slice).first()) {
-        // Kept in memory, and in registers while it is fed: the compiler finds its vectors in the stores, as it does in `columns`.
-        // Without them min and argmin of f32 took 3 to 5 times as long.
+        // Kept in memory, and in registers while it is fed: the compiler finds its vectors in the stores, as it does in
+        // `columns`. Without them min and argmin of f32 took 3 to 5 times as long.
         let mut kept = F::start(row);
         std::hint::black_box(&mut kept);
         for slice in slices {

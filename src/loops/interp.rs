@@ -28,7 +28,8 @@ impl<V: Numeric> Interp<'_, V> {
 }
 
 impl<V: Numeric> OverStencils for Interp<'_, V> {
-    /// Rows are summed with the weights of the slower axes first; one product with the fastest axis' weights comes last.
+    /// Rows are summed with the weights of the slower axes first; one product with the fastest axis' weights comes
+    /// last.
     #[inline(always)]
     fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self) {
         let Self { layout, stencil, bins, grids, values, points } = self;

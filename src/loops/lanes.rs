@@ -15,11 +15,11 @@ use crate::reduce::tally::Tally;
 /// Elements of a row.
 pub(crate) const LANES: usize = 16;
 
-/// Streams a long run is read as. The processor fetches each ahead: f64 sums, of 7 operations an element, take 42 ms so, 67 ms as
-/// one stream and 58 ms as one with prefetches (800 MB that take 43 ms to read as one, Zen 3).
+/// Streams a long run is read as. The processor fetches each ahead: f64 sums, of 7 operations an element, take 42 ms
+/// so, 67 ms as one stream and 58 ms as one with prefetches (800 MB that take 43 ms to read as one, Zen 3).
 const STREAMS: usize = 4;
-/// Rows of a run from which on it is read so. A shorter one follows the one before it in memory, and is part of a stream that the
-/// processor fetches already.
+/// Rows of a run from which on it is read so. A shorter one follows the one before it in memory, and is part of a
+/// stream that the processor fetches already.
 const LONG: usize = 256;
 
 /// Rows of W elements, wherever they are.
@@ -51,8 +51,8 @@ impl<S, const W: usize> Rows<S, W> for &[[S; W]] {
         let each = if self.len() < LONG { 0 } else { self.len() / STREAMS };
         let streams = &self[..STREAMS * each];
         for first in 0..each {
-            // A step that is not known keeps the compiler from unrolling: with some rows at once it mixes their parts and runs out of
-            // registers.
+            // A step that is not known keeps the compiler from unrolling: with some rows at once it mixes their parts
+            // and runs out of registers.
             let mut r = first;
             while r < streams.len() {
                 take(&streams[r]);
@@ -406,7 +406,8 @@ impl<S: Scalar, const TRUTHS: bool, const SKIP: bool, const W: usize> Fold<S, SK
     }
 }
 
-/// A quantity of elements that are not NaN, and how many they are, in one pass: the count by itself took as long as the sum.
+/// A quantity of elements that are not NaN, and how many they are, in one pass: the count by itself took as long as the
+/// sum.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counted<F, C>(F, C);
 

@@ -7,7 +7,8 @@ use rustfft::{Fft, FftPlanner};
 use crate::numeric::float::Float;
 use crate::numeric::sign::Sign;
 
-/// rustfft's planner, which remembers the plans it made: for small transforms making them costs more than anything else.
+/// rustfft's planner, which remembers the plans it made: for small transforms making them costs more than anything
+/// else.
 pub(crate) type Planner<T> = Mutex<Option<Remembered<T>>>;
 
 /// A planner and the lines it made plans for.

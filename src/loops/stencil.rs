@@ -1,9 +1,9 @@
-//! Stencils as the CPU's vector units take them: tables of weights, the dispatch over axes and row lengths, and sorted points a
-//! block at a time, with their places in the grid and what is to be fetched for the next ones.
+//! Stencils as the CPU's vector units take them: tables of weights, the dispatch over axes and row lengths, and sorted
+//! points a block at a time, with their places in the grid and what is to be fetched for the next ones.
 //!
-//! A row of a stencil is a few vectors of 32 bytes, of complex or of real cells. Where the last of them has room to spare, rows begin
-//! at a multiple of two cells (or four), so that fewer vectors straddle cache lines; the weights come out of a table shifted by as
-//! many panels.
+//! A row of a stencil is a few vectors of 32 bytes, of complex or of real cells. Where the last of them has room to
+//! spare, rows begin at a multiple of two cells (or four), so that fewer vectors straddle cache lines; the weights come
+//! out of a table shifted by as many panels.
 
 use std::ops::Range;
 
@@ -26,8 +26,8 @@ pub(crate) struct Stencil<T> {
     pub(crate) row: usize,
     /// Rows begin at multiples of this many cells: 1, 2 or 4.
     pub(crate) step: usize,
-    /// A table in rows of whole vectors for each of `step` shifts, one after another; the first, which is not shifted, serves the
-    /// slower axes as well.
+    /// A table in rows of whole vectors for each of `step` shifts, one after another; the first, which is not shifted,
+    /// serves the slower axes as well.
     tables: Vec<T>,
     /// Numbers of one table.
     table: usize,
@@ -54,9 +54,9 @@ impl<T: Float> Stencil<T> {
 
     /// Weights of some points of a block from `first` on, by axis. `Q` vectors of `L` must be a row.
     ///
-    /// All at once and not each when its point's turn comes: a point's weights wait for one another, and the sums wait for them, so
-    /// that one point after another used a third of what the processor can do. Two powers of the polynomials at a time, for a
-    /// shorter chain, gained nothing.
+    /// All at once and not each when its point's turn comes: a point's weights wait for one another, and the sums wait
+    /// for them, so that one point after another used a third of what the processor can do. Two powers of the
+    /// polynomials at a time, for a shorter chain, gained nothing.
     #[inline(always)]
     pub(crate) fn weigh<const FMA: bool, const D: usize, const L: usize, const Q: usize>(
         &self,
@@ -91,8 +91,8 @@ impl<T: Float> Stencil<T> {
 /// Points weighed together: their weights stay in the first-level cache.
 pub(crate) const PART: usize = 16;
 
-/// A loop nest over stencils of `D` axes whose rows have `P` cells: `G` vectors of `L` numbers, the parts of complex ones in turn,
-/// whose weights are `Q` vectors.
+/// A loop nest over stencils of `D` axes whose rows have `P` cells: `G` vectors of `L` numbers, the parts of complex
+/// ones in turn, whose weights are `Q` vectors.
 pub(crate) trait OverStencils {
     /// As [`Vectorised::run`].
     fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self);
@@ -269,7 +269,8 @@ pub(crate) struct Blocks<'a, T> {
 }
 
 impl<'a, T: Float> Blocks<'a, T> {
-    /// Over the points of that range, in an array of `V` whose axes in use have these strides and whose first cell is `origin`.
+    /// Over the points of that range, in an array of `V` whose axes in use have these strides and whose first cell is
+    /// `origin`.
     pub(crate) fn new<V: Numeric<Real = T>>(
         bins: &'a Bins<T>,
         stencil: &Stencil<T>,
@@ -344,8 +345,8 @@ impl<'a, T: Float> Blocks<'a, T> {
     }
 }
 
-/// Brings the cells of the tiles that come next into the cache while points of an earlier block are worked on, some lines a
-/// point: their rows are too short and too far apart for the processor to foresee.
+/// Brings the cells of the tiles that come next into the cache while points of an earlier block are worked on, some
+/// lines a point: their rows are too short and too far apart for the processor to foresee.
 pub(crate) struct Fetch {
     strides: [usize; 3],
     /// Planes, rows of a plane and cache lines of a row of one tile, with what stencils reach beyond it.

@@ -1,13 +1,14 @@
 //! The loops of matrix products: blocks of A and panels of B that fit the caches, tiles of C that fit the registers.
 //!
-//! A tile is [`ROWS`] by `N` real numbers, two vectors wide; one step along k loads N numbers of B and ROWS of A. Complex numbers
-//! take the same tile: rows are real and imaginary parts of A in turn, columns those of B, and one product is made of the four
-//! when the sums are done, where conjugates are a sign. Every element of C is summed in the order of k, in blocks of [`DEPTH`].
+//! A tile is [`ROWS`] by `N` real numbers, two vectors wide; one step along k loads N numbers of B and ROWS of A.
+//! Complex numbers take the same tile: rows are real and imaginary parts of A in turn, columns those of B, and one
+//! product is made of the four when the sums are done, where conjugates are a sign. Every element of C is summed in the
+//! order of k, in blocks of [`DEPTH`].
 //!
-//! Written here because the crates measured lost to OpenBLAS by a quarter on a processor whose caches are shared with others
-//! (f64, n = 1000, one thread, Zen 3: faer 0.24 29 GFLOP/s, gemm 0.19 29, OpenBLAS 38, this 36), and faer would have been half of
-//! the library's compile time. Vectors are explicit, since the compiler's own found others when anything near changed; prefetching
-//! A and B and tiles of 4 by 3 vectors gained nothing.
+//! Written here because the crates measured lost to OpenBLAS by a quarter on a processor whose caches are shared with
+//! others (f64, n = 1000, one thread, Zen 3: faer 0.24 29 GFLOP/s, gemm 0.19 29, OpenBLAS 38, this 36), and faer would
+//! have been half of the library's compile time. Vectors are explicit, since the compiler's own found others when
+//! anything near changed; prefetching A and B and tiles of 4 by 3 vectors gained nothing.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -128,8 +129,8 @@ impl<'a, T: Float> Block<'a, T> {
     }
 }
 
-/// A block's loops, for elements of `PARTS` real numbers and tiles of `N` columns of them: two vectors, which are `V` where there
-/// is FMA and `A` elsewhere.
+/// A block's loops, for elements of `PARTS` real numbers and tiles of `N` columns of them: two vectors, which are `V`
+/// where there is FMA and `A` elsewhere.
 #[derive(Debug)]
 struct Loops<'a, T, V, A, const PARTS: usize, const N: usize>(Block<'a, T>, PhantomData<(V, A)>);
 
@@ -214,8 +215,8 @@ impl<T: Float> Block<'_, T> {
                                 if near { Rows::Near(a, row) } else { Rows::Packed(&a_room[row * PARTS * steps..]) };
                             let at = [top + row, first + panel * columns];
                             let count = [height - row, across];
-                            // SAFETY: the rows and columns are inside C, which is this block's; A and B have so many steps there,
-                            // or their packed copies have.
+                            // SAFETY: the rows and columns are inside C, which is this block's; A and B have so many
+                            // steps there, or their packed copies have.
                             unsafe {
                                 if four {
                                     block.tile::<V, PARTS, 4, N>(capability, a, panel_b, steps, at, count, depth);
@@ -402,7 +403,8 @@ impl<T: Float> Block<'_, T> {
     /// One tile.
     ///
     /// # Safety
-    /// Its rows and columns are inside C and no other task writes there; A has these rows and B, N numbers wide, so many steps.
+    /// Its rows and columns are inside C and no other task writes there; A has these rows and B, N numbers wide, so
+    /// many steps.
     #[inline(always)]
     unsafe fn tile<V: Vector<T>, const PARTS: usize, const R: usize, const N: usize>(
         &self,
@@ -452,8 +454,8 @@ impl<T: Float> Block<'_, T> {
         let mut rows = sums;
         let ([a, b], zero) = (self.signs, V::splat(capability, T::zero()));
         if PARTS == 2 {
-            // The products with real parts, and those with imaginary parts, one place further. Loops, not closures: those are not
-            // always compiled into the one place where there are vectors.
+            // The products with real parts, and those with imaginary parts, one place further. Loops, not closures:
+            // those are not always compiled into the one place where there are vectors.
             let (own, other) = (V::pairs(capability, T::one(), b), V::pairs(capability, -a * b, a));
             for row in 0..R / 2 {
                 for half in 0..2 {
@@ -471,7 +473,8 @@ impl<T: Float> Block<'_, T> {
             }
         }
         let [down, across] = self.c_strides;
-        // SAFETY: the rows are inside C; if they are whole and in one piece, so are two vectors there. No other task writes there.
+        // SAFETY: the rows are inside C; if they are whole and in one piece, so are two vectors there. No other task
+        // writes there.
         unsafe {
             if across == PARTS as isize && count == [R / PARTS, N / PARTS] {
                 for (row, values) in rows[..R / PARTS].iter().enumerate() {

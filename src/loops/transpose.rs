@@ -1,4 +1,5 @@
-//! Between a few lines and their rows: an array of lines one after another, and the elements with one index in all of them.
+//! Between a few lines and their rows: an array of lines one after another, and the elements with one index in all of
+//! them.
 
 use std::ops::Range;
 

@@ -1,8 +1,8 @@
 //! Large zeroed arrays, on huge pages where the system has them.
 //!
-//! A stencil in three dimensions touches some fifty rows, each on a page of its own: with pages of 4 KiB most of the time goes
-//! into translating addresses, and touching fresh ones costs more than a transform. Taking arrays from the allocator instead, which
-//! gives again what earlier plans freed, gained nothing.
+//! A stencil in three dimensions touches some fifty rows, each on a page of its own: with pages of 4 KiB most of the
+//! time goes into translating addresses, and touching fresh ones costs more than a transform. Taking arrays from the
+//! allocator instead, which gives again what earlier plans freed, gained nothing.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -19,8 +19,8 @@ pub(crate) fn worth_sharing(items: usize) -> bool {
     items >= 2 * WORTH_A_THREAD
 }
 
-/// Calls `work(index, chunk)` for each chunk, in parallel if the slice is large; `weight` is the work an element costs in
-/// units of a simple pass.
+/// Calls `work(index, chunk)` for each chunk, in parallel if the slice is large; `weight` is the work an element costs
+/// in units of a simple pass.
 pub(crate) fn chunks<T: Send>(
     slice: &mut [T],
     chunk: usize,
@@ -70,8 +70,8 @@ pub(crate) fn each(count: usize, items: usize, work: impl Fn(usize) + Send + Syn
     }
 }
 
-/// An array to which several tasks write, each at places of its own: the transposing step of a transform and the return to
-/// the caller's order write everywhere, so the array cannot be cut into slices first.
+/// An array to which several tasks write, each at places of its own: the transposing step of a transform and the return
+/// to the caller's order write everywhere, so the array cannot be cut into slices first.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Disjoint<'a, T> {
     start: *mut T,

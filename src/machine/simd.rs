@@ -3,7 +3,8 @@
 
 use crate::numeric::float::Float;
 
-/// A loop nest to be compiled for several instruction sets. `FMA` says whether fused multiply-add is an instruction there.
+/// A loop nest to be compiled for several instruction sets. `FMA` says whether fused multiply-add is an instruction
+/// there.
 pub(crate) trait Vectorised {
     type Output;
     /// Implementations and all they call must be `#[inline(always)]`.

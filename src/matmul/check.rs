@@ -26,9 +26,10 @@ impl Check {
 
 /// Compares A·(B·x) with C·x for `rounds` vectors x of random signs, in f64.
 ///
-/// The bound of a row is `(k + 8) u (|A| |B| 1)` and `n u (|C| 1)` in the roundoff u of the elements, and twice that for complex
-/// ones; NaN and infinity in C fail. An element that is off by more than the bound of its row, alone there, is always found;
-/// errors of several elements cancel for at most half of the vectors, so that a wrong product passes with probability 2^-rounds.
+/// The bound of a row is `(k + 8) u (|A| |B| 1)` and `n u (|C| 1)` in the roundoff u of the elements, and twice that
+/// for complex ones; NaN and infinity in C fail. An element that is off by more than the bound of its row, alone there,
+/// is always found; errors of several elements cancel for at most half of the vectors, so that a wrong product passes
+/// with probability 2^-rounds.
 ///
 /// # Errors
 /// [`Error::Shape`] if the shapes do not fit.

@@ -30,7 +30,8 @@ impl Op {
     }
 }
 
-/// What a backend is asked for: all arrays of as many axes, batch in front, A and B broadcast to it and transposed as asked.
+/// What a backend is asked for: all arrays of as many axes, batch in front, A and B broadcast to it and transposed as
+/// asked.
 #[derive(Debug)]
 pub(crate) struct Product<'a, V> {
     pub(crate) a: ArrayViewD<'a, V>,

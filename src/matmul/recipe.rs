@@ -21,7 +21,8 @@ pub struct MatmulRecipe {
     pub pieces: [usize; 3],
     /// Products of a batch that are in device memory at a time.
     pub together: usize,
-    /// Bytes of workspace: on a CPU of each thread's packed blocks, on a GPU of all device memory, and of the sums of parts.
+    /// Bytes of workspace: on a CPU of each thread's packed blocks, on a GPU of all device memory, and of the sums of
+    /// parts.
     pub workspace: usize,
 }
 

@@ -189,8 +189,9 @@ impl<T: Float> Bins<T> {
         debug_assert!(at + count <= BLOCK);
     }
 
-    /// Folds and sorts points by counting, in two passes over the coordinates: how many points each tile has, then their records.
-    /// The tolerance says whether 32 bits an axis are exact enough. `earlier` points lose their memory to these if it is of the same size, once nothing can fail any more.
+    /// Folds and sorts points by counting, in two passes over the coordinates: how many points each tile has, then
+    /// their records. The tolerance says whether 32 bits an axis are exact enough. `earlier` points lose their memory
+    /// to these if it is of the same size, once nothing can fail any more.
     ///
     /// # Errors
     /// [`Error::NotFinite`] naming the first NaN or infinity; [`Error::TooLarge`] past 2³² - 1 points.
@@ -235,8 +236,8 @@ impl<T: Float> Bins<T> {
         let workers = parallel::workers(len).min(4 * len / tiles).max(1);
         let chunk = len.div_ceil(workers).max(1);
         let mut axes: Vec<Axis> = folds.iter().zip(&tiling.axes).map(|(fold, tiles)| Axis::new(fold, *tiles)).collect();
-        // Rounding a position by δ cells turns the mode k = n/2σ by πδ/σ: the root mean square over modes and roundings of
-        // half a step, with some room.
+        // Rounding a position by δ cells turns the mode k = n/2σ by πδ/σ: the root mean square over modes and roundings
+        // of half a step, with some room.
         let rounding = axes.iter().map(|axis| 0.25f64.powi(axis.bits as i32)).sum::<f64>().sqrt() * 0.3;
         let packing = if size_of::<T>() == 4 || 10.0 * rounding <= tolerance { Packing::Narrow } else { Packing::Wide };
         if packing == Packing::Narrow {
@@ -302,8 +303,8 @@ impl<T: Float> Bins<T> {
 /// Tiles of which the points are sorted by one task.
 const REFINED: usize = 64;
 
-/// Sorts the points of a tile of three axes by blocks of 4³ cells: a tile with its halo is larger than the first-level cache,
-/// what neighbouring blocks touch is not. Spreading takes a fifth less time.
+/// Sorts the points of a tile of three axes by blocks of 4³ cells: a tile with its halo is larger than the first-level
+/// cache, what neighbouring blocks touch is not. Spreading takes a fifth less time.
 fn refine(records: &mut [u32], record: usize, packing: Packing, bits: [u32; 3], buffer: &mut Vec<u32>) {
     let key = |point: &[u32]| {
         let block = |axis: usize| match packing {
@@ -409,7 +410,8 @@ impl<const D: usize> Block<D> {
                     // SAFETY: as above.
                     let record = unsafe { words.part(*place as usize * (2 * D + 1), 2 * D + 1) };
                     for axis in 0..D {
-                        // 1 + z has the fraction's bits under the exponent of one; z = 1 is taken as what comes before it.
+                        // 1 + z has the fraction's bits under the exponent of one; z = 1 is taken as what comes before
+                        // it.
                         let shifted = (1.0 + self.fractions[axis][i]).min(2.0f64.next_down());
                         let fraction = shifted.to_bits() & ((1 << WIDE_BITS) - 1);
                         let word = u64::from(self.cells[axis][i]) << WIDE_BITS | fraction;

@@ -31,12 +31,12 @@ pub(crate) struct Request<'a> {
 /// The largest ratio of cells to modes a kernel's parameter is made for: tiny axes have grids many times larger, which
 /// makes any kernel exact enough.
 pub(crate) const LARGEST_UPSAMPLING: f64 = 4.0;
-/// The range in which upsampling factors are tried. Below, rounding and aliasing are amplified more than is saved; above, a cube
-/// takes more memory than narrow kernels are worth.
+/// The range in which upsampling factors are tried. Below, rounding and aliasing are amplified more than is saved;
+/// above, a cube takes more memory than narrow kernels are worth.
 const TRIED: std::ops::RangeInclusive<f64> = 1.25..=2.25;
 
-/// Modes up to which an axis counts as short: the outermost modes, whose error is the largest, weigh much, and two modes more
-/// cost little.
+/// Modes up to which an axis counts as short: the outermost modes, whose error is the largest, weigh much, and two
+/// modes more cost little.
 const SHORT: usize = 64;
 
 /// Chooses width and grid.
@@ -119,10 +119,10 @@ impl Candidate {
 
 /// The relative l2 error rounding causes.
 ///
-/// A unit or two in spreading and a tenth in every stage of the transform are white noise on the spectrum, whose modes are then
-/// divided by the kernel's transform: about `exp(-c x²/2)`, c the bandwidth, at the fraction x of the band. So noise grows by the
-/// root mean square of the transform over all bins times that of its inverse over the modes, on each axis. At σ = 2 this is
-/// about 1.5 an axis, at 1.25 and width 10 about 8, and f32 loses a digit in 2-D and two in 3-D.
+/// A unit or two in spreading and a tenth in every stage of the transform are white noise on the spectrum, whose modes
+/// are then divided by the kernel's transform: about `exp(-c x²/2)`, c the bandwidth, at the fraction x of the band. So
+/// noise grows by the root mean square of the transform over all bins times that of its inverse over the modes, on each
+/// axis. At σ = 2 this is about 1.5 an axis, at 1.25 and width 10 about 8, and f32 loses a digit in 2-D and two in 3-D.
 fn rounding<T: Float>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
     const STEPS: u32 = 12;
     let band = std::f64::consts::PI * width as f64 * (1.0 - 0.5 / upsampling);
@@ -156,8 +156,9 @@ fn cheapest<T: Float>(modes: &[usize], tolerance: f64, shape: Shape, points: usi
     candidates::<T>(modes, tolerance, shape).min_by(|a, b| cost(a).total_cmp(&cost(b)))
 }
 
-/// Chooses width and upsampling for spreading onto a grid whose every cell will be a mode of an inner type 2 at `targets` points: the
-/// larger the grid, the larger the inner one. `grid` says what grid a width and an upsampling factor ask for.
+/// Chooses width and upsampling for spreading onto a grid whose every cell will be a mode of an inner type 2 at
+/// `targets` points: the larger the grid, the larger the inner one. `grid` says what grid a width and an upsampling
+/// factor ask for.
 pub(crate) fn choose_outer<T: Float>(
     request: &Request<'_>,
     targets: usize,
@@ -191,12 +192,12 @@ pub(crate) fn choose_outer<T: Float>(
     }))
 }
 
-/// What one execution costs on one core, about: mean of both types. A byte of the grid costs 400 ps: 1 ns when first used, shared by
-/// four executions, and 150 ps to go through it for the points.
+/// What one execution costs on one core, about: mean of both types. A byte of the grid costs 400 ps: 1 ns when first
+/// used, shared by four executions, and 150 ps to go through it for the points.
 ///
-/// Fitted to stage times on a Zen 3 core (`benches/record`): a point costs some tens of ns and 0.3 to 0.8 for each vector of its
-/// stencil, a line of the transform what its factors cost, a cell that goes through a panel some more. Other processors
-/// differ in scale more than in ratios, and only ratios count.
+/// Fitted to stage times on a Zen 3 core (`benches/record`): a point costs some tens of ns and 0.3 to 0.8 for each
+/// vector of its stencil, a line of the transform what its factors cost, a cell that goes through a panel some more.
+/// Other processors differ in scale more than in ratios, and only ratios count.
 fn nanoseconds<T: Float>(modes: &[usize], grid: &[usize], width: usize, points: usize) -> f64 {
     let double = size_of::<T>() == 8;
     let moved = if double { 4.0 } else { 2.2 };
@@ -234,8 +235,8 @@ fn gridding<T: Float>(grid: &[usize], width: usize, points: usize) -> f64 {
     points as f64 * (each + vector * vectors) + memory
 }
 
-/// Nanoseconds an element of a line costs in rustfft, by the line's factors: a fit to lines of 96 to 4096 elements, 20 % of
-/// which is noise. Factors of 5 cost as much as four factors of 2 (f64) or seven (f32).
+/// Nanoseconds an element of a line costs in rustfft, by the line's factors: a fit to lines of 96 to 4096 elements, 20
+/// % of which is noise. Factors of 5 cost as much as four factors of 2 (f64) or seven (f32).
 fn element<T: Float>(n: usize) -> f64 {
     let (mut rest, mut powers) = (n, [0.0; 3]);
     for (power, prime) in powers.iter_mut().zip([2, 3, 5]) {

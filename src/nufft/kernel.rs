@@ -7,8 +7,8 @@ use crate::nufft::prolate::Prolate;
 
 /// A spreading kernel φ on [-1, 1], even, with φ(0) = 1 and a Fourier transform without zeros where modes lie.
 ///
-/// Backends never see a shape: a plan fits polynomials to it. A new shape is a type with these two functions and an entry
-/// in [`Shape`].
+/// Backends never see a shape: a plan fits polynomials to it. A new shape is a type with these two functions and an
+/// entry in [`Shape`].
 pub(crate) trait KernelShape: fmt::Debug + Send + Sync {
     /// φ(x) for |x| <= 1.
     fn value(&self, x: f64) -> f64;
@@ -27,8 +27,9 @@ pub enum Shape {
     KaiserBessel,
     /// `exp(β(√(1-x²) - 1))`, the "exponential of semicircle" of Barnett, Magland and af Klinteberg (2019).
     ExpSemicircle,
-    /// The truncated Gaussian of Greengard and Lee (2004), with the parameters of the 2015 article on non-uniform FFTs in
-    /// Python: width 2 Msp and upsampling 2 (3 for tolerances of 1e-11 and below). About twice as wide as the others.
+    /// The truncated Gaussian of Greengard and Lee (2004), with the parameters of the 2015 article on non-uniform FFTs
+    /// in Python: width 2 Msp and upsampling 2 (3 for tolerances of 1e-11 and below). About twice as wide as the
+    /// others.
     Gaussian,
 }
 
@@ -71,8 +72,8 @@ impl Shape {
 
     /// The relative l2 error aliasing causes.
     ///
-    /// For the good shapes `0.2 √d (1.9 - w/20) exp(-π √(1 - 1/σ) (w - 1))`, a fit to measured transforms; for the Gaussian the
-    /// article's `exp(-π (w/2) (σ - 1)/(σ - 1/2))`, with the half step its rounding of Msp allows.
+    /// For the good shapes `0.2 √d (1.9 - w/20) exp(-π √(1 - 1/σ) (w - 1))`, a fit to measured transforms; for the
+    /// Gaussian the article's `exp(-π (w/2) (σ - 1)/(σ - 1/2))`, with the half step its rounding of Msp allows.
     pub(crate) fn predicted_error(self, width: usize, dimensions: usize, upsampling: f64) -> f64 {
         let w = width as f64;
         match self {
@@ -182,7 +183,8 @@ impl KernelShape for Gaussian {
     fn value(&self, x: f64) -> f64 {
         (-self.rate * x * x).exp()
     }
-    /// The transform of the whole Gaussian, as the article deconvolves: what truncation cuts off is below the tolerance.
+    /// The transform of the whole Gaussian, as the article deconvolves: what truncation cuts off is below the
+    /// tolerance.
     fn fourier(&self, x: f64) -> f64 {
         (PI / self.rate).sqrt() * (-x * x / (4.0 * self.rate)).exp()
     }

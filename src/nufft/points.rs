@@ -159,9 +159,9 @@ fn from_signed(x: f64) -> u128 {
 
 /// Folds coordinates of one axis into stencil cells and fractions.
 ///
-/// A coordinate becomes turns `t = x · (high + low)` with an error near 2⁻¹⁰⁶ |t|, t loses its nearest integer exactly, and
-/// `t · n` is split into the stencil's first cell `ceil(t n - w/2)` and the distance to it, so that only the fraction is ever
-/// rounded to the data's precision and the error does not grow with the number of modes.
+/// A coordinate becomes turns `t = x · (high + low)` with an error near 2⁻¹⁰⁶ |t|, t loses its nearest integer exactly,
+/// and `t · n` is split into the stencil's first cell `ceil(t n - w/2)` and the distance to it, so that only the
+/// fraction is ever rounded to the data's precision and the error does not grow with the number of modes.
 #[derive(Debug, Clone)]
 pub(crate) struct Fold {
     unit: Unit,
@@ -174,8 +174,8 @@ pub(crate) struct Fold {
     plain: bool,
 }
 
-/// Turns up to which double-double arithmetic is exact enough: 2⁻¹⁰⁴ · 2²⁹ turns times 2³¹ cells is below 2⁻⁴³ of a cell, and
-/// below 2⁻⁵³ for the 2²¹ cells of a million modes.
+/// Turns up to which double-double arithmetic is exact enough: 2⁻¹⁰⁴ · 2²⁹ turns times 2³¹ cells is below 2⁻⁴³ of a
+/// cell, and below 2⁻⁵³ for the 2²¹ cells of a million modes.
 const FAST_TURNS: f64 = (1u64 << 29) as f64;
 /// Coordinates folded together, between two checks for ones that are not finite or too large.
 pub(crate) const FOLDED: usize = 256;
@@ -187,7 +187,8 @@ impl Fold {
         Self { unit, high, low, cells: cells as f64, half, reach: (width / 2) as f64, plain: false }
     }
 
-    /// The same for fractions of so many bits: where f64 places are eight times as exact, a third of the work is left out.
+    /// The same for fractions of so many bits: where f64 places are eight times as exact, a third of the work is left
+    /// out.
     pub(crate) fn with_bits(&self, bits: u32) -> Self {
         Self { plain: self.cells * 2f64.powi(bits as i32 + 3) <= 2f64.powi(53), ..self.clone() }
     }

@@ -1,11 +1,11 @@
-//! The prolate spheroidal wave function of order zero: of all functions on [-1, 1] the one whose Fourier transform is most
-//! concentrated in a given band.
+//! The prolate spheroidal wave function of order zero: of all functions on [-1, 1] the one whose Fourier transform is
+//! most concentrated in a given band.
 
 /// ψ₀ for a bandwidth c, as a series of normalised Legendre polynomials of even degree, scaled to ψ(0) = 1.
 ///
-/// It is the eigenfunction of the smallest eigenvalue of `(1 - x²)ψ″ - 2xψ′ + (χ - c²x²)ψ = 0`, whose matrix in normalised
-/// Legendre polynomials is tridiagonal (Xiao, Rokhlin and Yarvin 2001, eq. 51), found by inverse iteration: the next even
-/// eigenvalue is about five times larger, so each step gains a factor of five.
+/// It is the eigenfunction of the smallest eigenvalue of `(1 - x²)ψ″ - 2xψ′ + (χ - c²x²)ψ = 0`, whose matrix in
+/// normalised Legendre polynomials is tridiagonal (Xiao, Rokhlin and Yarvin 2001, eq. 51), found by inverse iteration:
+/// the next even eigenvalue is about five times larger, so each step gains a factor of five.
 #[derive(Debug, Clone)]
 pub(crate) struct Prolate {
     bandwidth: f64,

@@ -27,8 +27,9 @@ impl fmt::Display for ModeOrder {
 /// Where the grid of a GPU's plan is transformed between spreading and deconvolution. On the CPU it is where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UniformTransform {
-    /// Where a model expects it to be faster: on hardware the device, since the way to the host and back takes longer than all the rest; a
-    /// device emulated in software leaves it to the host, which is what it runs on. [`Recipe::transform_times`] has its figures.
+    /// Where a model expects it to be faster: on hardware the device, since the way to the host and back takes longer
+    /// than all the rest; a device emulated in software leaves it to the host, which is what it runs on.
+    /// [`Recipe::transform_times`] has its figures.
     #[default]
     Auto,
     /// By rustfft, on all cores, with the grid taken there and back.
@@ -81,8 +82,8 @@ pub struct Recipe {
     pub order: ModeOrder,
     /// Where the grid is transformed: `Host` or `Device`.
     pub uniform: UniformTransform,
-    /// The seconds that a model expects of one transform on the host, with the way there and back, and on the device, where the plan of a
-    /// GPU was left to choose.
+    /// The seconds that a model expects of one transform on the host, with the way there and back, and on the device,
+    /// where the plan of a GPU was left to choose.
     pub transform_times: Option<[f64; 2]>,
     /// `f32` or `f64`.
     pub precision: &'static str,

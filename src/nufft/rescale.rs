@@ -1,4 +1,5 @@
-//! The geometry of type 3: centres and extents of sources and targets, the grid between them, and the phases that move the centres.
+//! The geometry of type 3: centres and extents of sources and targets, the grid between them, and the phases that move
+//! the centres.
 
 use ndarray::ArrayView1;
 use num_complex::Complex;
@@ -82,8 +83,8 @@ fn unit(count: usize) -> Vec<Complex<f64>> {
     vec![Complex::new(1.0, 0.0); count]
 }
 
-/// The centre and half the extent of coordinates, each from the centre. A centre near zero is taken as zero: subtracting it
-/// would only round.
+/// The centre and half the extent of coordinates, each from the centre. A centre near zero is taken as zero:
+/// subtracting it would only round.
 fn centred<C: Coordinate>(coordinates: ArrayView1<'_, C>) -> (f64, f64, Vec<f64>) {
     let mut range = (f64::INFINITY, f64::NEG_INFINITY);
     for &x in &coordinates {
@@ -114,8 +115,8 @@ impl Axis {
         2.0 * self.reach.0 * self.reach.1 / std::f64::consts::PI
     }
 
-    /// The grid's spacing for an upsampling factor: the band of the targets must be 1/σ of the grid's. Where there is one
-    /// source or one target, anything will do.
+    /// The grid's spacing for an upsampling factor: the band of the targets must be 1/σ of the grid's. Where there is
+    /// one source or one target, anything will do.
     fn spacing(&self, upsampling: f64) -> f64 {
         let (sources, targets) = self.reach;
         match (sources > 0.0, targets > 0.0) {

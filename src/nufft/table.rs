@@ -9,8 +9,9 @@ use crate::nufft::kernel::KernelShape;
 use crate::nufft::recipe::ModeOrder;
 use crate::numeric::float::Float;
 
-/// Piecewise-polynomial kernel values. A point whose stencil begins a fraction z ∈ [0, 1] of a cell before cell 0 gives cell i
-/// the value `φ(2(i + z)/w - 1) = Σ_p coefficients[p][i] · s^(degree - p)`, s = 2z - 1: one argument for all w panels.
+/// Piecewise-polynomial kernel values. A point whose stencil begins a fraction z ∈ [0, 1] of a cell before cell 0 gives
+/// cell i the value `φ(2(i + z)/w - 1) = Σ_p coefficients[p][i] · s^(degree - p)`, s = 2z - 1: one argument for all w
+/// panels.
 #[derive(Debug, Clone)]
 pub(crate) struct KernelTable<T> {
     /// Cells a stencil covers on each axis.
@@ -36,8 +37,8 @@ pub(crate) struct ModeAxis<T> {
 impl<T: Float> KernelTable<T> {
     /// Fits polynomials to a shape, of the least degree whose error stays below `accuracy` (relative to φ(0) = 1).
     ///
-    /// Each panel is interpolated at Chebyshev nodes and rewritten in powers of s. Panels mirror each other, so that half of
-    /// them are computed.
+    /// Each panel is interpolated at Chebyshev nodes and rewritten in powers of s. Panels mirror each other, so that
+    /// half of them are computed.
     #[must_use]
     pub(crate) fn fit(shape: &dyn KernelShape, width: usize, accuracy: f64) -> Self {
         const NODES: usize = 24;
@@ -148,8 +149,8 @@ impl<T: Float> ModeAxis<T> {
 
 /// What undoes the kernel's transform: `1 / ((w/2) φ̂(w θ/2))` for an angle θ a cell.
 ///
-/// `-ln φ̂` is interpolated in θ² at Chebyshev nodes: it is smooth up to the transform's first zero, which lies at more than
-/// 1.4 times the highest mode for σ >= 1.2, and 28 nodes reach 1e-15.
+/// `-ln φ̂` is interpolated in θ² at Chebyshev nodes: it is smooth up to the transform's first zero, which lies at more
+/// than 1.4 times the highest mode for σ >= 1.2, and 28 nodes reach 1e-15.
 pub(crate) struct Correction {
     largest: f64,
     series: Vec<f64>,
@@ -224,8 +225,8 @@ impl Vectorised for ExpSeries<'_> {
     }
 }
 
-/// `exp(x)` for |x| < 700 within two units in the last place, in a form that vectorises: 2ⁿ times the Taylor series of what is
-/// left, at most ln(2)/2, to r¹³/13!.
+/// `exp(x)` for |x| < 700 within two units in the last place, in a form that vectorises: 2ⁿ times the Taylor series of
+/// what is left, at most ln(2)/2, to r¹³/13!.
 #[inline(always)]
 fn exp<const FMA: bool>(x: f64) -> f64 {
     use std::f64::consts::{LN_2, LOG2_E};

@@ -17,13 +17,13 @@ pub enum Stage {
     Spread,
     /// The uniform transform.
     Fft,
-    /// Correction and mode order, in either direction, with the part of the transform in which it is fused: on the CPU the slowest
-    /// axis, on a GPU that transforms the pass next to the modes.
+    /// Correction and mode order, in either direction, with the part of the transform in which it is fused: on the CPU
+    /// the slowest axis, on a GPU that transforms the pass next to the modes.
     Deconvolve,
     /// Grid values at the points (type 2).
     Interpolate,
-    /// Input to the device and output from it; and the grid's way to the host and back, where the uniform transform of a
-    /// GPU's grid is the host's.
+    /// Input to the device and output from it; and the grid's way to the host and back, where the uniform transform of
+    /// a GPU's grid is the host's.
     Transfers,
     /// The whole execution.
     Execute,

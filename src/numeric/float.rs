@@ -1,4 +1,5 @@
-//! The floating-point types everything is computed in, and numbers made of them, real or complex: facts only, no kernels.
+//! The floating-point types everything is computed in, and numbers made of them, real or complex: facts only, no
+//! kernels.
 
 use std::fmt;
 use std::ops::{Add, Mul};

@@ -14,9 +14,10 @@ const HIGHEST: i32 = (2048 + 32 - LOWEST) / 32;
 
 /// An exact sum of finite terms, cut off 192 bits or more below the largest of them.
 ///
-/// Each term is cut into digits of 32 bits at fixed places and added digit by digit, which neither rounds nor carries; digits
-/// too far below the highest one touched so far are dropped. What is dropped depends on the terms and not on their order, so
-/// [`Superaccumulator::merge`] is associative and commutative, bit for bit (for 2³⁰ terms, and to 2⁻¹²⁸ of the largest beyond).
+/// Each term is cut into digits of 32 bits at fixed places and added digit by digit, which neither rounds nor carries;
+/// digits too far below the highest one touched so far are dropped. What is dropped depends on the terms and not on
+/// their order, so [`Superaccumulator::merge`] is associative and commutative, bit for bit (for 2³⁰ terms, and to 2⁻¹²⁸
+/// of the largest beyond).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Superaccumulator {
     /// The highest digit touched; the window is `digits[DIGITS - 1]` there and the ones below it.

@@ -1,7 +1,7 @@
 //! Angles as fixed-point turns: the fraction of a full circle in 128 bits, exact where an f64 product would round.
 //!
-//! `k · turns` wraps exactly in integer arithmetic, whatever the size of k or of the angle; the direct sums and the folding
-//! of very large coordinates rest on it.
+//! `k · turns` wraps exactly in integer arithmetic, whatever the size of k or of the angle; the direct sums and the
+//! folding of very large coordinates rest on it.
 
 use num_complex::Complex;
 
@@ -34,8 +34,8 @@ pub(crate) const INVERSE_TAU_PAIR: (f64, f64) = (0.15915494309189535, -9.8393383
 
 /// `x / 2π` modulo 1 in units of 2⁻¹²⁸ turns, within 2⁻¹²⁷ turns, for any finite x in radians.
 ///
-/// With x = m·2ᵉ and m an integer of 53 bits, the turns are m times the digits of 1/2π from the e-th on (Payne and Hanek,
-/// 1983): 192 digits times m leave 139 correct bits of the fraction.
+/// With x = m·2ᵉ and m an integer of 53 bits, the turns are m times the digits of 1/2π from the e-th on (Payne and
+/// Hanek, 1983): 192 digits times m leave 139 correct bits of the fraction.
 pub(crate) fn of_radians(x: f64) -> u128 {
     let bits = x.to_bits();
     let raw = (bits >> 52 & 0x7ff) as i32;

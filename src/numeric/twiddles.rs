@@ -1,5 +1,5 @@
-//! Roots of unity, from small tables: the turns between columns and rows of a split line, and between a real line taken as pairs and
-//! its bins.
+//! Roots of unity, from small tables: the turns between columns and rows of a split line, and between a real line taken
+//! as pairs and its bins.
 
 use std::ops::Range;
 
@@ -62,8 +62,8 @@ impl Roots {
 
 /// `exp(2πi kj/n)` for row k and column j of a split line.
 ///
-/// Column `j₀ + c` of a panel that begins at j₀ turns by `exp(2πi k j₀/n) exp(2πi k c/n)`: the first factor is one number a row,
-/// the second a table of a panel's width.
+/// Column `j₀ + c` of a panel that begins at j₀ turns by `exp(2πi k j₀/n) exp(2πi k c/n)`: the first factor is one
+/// number a row, the second a table of a panel's width.
 pub(crate) struct Turns<T> {
     roots: Roots,
     within: Vec<Complex<T>>,
@@ -91,8 +91,9 @@ impl<T: Float> Turns<T> {
 
 /// A line of n real cells g taken as m = n/2 complex ones, `z[j] = g[2j] + i g[2j+1]`.
 ///
-/// With Z the transform of z and F that of g, `F[k] = (Z[k] + Z̄[m-k])/2 - i ω^k (Z[k] - Z̄[m-k])/2`, ω = exp(±2πi/n), and the other
-/// way, for a function whose spectrum is F where `F[n-k] = F̄[k]`, `Z[k] = (F[k] + F̄[m-k]) + i ω^k (F[k] - F̄[m-k])`.
+/// With Z the transform of z and F that of g, `F[k] = (Z[k] + Z̄[m-k])/2 - i ω^k (Z[k] - Z̄[m-k])/2`, ω = exp(±2πi/n),
+/// and the other way, for a function whose spectrum is F where `F[n-k] = F̄[k]`, `Z[k] = (F[k] + F̄[m-k]) + i ω^k (F[k]
+/// - F̄[m-k])`.
 pub(crate) struct Pairs<T> {
     roots: Roots,
     /// ω^k, of lines that are short and many.

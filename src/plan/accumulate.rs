@@ -18,8 +18,8 @@ use crate::plan::stages::Batch;
 use crate::real::{Number, Real};
 
 impl<T: Real, D: Dimension> NufftPlan<T, D> {
-    /// Begins a type 1 over chunks of points, for more of them than fit in memory: their sum is transformed once. The plan's own points
-    /// stay.
+    /// Begins a type 1 over chunks of points, for more of them than fit in memory: their sum is transformed once. The
+    /// plan's own points stay.
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`] if a batch needs more grids than there is memory for.
@@ -28,8 +28,8 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     }
 }
 
-/// A type 1 that is being summed over chunks of points, by [`NufftPlan::accumulate`]. It has grids of its own: the plan can be used
-/// meanwhile. Strengths are complex, or all of them real.
+/// A type 1 that is being summed over chunks of points, by [`NufftPlan::accumulate`]. It has grids of its own: the plan
+/// can be used meanwhile. Strengths are complex, or all of them real.
 ///
 /// The modes are those of all points together, to the law of the plan; the order of chunks matters to rounding only.
 ///
@@ -89,8 +89,8 @@ impl<T: Real, V: Number<Real = T>, S: PointsOf<D>, D: Dimension> Accumulation<T,
         })
     }
 
-    /// Adds a chunk: its coordinates, as [`NufftPlan::set_points`] takes them, and its strengths. On an error in its input
-    /// nothing was added.
+    /// Adds a chunk: its coordinates, as [`NufftPlan::set_points`] takes them, and its strengths. On an error in its
+    /// input nothing was added.
     ///
     /// # Errors
     /// As [`NufftPlan::set_points`] and [`NufftPlan::type1_into`].
@@ -109,7 +109,8 @@ impl<T: Real, V: Number<Real = T>, S: PointsOf<D>, D: Dimension> Accumulation<T,
     /// Transforms the sum.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] if strengths have another dimension than the plan's batch asks for, [`crate::Error::DeviceLost`].
+    /// [`crate::Error::Shape`] if strengths have another dimension than the plan's batch asks for,
+    /// [`crate::Error::DeviceLost`].
     pub fn finish(self) -> Result<Array<Complex<T>, S::Modes>> {
         let expected: Vec<usize> = self.batched.into_iter().chain([0]).collect();
         if let Some(axes) = S::NDIM {

@@ -1,4 +1,5 @@
-//! Arrays as plans take and give them: shapes checked, dimensions that follow from one another, and elements in C order.
+//! Arrays as plans take and give them: shapes checked, dimensions that follow from one another, and elements in C
+//! order.
 
 use std::borrow::Cow;
 

@@ -23,8 +23,9 @@ use crate::plan::stages::Stages;
 use crate::real::Real;
 use crate::shape;
 
-/// Chooses what a plan will do: a [`NufftPlan`] where `K` is [`ToModes`], a [`crate::NufftPlan3`] where it is [`ToFrequencies`]. Defaults:
-/// tolerance 1e-6, sign +, one transform, and for modes their centred order and a period of 2π.
+/// Chooses what a plan will do: a [`NufftPlan`] where `K` is [`ToModes`], a [`crate::NufftPlan3`] where it is
+/// [`ToFrequencies`]. Defaults: tolerance 1e-6, sign +, one transform, and for modes their centred order and a period
+/// of 2π.
 #[derive(Debug, Clone)]
 pub struct NufftBuilder<T: Real, K> {
     pub(super) tolerance: f64,
@@ -76,8 +77,8 @@ impl<T: Real, K> NufftBuilder<T, K> {
         self
     }
 
-    /// Takes the smallest reachable tolerance where the one asked for is out of reach, instead of an error. The recipe says
-    /// which.
+    /// Takes the smallest reachable tolerance where the one asked for is out of reach, instead of an error. The recipe
+    /// says which.
     #[must_use]
     pub fn accept_reachable(mut self) -> Self {
         self.accept = true;
@@ -141,15 +142,16 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
         self
     }
 
-    /// The ratio of fine-grid cells to modes, 1.2 to 4. Less needs less memory and a wider kernel. Without it, a model of the costs
-    /// chooses on the CPU; on a GPU it is 2.
+    /// The ratio of fine-grid cells to modes, 1.2 to 4. Less needs less memory and a wider kernel. Without it, a model
+    /// of the costs chooses on the CPU; on a GPU it is 2.
     #[must_use]
     pub fn upsampling(mut self, upsampling: f64) -> Self {
         self.kind.upsampling = Some(upsampling);
         self
     }
 
-    /// The number of points to expect, by which costs are weighed; without it, as many as modes. Any number may be set later.
+    /// The number of points to expect, by which costs are weighed; without it, as many as modes. Any number may be set
+    /// later.
     #[must_use]
     pub fn expected_points(mut self, points: usize) -> Self {
         self.kind.points = Some(points);
@@ -178,7 +180,8 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
     ///
     /// # Errors
     /// [`Error::Parameter`] for a parameter outside its range, [`Error::Tolerance`] for a tolerance out of reach,
-    /// [`Error::TooLarge`] where sizes overflow or the device has not the memory, [`Error::Device`] where it lacks the precision.
+    /// [`Error::TooLarge`] where sizes overflow or the device has not the memory, [`Error::Device`] where it lacks the
+    /// precision.
     pub fn build(self, device: &Device) -> Result<NufftPlan<T, D>> {
         let start = Instant::now();
         let ToModes { modes, shape, upsampling, points, .. } = &self.kind;

@@ -13,16 +13,17 @@ use crate::shape;
 /// A plan of uniform transforms on a GPU.
 ///
 /// # Shapes
-/// One to three axes whose lengths are products of powers of 2, 3 and 5; numbers in C order, `batch` transforms one after another.
+/// One to three axes whose lengths are products of powers of 2, 3 and 5; numbers in C order, `batch` transforms one
+/// after another.
 ///
 /// # Accuracy
-/// The roots of unity are computed in f64 on the host. The relative l2 error grows with the logarithm of the size: below 5e-7 in f32
-/// for 2²² numbers, and below 3e-15 in f64 for thousands, which `tests/fft.rs` holds it to.
+/// The roots of unity are computed in f64 on the host. The relative l2 error grows with the logarithm of the size:
+/// below 5e-7 in f32 for 2²² numbers, and below 3e-15 in f64 for thousands, which `tests/fft.rs` holds it to.
 ///
 /// # Performance
-/// Each pass reads and writes every number once. An axis takes one pass up to 2048 (f32) or 1024 (f64) numbers where the device has
-/// 16 KiB of workgroup memory, twice as many where it has 32 KiB, half of that where it is not the last axis; else two or more. Then
-/// scratch memory of the size of the data is kept.
+/// Each pass reads and writes every number once. An axis takes one pass up to 2048 (f32) or 1024 (f64) numbers where
+/// the device has 16 KiB of workgroup memory, twice as many where it has 32 KiB, half of that where it is not the last
+/// axis; else two or more. Then scratch memory of the size of the data is kept.
 ///
 /// # References
 /// Stockham (1966); Bailey (1990).
@@ -55,8 +56,8 @@ impl<T: Real> Fft<T> {
     /// Plans `batch` transforms of these extents and compiles their shaders.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for extents it cannot transform, [`Error::TooLarge`] for more numbers than one binding of the device holds,
-    /// [`Error::Device`] where it lacks the precision.
+    /// [`Error::Parameter`] for extents it cannot transform, [`Error::TooLarge`] for more numbers than one binding of
+    /// the device holds, [`Error::Device`] where it lacks the precision.
     pub fn new(gpu: &Gpu, extents: &[usize], batch: usize) -> Result<Self> {
         if !(1..=3).contains(&extents.len()) {
             return Err(Error::parameter("the extents of a transform", "one to three", extents.len()));

@@ -79,12 +79,12 @@ impl<V: Number> MatmulPlan<V> {
         self.device.matmul(&self.recipe, product)
     }
 
-    /// The same on arrays that are on the plan's GPU, in C order as [`MatmulPlan::execute_into`] takes them before op(); A and B
-    /// have the batch's axes, or none of them. One submission, and nothing moves between host and device.
+    /// The same on arrays that are on the plan's GPU, in C order as [`MatmulPlan::execute_into`] takes them before
+    /// op(); A and B have the batch's axes, or none of them. One submission, and nothing moves between host and device.
     ///
     /// # Errors
-    /// [`Error::Device`] if the plan is not of a GPU or C is A or B, [`Error::Shape`] if an array is shorter than it must be,
-    /// [`Error::TooLarge`] if one is more than a kernel can see.
+    /// [`Error::Device`] if the plan is not of a GPU or C is A or B, [`Error::Shape`] if an array is shorter than it
+    /// must be, [`Error::TooLarge`] if one is more than a kernel can see.
     #[cfg(feature = "gpu")]
     pub fn execute_on_gpu(
         &self,
@@ -166,7 +166,8 @@ impl<V: Number> MatmulBuilder<V> {
         self
     }
 
-    /// Bytes of device memory that pieces of host matrices may take on a GPU [default: 1 GiB, and what the device allows].
+    /// Bytes of device memory that pieces of host matrices may take on a GPU [default: 1 GiB, and what the device
+    /// allows].
     pub fn memory(mut self, bytes: usize) -> Self {
         self.memory = Some(bytes);
         self
@@ -175,8 +176,8 @@ impl<V: Number> MatmulBuilder<V> {
     /// Checks it all and chooses tiles, blocks and pieces.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] for extents whose products do not fit in the address space, or memory that holds not even small pieces;
-    /// [`Error::Device`] if the device has not the precision.
+    /// [`Error::TooLarge`] for extents whose products do not fit in the address space, or memory that holds not even
+    /// small pieces; [`Error::Device`] if the device has not the precision.
     pub fn build(self, device: &Device) -> Result<MatmulPlan<V>> {
         let Self { shape: [m, k, n], batch, ops, memory, .. } = self;
         let count = shape::product("the batch", &batch)?;
@@ -188,8 +189,8 @@ impl<V: Number> MatmulBuilder<V> {
     }
 }
 
-/// Floating-point operations a second that one thread does at most, a multiplication and an addition being two: measured with all numbers
-/// in registers, in some milliseconds. No product on the CPU is faster.
+/// Floating-point operations a second that one thread does at most, a multiplication and an addition being two:
+/// measured with all numbers in registers, in some milliseconds. No product on the CPU is faster.
 #[must_use]
 pub fn peak<T: Real>() -> f64 {
     T::peak()

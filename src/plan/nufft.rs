@@ -28,30 +28,32 @@ use crate::real::{Number, Real};
 /// `c[j] = Σ_k f[k] exp(±i k·x[j])`. With opposite signs they are each other's adjoint. There is no factor 1/N.
 ///
 /// # Shapes
-/// d = 1, 2 or 3 axes with N₁..N_d modes, `k = -(N/2) .. N-N/2-1` on each; M points. Coordinates: d arrays of length M, the
-/// i-th belonging to the i-th axis. Strengths and values: `[M]`. Modes: `[N₁, .., N_d]`. With [`NufftBuilder::batch`] both gain a
-/// leading axis. Results have the dimension that was asked for: two modes' extents give an `Array2`, with a batch an `Array3`, extents in a
-/// `Vec` an `ArrayD`. Strengths may be real, and so may the values of a type 2 ([`NufftPlan::type2_real`]): on the CPU that takes half of the
-/// time where a point's stencil is large (0.5 to 0.65 in 3-D, 0.6 to 0.85 in 1-D and 2-D, where finding a point costs as much as
-/// its stencil), and half of the grid's memory; on a GPU it takes as long as complex data. Coordinates and strengths are read where
-/// they lie, at any strides; modes, and results, that are not in C order go through a copy.
+/// d = 1, 2 or 3 axes with N₁..N_d modes, `k = -(N/2) .. N-N/2-1` on each; M points. Coordinates: d arrays of length M,
+/// the i-th belonging to the i-th axis. Strengths and values: `[M]`. Modes: `[N₁, .., N_d]`. With
+/// [`NufftBuilder::batch`] both gain a leading axis. Results have the dimension that was asked for: two modes' extents
+/// give an `Array2`, with a batch an `Array3`, extents in a `Vec` an `ArrayD`. Strengths may be real, and so may the
+/// values of a type 2 ([`NufftPlan::type2_real`]): on the CPU that takes half of the time where a point's stencil is
+/// large (0.5 to 0.65 in 3-D, 0.6 to 0.85 in 1-D and 2-D, where finding a point costs as much as its stencil), and half
+/// of the grid's memory; on a GPU it takes as long as complex data. Coordinates and strengths are read where they lie,
+/// at any strides; modes, and results, that are not in C order go through a copy.
 ///
 /// # Units and range
-/// Coordinates are radians (or have the builder's period), of any finite size: they are reduced modulo the period in extended
-/// precision, whatever the precision of the data. NaN and infinity are errors.
+/// Coordinates are radians (or have the builder's period), of any finite size: they are reduced modulo the period in
+/// extended precision, whatever the precision of the data. NaN and infinity are errors.
 ///
 /// # Accuracy
-/// The relative l2 error against direct sums is at most `max(floor, 4·tolerance)`, floor 3e-14 in f64 and 1e-6 in f32, for up
-/// to 2²⁰ modes on an axis; `tests/error_law.rs` enforces it. On the CPU results are the same bits for any number of threads, on
-/// a GPU the same from run to run.
+/// The relative l2 error against direct sums is at most `max(floor, 4·tolerance)`, floor 3e-14 in f64 and 1e-6 in f32,
+/// for up to 2²⁰ modes on an axis; `tests/error_law.rs` enforces it. On the CPU results are the same bits for any
+/// number of threads, on a GPU the same from run to run.
 ///
 /// # Performance
-/// `O(w^d M + n^d log n)` operations, w the width and n the fine grid; of the pairs that keep the tolerance the CPU's plan takes the
-/// cheapest for [`NufftBuilder::expected_points`]. The plan keeps its grid: executing again allocates nothing but the result, and
-/// [`NufftPlan::type1_into`] not even that; setting points again reuses their memory. Executing takes `&self`: several threads may share a
-/// plan, each execution with grids of its own. A clone shares tables, grids and points, and may set points of its own. A batch evaluates the kernel once a point for
-/// several transforms at a time. That the bits do not depend on the number of threads costs the CPU nothing that could be measured
-/// in 2-D and 3-D, and at most a tenth of spreading in 1-D (slabs of the grid are spread in two turns).
+/// `O(w^d M + n^d log n)` operations, w the width and n the fine grid; of the pairs that keep the tolerance the CPU's
+/// plan takes the cheapest for [`NufftBuilder::expected_points`]. The plan keeps its grid: executing again allocates
+/// nothing but the result, and [`NufftPlan::type1_into`] not even that; setting points again reuses their memory.
+/// Executing takes `&self`: several threads may share a plan, each execution with grids of its own. A clone shares
+/// tables, grids and points, and may set points of its own. A batch evaluates the kernel once a point for several
+/// transforms at a time. That the bits do not depend on the number of threads costs the CPU nothing that could be
+/// measured in 2-D and 3-D, and at most a tenth of spreading in 1-D (slabs of the grid are spread in two turns).
 ///
 /// # References
 /// Dutt and Rokhlin (1993); Greengard and Lee (2004); Barnett, Magland and af Klinteberg (2019).
@@ -127,7 +129,8 @@ impl<T: Real, D: Dimension> Clone for NufftPlan<T, D> {
 }
 
 impl<T: Real> NufftPlan<T> {
-    /// Starts a plan for these modes, one extent an axis: `[256, 256]`, or a `Vec` where their number is not known before.
+    /// Starts a plan for these modes, one extent an axis: `[256, 256]`, or a `Vec` where their number is not known
+    /// before.
     pub fn builder<I: IntoDimension>(modes: I) -> NufftBuilder<T, ToModes<I::Dim>> {
         NufftBuilder::to_modes(modes.into_dimension().slice().to_vec())
     }
@@ -150,23 +153,24 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         self.timings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Changes the sign of the exponent. Only the uniform transform's direction differs, and the plan has both: type 2 with
-    /// the opposite sign is the exact adjoint of type 1.
+    /// Changes the sign of the exponent. Only the uniform transform's direction differs, and the plan has both: type 2
+    /// with the opposite sign is the exact adjoint of type 1.
     pub fn set_sign(&mut self, sign: Sign) {
         self.recipe.sign = sign;
     }
 
-    /// Calls `watch` whenever a stage of an execution ends, for some transforms of a batch at a time: for a progress bar, or a log of
-    /// long executions. It replaces an earlier one.
+    /// Calls `watch` whenever a stage of an execution ends, for some transforms of a batch at a time: for a progress
+    /// bar, or a log of long executions. It replaces an earlier one.
     pub fn on_progress(&mut self, watch: impl Fn(Progress) + Send + Sync + 'static) {
         on_backend!(OnBackend, &mut self.stages, stages => stages.watch(Watcher::new(watch)));
     }
 
-    /// Sets the points: the coordinates on each axis, all of one length, as slices, `Vec`s or arrays of one dimension (any stride), in f64
-    /// or f32 whatever the precision of the data. On an error the earlier points stay.
+    /// Sets the points: the coordinates on each axis, all of one length, as slices, `Vec`s or arrays of one dimension
+    /// (any stride), in f64 or f32 whatever the precision of the data. On an error the earlier points stay.
     ///
     /// # Errors
-    /// [`Error::Shape`] for a wrong number of axes or lengths that differ, [`Error::NotFinite`] naming the first NaN or infinity.
+    /// [`Error::Shape`] for a wrong number of axes or lengths that differ, [`Error::NotFinite`] naming the first NaN or
+    /// infinity.
     pub fn set_points<X: Coordinates>(&mut self, coordinates: impl AsRef<[X]>) -> Result<()> {
         let start = Instant::now();
         let axes: Vec<_> = coordinates.as_ref().iter().map(Coordinates::coordinates).collect();
@@ -180,8 +184,8 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         Ok(())
     }
 
-    /// Type 1: modes from strengths, complex or real. Real ones take about half the time on the CPU; their modes are all there, with
-    /// `f[-k] = conj(f[k])` to rounding.
+    /// Type 1: modes from strengths, complex or real. Real ones take about half the time on the CPU; their modes are
+    /// all there, with `f[-k] = conj(f[k])` to rounding.
     ///
     /// # Errors
     /// As [`NufftPlan::type1_into`].
@@ -199,8 +203,8 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     /// Type 1 into an array of the caller's.
     ///
     /// # Errors
-    /// [`Error::Order`] before `set_points`, [`Error::Shape`] where an array does not fit, [`Error::DeviceLost`]. Nothing is written
-    /// then.
+    /// [`Error::Order`] before `set_points`, [`Error::Shape`] where an array does not fit, [`Error::DeviceLost`].
+    /// Nothing is written then.
     pub fn type1_into<V: Number<Real = T>, S: Dimension, E: Dimension>(
         &self,
         strengths: &ArrayRef<V, S>,
@@ -225,8 +229,9 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         self.type2_as(modes)
     }
 
-    /// Type 2 where the function is real: `c[j] = Re Σ_k f[k] exp(±i k·x[j])`, which is the whole sum if `f[-k] = conj(f[k])`. It
-    /// takes about half the time on the CPU, and with the opposite sign is the adjoint of type 1 from real strengths.
+    /// Type 2 where the function is real: `c[j] = Re Σ_k f[k] exp(±i k·x[j])`, which is the whole sum if `f[-k] =
+    /// conj(f[k])`. It takes about half the time on the CPU, and with the opposite sign is the adjoint of type 1 from
+    /// real strengths.
     ///
     /// # Errors
     /// As [`NufftPlan::type2_into`].
@@ -248,8 +253,8 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     /// Type 2 into an array of the caller's: complex values, or real ones as [`NufftPlan::type2_real`] gives them.
     ///
     /// # Errors
-    /// [`Error::Order`] before `set_points`, [`Error::Shape`] where an array does not fit, [`Error::DeviceLost`]. Nothing is written
-    /// then.
+    /// [`Error::Order`] before `set_points`, [`Error::Shape`] where an array does not fit, [`Error::DeviceLost`].
+    /// Nothing is written then.
     pub fn type2_into<V: Number<Real = T>, M: Dimension, E: Dimension>(
         &self,
         modes: &ArrayRef<Complex<T>, M>,
@@ -268,8 +273,9 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         Ok(())
     }
 
-    /// Spreading alone: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)` on the fine grid of [`Recipe::grid`], u the point in cells from
-    /// cell 0 on, l taken periodically, φ the kernel of width w with φ(0) = 1. Strengths and grid are complex, or both real.
+    /// Spreading alone: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)` on the fine grid of [`Recipe::grid`], u the point
+    /// in cells from cell 0 on, l taken periodically, φ the kernel of width w with φ(0) = 1. Strengths and grid are
+    /// complex, or both real.
     ///
     /// # Errors
     /// As [`NufftPlan::type1_into`].

@@ -1,4 +1,5 @@
-//! Plans of type 3, from any real sources to any real targets: spreading onto a grid of its own, and an inner type 2 at the targets.
+//! Plans of type 3, from any real sources to any real targets: spreading onto a grid of its own, and an inner type 2 at
+//! the targets.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -54,23 +55,23 @@ impl<T: Real> NufftBuilder<T, ToFrequencies> {
 /// A non-uniform FFT of type 3 for given sources and targets: `f[k] = Σ_j c[j] exp(±i s[k]·x[j])`.
 ///
 /// # Shapes
-/// d = 1, 2 or 3 axes, M sources x, K targets s: d arrays each. Strengths: `[M]`, values: `[K]`; with a batch both gain a leading
-/// axis. Strengths may be real.
+/// d = 1, 2 or 3 axes, M sources x, K targets s: d arrays each. Strengths: `[M]`, values: `[K]`; with a batch both gain
+/// a leading axis. Strengths may be real.
 ///
 /// # Units and range
-/// Sources and targets in any reciprocal units, of any finite size. What costs is the space-bandwidth product of each axis: with X
-/// and S half the extents of sources and targets the grid has about `2σ X S/π` cells. If the grids do not fit in memory,
-/// [`NufftPlan3::set_points`] says how much they would need.
+/// Sources and targets in any reciprocal units, of any finite size. What costs is the space-bandwidth product of each
+/// axis: with X and S half the extents of sources and targets the grid has about `2σ X S/π` cells. If the grids do not
+/// fit in memory, [`NufftPlan3::set_points`] says how much they would need.
 ///
 /// # Accuracy
-/// The relative l2 error against direct sums is at most `max(floor, 5·tolerance)`, floor 3e-14 in f64 and 1e-6 in f32, and
-/// besides what one rounding of the coordinates to their centre causes, `1e-16 · X S` where the centre is not 0;
+/// The relative l2 error against direct sums is at most `max(floor, 5·tolerance)`, floor 3e-14 in f64 and 1e-6 in f32,
+/// and besides what one rounding of the coordinates to their centre causes, `1e-16 · X S` where the centre is not 0;
 /// `tests/type3.rs` enforces it.
 ///
 /// # Method
-/// Sources, from their centre, are spread onto a grid of spacing `h = π/(σ S)`; an inner type 2 evaluates the grid's transform at
-/// the targets from theirs. Phases before and after move the centres, and the kernel's transform is divided out (Lee and
-/// Greengard 2005; Barnett, Magland and af Klinteberg 2019).
+/// Sources, from their centre, are spread onto a grid of spacing `h = π/(σ S)`; an inner type 2 evaluates the grid's
+/// transform at the targets from theirs. Phases before and after move the centres, and the kernel's transform is
+/// divided out (Lee and Greengard 2005; Barnett, Magland and af Klinteberg 2019).
 ///
 /// ```
 /// use ndarray::array;
@@ -135,7 +136,8 @@ impl<T: Real> NufftPlan3<T> {
         NufftBuilder::of(ToFrequencies { dimensions })
     }
 
-    /// Sets sources and targets: the coordinates on each axis, as [`NufftPlan::set_points`] takes them. On an error the earlier ones stay.
+    /// Sets sources and targets: the coordinates on each axis, as [`NufftPlan::set_points`] takes them. On an error the
+    /// earlier ones stay.
     ///
     /// # Errors
     /// [`Error::Shape`] for a wrong number of axes or lengths that differ, [`Error::NotFinite`] naming the first NaN or
@@ -271,8 +273,8 @@ impl<T: Real> NufftPlan3<T> {
     /// Values at the targets, into an array of the caller's.
     ///
     /// # Errors
-    /// [`Error::Order`] before `set_points`, [`Error::Shape`] where an array does not fit, [`Error::DeviceLost`]. Nothing is written
-    /// then.
+    /// [`Error::Order`] before `set_points`, [`Error::Shape`] where an array does not fit, [`Error::DeviceLost`].
+    /// Nothing is written then.
     pub fn type3_into<V: Number<Real = T>, D: Dimension, E: Dimension>(
         &self,
         strengths: &ArrayRef<V, D>,
@@ -284,8 +286,8 @@ impl<T: Real> NufftPlan3<T> {
         self.execute(strengths, values, self.batch, false)
     }
 
-    /// The adjoint: strengths at the sources from values at the targets, `c[j] = Σ_k f[k] exp(∓i s[k]·x[j])`. It is the exact
-    /// adjoint of what [`NufftPlan3::type3`] computes.
+    /// The adjoint: strengths at the sources from values at the targets, `c[j] = Σ_k f[k] exp(∓i s[k]·x[j])`. It is the
+    /// exact adjoint of what [`NufftPlan3::type3`] computes.
     ///
     /// # Errors
     /// As [`NufftPlan3::type3_into`].
@@ -357,12 +359,12 @@ impl<T: Real> NufftPlan3<T> {
 
 #[cfg(feature = "gpu")]
 impl<T: Real> NufftPlan3<T> {
-    /// [`NufftPlan3::type3`] between arrays on the plan's GPU, in C order and with the batch in front: one submission, and nothing goes
-    /// over the bus where the grid is transformed on the device.
+    /// [`NufftPlan3::type3`] between arrays on the plan's GPU, in C order and with the batch in front: one submission,
+    /// and nothing goes over the bus where the grid is transformed on the device.
     ///
     /// # Errors
-    /// [`Error::Device`] if the plan is not of a GPU, [`Error::Order`] before `set_points`, [`Error::Shape`] if an array is too short,
-    /// [`Error::DeviceLost`].
+    /// [`Error::Device`] if the plan is not of a GPU, [`Error::Order`] before `set_points`, [`Error::Shape`] if an
+    /// array is too short, [`Error::DeviceLost`].
     pub fn type3_on_gpu(
         &self,
         strengths: &crate::gpu::Array<Complex<T>>,

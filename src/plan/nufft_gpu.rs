@@ -1,5 +1,5 @@
-//! Executions of plans of types 1 and 2 between arrays that are on the plan's GPU, in C order and with the batch in front: one submission,
-//! and nothing goes over the bus where the grid is transformed on the device.
+//! Executions of plans of types 1 and 2 between arrays that are on the plan's GPU, in C order and with the batch in
+//! front: one submission, and nothing goes over the bus where the grid is transformed on the device.
 
 use std::time::Instant;
 
@@ -16,8 +16,8 @@ use crate::plan::stages::Stages;
 use crate::real::{Number, Real};
 
 impl<T: Real, D: Dimension> NufftPlan<T, D> {
-    /// Sets points whose coordinates are on the plan's GPU, an array an axis. They are folded and sorted on the host, to which they
-    /// are taken, since sorting is what keeps results the same bits.
+    /// Sets points whose coordinates are on the plan's GPU, an array an axis. They are folded and sorted on the host,
+    /// to which they are taken, since sorting is what keeps results the same bits.
     ///
     /// # Errors
     /// As [`NufftPlan::set_points`]; [`Error::Device`] if the plan is not of a GPU, or the device was lost.
@@ -27,8 +27,8 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         self.set_points(here)
     }
 
-    /// [`NufftPlan::type1`] between arrays on the plan's GPU. What comes of it goes on there, into a uniform transform or a product, without
-    /// the host:
+    /// [`NufftPlan::type1`] between arrays on the plan's GPU. What comes of it goes on there, into a uniform transform
+    /// or a product, without the host:
     ///
     /// ```
     /// use num_complex::Complex;
@@ -66,8 +66,8 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Device`] if the plan is not of a GPU, [`Error::Order`] before `set_points`, [`Error::Shape`] if an array is too short,
-    /// [`Error::DeviceLost`].
+    /// [`Error::Device`] if the plan is not of a GPU, [`Error::Order`] before `set_points`, [`Error::Shape`] if an
+    /// array is too short, [`Error::DeviceLost`].
     pub fn type1_on_gpu(&self, strengths: &Array<Complex<T>>, modes: &mut Array<Complex<T>>) -> Result<()> {
         let (stages, mut timings, start) = (self.on_gpu("type1")?, self.lasting_timings(), Instant::now());
         let (strengths, mut modes) = (Input::from(strengths), Output::from(modes));
@@ -92,12 +92,12 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         Ok(())
     }
 
-    /// Records type 1 into a program's own commands, and gives them back: it is done when the program has submitted them. Nothing is
-    /// timed.
+    /// Records type 1 into a program's own commands, and gives them back: it is done when the program has submitted
+    /// them. Nothing is timed.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if the plan's uniform transform is the host's, else as [`NufftPlan::type1_on_gpu`]; the commands are lost
-    /// then.
+    /// [`Error::Parameter`] if the plan's uniform transform is the host's, else as [`NufftPlan::type1_on_gpu`]; the
+    /// commands are lost then.
     pub fn record_type1(
         &self,
         encoder: wgpu::CommandEncoder,
@@ -145,7 +145,8 @@ impl<T: Real> Stages<T, Gpu> {
         self.kernels.backend.lend(&self.kernels.prepared, self.kernels.fine()?, encoder)
     }
 
-    /// The program's commands, and the grids back in the pool: whoever uses them next is submitted later or earlier as a whole.
+    /// The program's commands, and the grids back in the pool: whoever uses them next is submitted later or earlier as
+    /// a whole.
     fn take_back(
         &self,
         mut fine: <Gpu as crate::backend::gridding::Gridding>::Fine<T>,

@@ -43,7 +43,8 @@ pub(crate) enum OnBackend3<T: Real> {
     Gpu(Arc<Stages3<T, Gpu>>),
 }
 
-/// Evaluates an expression with what a variant holds, which is of another type on each backend: a match whose arms are alike.
+/// Evaluates an expression with what a variant holds, which is of another type on each backend: a match whose arms are
+/// alike.
 macro_rules! on_backend {
     ($all:ident, $value:expr, $($name:ident),+ => $work:expr) => {
         match $value {

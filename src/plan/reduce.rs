@@ -35,22 +35,23 @@ use crate::shape;
 /// ```
 ///
 /// # Shapes
-/// The results' shape is the data's without the reduced axes, or with one element there ([`ReduceBuilder::keepdims`]). Any
-/// strides; neighbours in memory that are neighbours on an axis make it fast.
+/// The results' shape is the data's without the reduced axes, or with one element there ([`ReduceBuilder::keepdims`]).
+/// Any strides; neighbours in memory that are neighbours on an axis make it fast.
 ///
 /// # Performance
-/// One read of the data, shared by all operations. Weighted operations, elements without neighbours in memory, integers of other
-/// sizes than i32, i64 and u64, and complex numbers with NaNs skipped are fetched one by one, several times as slowly.
+/// One read of the data, shared by all operations. Weighted operations, elements without neighbours in memory, integers
+/// of other sizes than i32, i64 and u64, and complex numbers with NaNs skipped are fetched one by one, several times as
+/// slowly.
 ///
 /// # Devices
-/// The CPU has every operation of every element type. So has a GPU, but for i64 and u64, which it refuses, and for f64 and complex
-/// numbers of f64 where its shaders have no f64. Integers of 8 and 16 bits travel as i32, and weights in memory of the data's shape.
-/// Both give the same to the rounding, except that on a GPU
-/// - sums of f32 are infinite where those of a block, 16,384 elements or 1,024 of a column, leave the range of f32, as NumPy's are, and numbers below 2⁻¹²⁶ may count
-///   as 0, as the device has it;
+/// The CPU has every operation of every element type. So has a GPU, but for i64 and u64, which it refuses, and for f64
+/// and complex numbers of f64 where its shaders have no f64. Integers of 8 and 16 bits travel as i32, and weights in
+/// memory of the data's shape. Both give the same to the rounding, except that on a GPU
+/// - sums of f32 are infinite where those of a block, 16,384 elements or 1,024 of a column, leave the range of f32, as
+///   NumPy's are, and numbers below 2⁻¹²⁶ may count as 0, as the device has it;
 /// - a part of a complex number of f32 counts as 0 in products and absolute values beside one 2¹²⁶ times as large;
-/// - weights of f32 keep 48 bits, and count as 0 beside one 2¹²⁶ times as large; integers are weighed in f64 or, where shaders have
-///   none, with an error of 1e-12 `Σ |w x|` at most.
+/// - weights of f32 keep 48 bits, and count as 0 beside one 2¹²⁶ times as large; integers are weighed in f64 or, where
+///   shaders have none, with an error of 1e-12 `Σ |w x|` at most.
 #[derive(Debug, Clone)]
 pub struct ReducePlan<E: Element> {
     pub(crate) shape: Vec<usize>,
@@ -119,8 +120,8 @@ impl<E: Element> ReducePlan<E> {
     /// Reduces an array into answers of the caller's, such as those of an execution before.
     ///
     /// # Errors
-    /// As [`ReducePlan::execute`], and [`Error::Shape`] if an answer is not of the operation's kind and the results' shape. Nothing is
-    /// written then.
+    /// As [`ReducePlan::execute`], and [`Error::Shape`] if an answer is not of the operation's kind and the results'
+    /// shape. Nothing is written then.
     pub fn execute_into<D: Dimension>(&self, data: &ArrayRef<E, D>, answers: &mut [Answer<E>]) -> Result<()> {
         let found = self.execute(data)?;
         if answers.len() != found.len() || !answers.iter().zip(&found).all(|(to, from)| to.fits(from)) {
@@ -131,8 +132,8 @@ impl<E: Element> ReducePlan<E> {
         Ok(())
     }
 
-    /// Reduces the powers |z|² of complex numbers that are on the plan's GPU, in C order: the spectrum of a transform, say, of which
-    /// nothing leaves the device but the results.
+    /// Reduces the powers |z|² of complex numbers that are on the plan's GPU, in C order: the spectrum of a transform,
+    /// say, of which nothing leaves the device but the results.
     ///
     /// ```
     /// use ndarray::Array1;
@@ -161,8 +162,9 @@ impl<E: Element> ReducePlan<E> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Device`] if the plan is not of a GPU, the GPU has no f64 or weights are asked for, [`Error::Shape`] if there are fewer numbers than
-    /// the plan's shape has, [`Error::Parameter`] if reduced axes are not next to each other.
+    /// [`Error::Device`] if the plan is not of a GPU, the GPU has no f64 or weights are asked for, [`Error::Shape`] if
+    /// there are fewer numbers than the plan's shape has, [`Error::Parameter`] if reduced axes are not next to each
+    /// other.
     #[cfg(feature = "gpu")]
     pub fn execute_powers(&self, numbers: &crate::gpu::Array<num_complex::Complex<E>>) -> Result<Vec<Answer<E>>>
     where
@@ -256,15 +258,15 @@ impl<E: Element> ReduceBuilder<E> {
         self
     }
 
-    /// Whether NaNs count for nothing, as in NumPy's `nansum` and its like [default: no, they make results NaN]. A complex number
-    /// is NaN if either part is.
+    /// Whether NaNs count for nothing, as in NumPy's `nansum` and its like [default: no, they make results NaN]. A
+    /// complex number is NaN if either part is.
     pub fn skip_nan(mut self, skip: bool) -> Self {
         self.skip = skip;
         self
     }
 
-    /// The weights of [`Op::WeightedSum`] and [`Op::Average`], of a shape that broadcasts to the data's: aligned at the last axis,
-    /// with one element where they do not vary. Along one axis, `weights.into_shape_with_order((n, 1, 1))`.
+    /// The weights of [`Op::WeightedSum`] and [`Op::Average`], of a shape that broadcasts to the data's: aligned at the
+    /// last axis, with one element where they do not vary. Along one axis, `weights.into_shape_with_order((n, 1, 1))`.
     pub fn weights<D: Dimension>(mut self, weights: &ArrayRef<f64, D>) -> Self {
         self.weights = Some(weights.to_owned().into_dyn());
         self
@@ -273,8 +275,9 @@ impl<E: Element> ReduceBuilder<E> {
     /// Checks it all.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for an axis that is not there or given twice, no operations, an operation that the elements have not;
-    /// [`Error::Shape`] for weights that do not fit, or no elements where an operation needs one; [`Error::TooLarge`].
+    /// [`Error::Parameter`] for an axis that is not there or given twice, no operations, an operation that the elements
+    /// have not; [`Error::Shape`] for weights that do not fit, or no elements where an operation needs one;
+    /// [`Error::TooLarge`].
     pub fn build(self, device: &Device) -> Result<ReducePlan<E>> {
         let Self { shape, axes, ops, keepdims, skip, weights, .. } = self;
         shape::product("data", &shape)?;

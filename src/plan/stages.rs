@@ -1,4 +1,5 @@
-//! The order of the stages of types 1 and 2, on any backend: `Points -> Bins -> Grid -> Spectrum -> Modes`, and back for type 2.
+//! The order of the stages of types 1 and 2, on any backend: `Points -> Bins -> Grid -> Spectrum -> Modes`, and back
+//! for type 2.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,7 +17,8 @@ use crate::nufft::timings::{Stage, Timings};
 use crate::numeric::sign::Sign;
 use crate::real::{Number, Real};
 
-/// A plan's stages on one backend. Clones share the tables, the memory of grids, and the points until one of them sets others.
+/// A plan's stages on one backend. Clones share the tables, the memory of grids, and the points until one of them sets
+/// others.
 #[derive(Debug)]
 pub(crate) struct Stages<T: Real, B: Backend> {
     pub(super) kernels: Arc<Kernels<T, B>>,
@@ -37,7 +39,8 @@ pub(super) struct Kernels<T: Real, B: Backend> {
     pub(super) prepared: B::Prepared<T>,
     /// Transforms executed together.
     pub(super) together: usize,
-    /// Grids kept from one execution to the next, as many as there were executions at a time: fresh pages cost more than the transform.
+    /// Grids kept from one execution to the next, as many as there were executions at a time: fresh pages cost more
+    /// than the transform.
     spare: Mutex<Vec<B::Fine<T>>>,
 }
 
@@ -72,7 +75,8 @@ impl<T: Real, B: Backend> Stages<T, B> {
     pub(crate) fn new(backend: B, design: &Design<'_, T>, batch: usize) -> Result<Self> {
         let prepared = backend.prepare(design)?;
         let together = backend.together(design, batch);
-        // At once, so that what does not fit is refused when the plan is built; pages are not touched before they are used.
+        // At once, so that what does not fit is refused when the plan is built; pages are not touched before they are
+        // used.
         let spare = Mutex::new(vec![backend.blank(&prepared, together)?]);
         let kernels = Arc::new(Kernels { backend, prepared, together, spare });
         Ok(Self { kernels, points: None, watcher: None })
@@ -174,7 +178,8 @@ impl<T: Real, B: Backend> Stages<T, B> {
         Ok(())
     }
 
-    /// Type 1 between arrays of the host: modes are written only if it succeeds where memory is not shared, and never before the checks.
+    /// Type 1 between arrays of the host: modes are written only if it succeeds where memory is not shared, and never
+    /// before the checks.
     pub(crate) fn type1_on_host<V: Number<Real = T>>(
         &self,
         strengths: ArrayView2<'_, V>,

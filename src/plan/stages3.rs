@@ -1,5 +1,5 @@
-//! The order of the stages of type 3, on any backend: sources are spread, and the grid is the modes of a type 2 at the targets; back for
-//! the adjoint.
+//! The order of the stages of type 3, on any backend: sources are spread, and the grid is the modes of a type 2 at the
+//! targets; back for the adjoint.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -92,8 +92,8 @@ impl<T: Real, B: Backend> Stages3<T, B> {
         Ok(())
     }
 
-    /// The adjoint: strengths at the sources from values at the targets. `batch` has the sign of the phases, that of the type 3 whose
-    /// adjoint it is with the opposite sign.
+    /// The adjoint: strengths at the sources from values at the targets. `batch` has the sign of the phases, that of
+    /// the type 3 whose adjoint it is with the opposite sign.
     pub(crate) fn adjoint(
         &self,
         values: &B::Input<'_, Complex<T>>,

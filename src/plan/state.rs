@@ -28,10 +28,11 @@ use crate::shape;
 /// ```
 ///
 /// # Laws
-/// [`ReducePlan::state`] is the identity: merging it changes nothing. [`ReduceState::merge`] is associative and commutative, bit for
-/// bit, and so is taking in chunks: results depend on how the array was cut into chunks, in the last bit, and not on who took
-/// in which chunk or when. The exception is [`crate::reduce::Op::Prod`] of floating-point numbers, whose products round:
-/// there any order and grouping agree to 1e-15 a chunk. `tests/reduce_state.rs` holds these laws.
+/// [`ReducePlan::state`] is the identity: merging it changes nothing. [`ReduceState::merge`] is associative and
+/// commutative, bit for bit, and so is taking in chunks: results depend on how the array was cut into chunks, in the
+/// last bit, and not on who took in which chunk or when. The exception is [`crate::reduce::Op::Prod`] of floating-point
+/// numbers, whose products round: there any order and grouping agree to 1e-15 a chunk. `tests/reduce_state.rs` holds
+/// these laws.
 ///
 /// # Size
 /// Some ten to some hundred bytes a result and quantity, whatever the number of elements.
@@ -53,7 +54,8 @@ impl<E: Element> ReduceState<E> {
     /// Takes in the chunk of the array that begins at these indices. Chunks must not overlap.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the chunk reaches out of the plan's shape, [`Error::Parameter`] if an operation needs weights.
+    /// [`Error::Shape`] if the chunk reaches out of the plan's shape, [`Error::Parameter`] if an operation needs
+    /// weights.
     pub fn update<D: Dimension>(&mut self, chunk: &ArrayRef<E, D>, at: &[usize]) -> Result<()> {
         if let Some(op) = self.plan.ops.iter().find(|op| op.weighs()) {
             return Err(Error::parameter("weights", format!("given with update_weighted for {op}"), "none"));
@@ -129,7 +131,8 @@ impl<E: Element> ReduceState<E> {
     /// The results of what was taken in, in the order of the operations.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a result has no elements and an operation needs one, [`Error::Parameter`] if it has nothing but NaNs.
+    /// [`Error::Shape`] if a result has no elements and an operation needs one, [`Error::Parameter`] if it has nothing
+    /// but NaNs.
     pub fn finish(&self) -> Result<Vec<Answer<E>>> {
         let columns = self.plan.columns(&self.cells)?;
         let kept: Vec<_> = (0..self.plan.over.len()).filter(|&axis| !self.plan.over[axis]).collect();

@@ -1,7 +1,7 @@
 //! The definitions evaluated as they stand: slow, one result after another, sums exact. The oracle of the tests.
 //!
-//! Sums keep every bit, in expansions of numbers that do not overlap (Shewchuk, *Adaptive Precision Floating-Point Arithmetic*,
-//! 1997), and are rounded once.
+//! Sums keep every bit, in expansions of numbers that do not overlap (Shewchuk, *Adaptive Precision Floating-Point
+//! Arithmetic*, 1997), and are rounded once.
 
 use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
 use num_complex::Complex;
@@ -12,8 +12,8 @@ use crate::reduce::element::Reducible;
 use crate::reduce::op::Op;
 use crate::reduce::scalar::Scalar;
 
-/// One operation over some axes, every result as a complex f64 (truth as 1 and 0). Weights are of the data's shape; all 1 if there
-/// are none.
+/// One operation over some axes, every result as a complex f64 (truth as 1 and 0). Weights are of the data's shape; all
+/// 1 if there are none.
 ///
 /// # Errors
 /// [`Error::Shape`] for weights of another shape, or no elements where the operation needs one.

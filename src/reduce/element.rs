@@ -1,4 +1,5 @@
-//! What can be reduced: floating-point numbers, integers, complex numbers, and what each operation on them gives. Facts only, no loops.
+//! What can be reduced: floating-point numbers, integers, complex numbers, and what each operation on them gives. Facts
+//! only, no loops.
 
 use std::fmt::Debug;
 
@@ -24,11 +25,13 @@ pub trait Reducible: sealed::Sealed + bytemuck::Pod + Debug + Default + PartialE
     const PARTS: usize;
     /// Its name as NumPy writes it.
     const NAME: &'static str;
-    /// What [`crate::reduce::Op::Sum`] and [`crate::reduce::Op::Prod`] give: the type itself, and for integers `i64` or `u64`, where they wrap.
+    /// What [`crate::reduce::Op::Sum`] and [`crate::reduce::Op::Prod`] give: the type itself, and for integers `i64` or
+    /// `u64`, where they wrap.
     type Sum: bytemuck::Pod + Debug + Default + PartialEq + Send + Sync;
     /// What [`crate::reduce::Op::Mean`] gives: the type itself, and f64 for integers.
     type Mean: bytemuck::Pod + Debug + Default + PartialEq + Send + Sync;
-    /// What [`crate::reduce::Op::Var`], [`crate::reduce::Op::Std`] and the norms give: the real type, and f64 for integers.
+    /// What [`crate::reduce::Op::Var`], [`crate::reduce::Op::Std`] and the norms give: the real type, and f64 for
+    /// integers.
     type Float: Float;
     /// The elements as scalars, where they lie in memory as such.
     #[doc(hidden)]

@@ -38,8 +38,8 @@ unsafe impl<E: Sync> Send for Layout<'_, E> {}
 unsafe impl<E: Sync> Sync for Layout<'_, E> {}
 
 impl<'a, E> Layout<'a, E> {
-    /// Of a view whose axes are reduced where `over` says so. With `in_order` a result's elements come in C order, else in the
-    /// order of memory; with `adjacent` neighbours in memory are looked for.
+    /// Of a view whose axes are reduced where `over` says so. With `in_order` a result's elements come in C order, else
+    /// in the order of memory; with `adjacent` neighbours in memory are looked for.
     pub(crate) fn new(mut view: ArrayViewD<'a, E>, over: &[bool], in_order: bool, adjacent: bool) -> Self {
         if !in_order {
             for (axis, &over) in over.iter().enumerate() {
@@ -125,8 +125,8 @@ impl<'a, E> Layout<'a, E> {
         };
         assert!(skip <= all && len <= all - skip && outer < self.outer() && step < self.steps());
         let offset = offset(&self.kept, outer) + offset(&self.reduced, step) + skip as isize;
-        // SAFETY: the indices are inside the view this was made of, and so many elements from there on are its own, one after
-        // another.
+        // SAFETY: the indices are inside the view this was made of, and so many elements from there on are its own, one
+        // after another.
         unsafe { std::slice::from_raw_parts(self.start.offset(offset), len) }
     }
 
@@ -135,7 +135,8 @@ impl<'a, E> Layout<'a, E> {
         match (self.inner, &self.kept[..], &self.reduced[..]) {
             (Inner::Run(len), &[(outers, stride)], []) if stride == len as isize => {
                 assert!(outer <= outers && count <= outers - outer);
-                // SAFETY: the indices are inside the view this was made of, and each result's elements are followed by the next's.
+                // SAFETY: the indices are inside the view this was made of, and each result's elements are followed by
+                // the next's.
                 Some(unsafe { std::slice::from_raw_parts(self.start.add(outer * len), count * len) })
             }
             _ => None,
@@ -155,7 +156,8 @@ impl<E: Copy> Layout<'_, E> {
             let row = (len - step % len).min(first + count - step);
             let start = base + offset(&self.reduced, step);
             for i in 0..row as isize {
-                // SAFETY: step + i is below the number of steps, and outer below that of results: the element is in the view.
+                // SAFETY: step + i is below the number of steps, and outer below that of results: the element is in the
+                // view.
                 take(unsafe { *self.start.offset(start + i * stride) });
             }
             step += row;

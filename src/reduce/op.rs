@@ -7,7 +7,8 @@ use crate::error::Error;
 
 /// What to compute over the reduced axes, of the elements x (all of them, or those that are not NaN), n in number.
 ///
-/// NumPy's semantics: a NaN makes the result NaN unless NaNs are skipped; of equal elements the first in C order counts.
+/// NumPy's semantics: a NaN makes the result NaN unless NaNs are skipped; of equal elements the first in C order
+/// counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Op {
@@ -15,8 +16,8 @@ pub enum Op {
     Sum,
     /// `Σ x / n`; NaN where there is none.
     Mean,
-    /// `Σ |x - mean|² / (n - ddof)`; NaN or infinite where n is not above ddof, and NaN there if NaNs are skipped. Infinite or NaN
-    /// where deviations or their squares overflow f64.
+    /// `Σ |x - mean|² / (n - ddof)`; NaN or infinite where n is not above ddof, and NaN there if NaNs are skipped.
+    /// Infinite or NaN where deviations or their squares overflow f64.
     Var {
         /// Delta degrees of freedom: 0 for a population, 1 for a sample.
         ddof: f64,

@@ -1,5 +1,5 @@
-//! What is known of each result while elements are still coming: a column of partials for each quantity. [`Partials::visit`] is the one
-//! list of quantities; merging, writing and reading go through it.
+//! What is known of each result while elements are still coming: a column of partials for each quantity.
+//! [`Partials::visit`] is the one list of quantities; merging, writing and reading go through it.
 
 use std::ops::{Deref, DerefMut};
 
@@ -48,8 +48,8 @@ impl<P> DerefMut for Column<P> {
     }
 }
 
-/// What is known of some results. Complex numbers have two sums each, one after another; their extremes are those of their absolute
-/// values.
+/// What is known of some results. Complex numbers have two sums each, one after another; their extremes are those of
+/// their absolute values.
 #[derive(Debug, Clone)]
 pub(crate) struct Partials<S: Scalar> {
     pub(crate) needs: Needs,
@@ -164,7 +164,8 @@ impl<S: Scalar> Partials<S> {
         let _always = Self::identity(self.needs, 0, self.parts).visit(self, &mut Write(to));
     }
 
-    /// What [`Partials::write`] wrote, or none if the bytes are no such thing: too few, or not what can be known of elements.
+    /// What [`Partials::write`] wrote, or none if the bytes are no such thing: too few, or not what can be known of
+    /// elements.
     pub(crate) fn read(needs: Needs, outputs: usize, parts: usize, from: &mut Bytes<'_>) -> Option<Self> {
         struct Read<'a, 'b>(&'a mut Bytes<'b>);
         impl Visitor for Read<'_, '_> {

@@ -1,8 +1,9 @@
-//! Times products by wavemill, OpenBLAS, faer with its own threads, and gemm, in turns on the same matrices in row-major order.
+//! Times products by wavemill, OpenBLAS, faer with its own threads, and gemm, in turns on the same matrices in
+//! row-major order.
 //!
-//! `matmul-peers THREADS OPENBLAS.so [quick | MxKxNxBATCH..]` prints a line of CSV for each case: type, m, k, n, batch, and for each library the
-//! median seconds and the largest error of a row, in units of the bound of Freivalds' check. OpenBLAS is the one in NumPy's wheel,
-//! whose names begin with `scipy_` and end with `64_`.
+//! `matmul-peers THREADS OPENBLAS.so [quick | MxKxNxBATCH..]` prints a line of CSV for each case: type, m, k, n, batch,
+//! and for each library the median seconds and the largest error of a row, in units of the bound of Freivalds' check.
+//! OpenBLAS is the one in NumPy's wheel, whose names begin with `scipy_` and end with `64_`.
 
 use std::ffi::c_int;
 use std::num::NonZeroUsize;

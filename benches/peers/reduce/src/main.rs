@@ -1,8 +1,9 @@
 //! Times reductions by wavemill and, on one thread, by ndarray, and passes that only read: in turns on one array.
 //!
-//! `reduce-peers X.npy FOLDER THREADS ROUNDS` answers each line `OP SKIP AXIS` on its standard input (`var skip 0`, `sum keep all`)
-//! with median seconds in a line of four: wavemill, ndarray (NaN where it has no such operation), reading the array as one stream
-//! a thread, and as four. Results go to `wavemill.npy` and `ndarray.npy` in the folder, as f64.
+//! `reduce-peers X.npy FOLDER THREADS ROUNDS` answers each line `OP SKIP AXIS` on its standard input (`var skip 0`,
+//! `sum keep all`) with median seconds in a line of four: wavemill, ndarray (NaN where it has no such operation),
+//! reading the array as one stream a thread, and as four. Results go to `wavemill.npy` and `ndarray.npy` in the folder,
+//! as f64.
 
 use std::io::BufRead;
 use std::path::Path;
