@@ -200,7 +200,7 @@ pub(crate) struct Nufft {
     /// f[-k] = conj(f[k]).
     #[arg(long)]
     pub(crate) real: bool,
-    /// Tolerance: the relative error to stay below, in the l2 norm over the whole result.
+    /// Tolerance: the relative error to keep to, in the l2 norm over the whole result; at worst 4 times this.
     #[arg(long = "tol", value_name = "TOL", default_value = "1e-6")]
     pub(crate) tolerance: f64,
     /// Where --tol is smaller than the precision can reach, takes the smallest tolerance within reach; without this
