@@ -10,6 +10,13 @@ use ndarray_npy::{read_npy, write_npy};
 use num_complex::Complex;
 use serde_json::Value;
 
+#[path = "cli/devices.rs"]
+mod devices;
+#[path = "cli/periodogram.rs"]
+mod periodogram;
+#[path = "cli/reduce.rs"]
+mod reduce;
+
 /// A folder of one test's own, removed afterwards.
 struct Folder(PathBuf);
 
@@ -39,9 +46,7 @@ impl Drop for Folder {
 }
 
 fn wavemill(args: &[&str]) -> Output {
-    // Without this folder some graphics drivers complain on stderr.
-    let runtime = std::env::temp_dir();
-    Command::new(env!("CARGO_BIN_EXE_wavemill")).args(args).env("XDG_RUNTIME_DIR", runtime).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_wavemill")).args(args).output().unwrap()
 }
 
 /// Runs it and gives what it printed.
@@ -61,6 +66,17 @@ fn fail(args: &[&str]) -> String {
     assert_eq!(errors.lines().count(), 1, "{errors}");
     assert!(errors.starts_with("wavemill: ") && errors.ends_with('\n'), "{errors}");
     errors
+}
+
+/// A .npy file of this header and these elements, for what no Rust type is written as.
+fn npy_bytes(header: &str, elements: &[u8]) -> Vec<u8> {
+    let header = format!("{header:<117}\n");
+    [b"\x93NUMPY\x01\x00\x76\x00", header.as_bytes(), elements].concat()
+}
+
+fn npy(path: &str, descr: &str, shape: &str, elements: &[u8]) {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    fs::write(path, npy_bytes(&header, elements)).unwrap();
 }
 
 /// Numbers that look random and are the same everywhere.
@@ -219,62 +235,6 @@ fn type_2_reads_fortran_order_real_and_single_precision_files() {
 }
 
 #[test]
-fn reduce_writes_or_prints_every_result() {
-    let folder = Folder::new("reduce");
-    let (data, out) = (folder.path("x.npy"), folder.path("out"));
-    let mut x = Array3::from_shape_vec((3, 4, 5), numbers(60, 7).map(|x| x as f32).collect()).unwrap();
-    x[[2, 1, 3]] = f32::NAN;
-    write_npy(&data, &x).unwrap();
-    succeed(&[
-        "reduce",
-        &data,
-        "--ops",
-        "mean,var,argmax",
-        "--axis",
-        "0,-1",
-        "--keepdims",
-        "--skip-nan",
-        "--ddof",
-        "1",
-        "--out",
-        &out,
-        "--device",
-        "cpu",
-    ]);
-    let mean: ArrayD<f32> = read_npy(Path::new(&out).join("mean.npy")).unwrap();
-    let var: ArrayD<f32> = read_npy(Path::new(&out).join("var.npy")).unwrap();
-    let argmax: ArrayD<u64> = read_npy(Path::new(&out).join("argmax.npy")).unwrap();
-    assert_eq!((mean.shape(), var.shape(), argmax.shape()), (&[1, 4, 1][..], &[1, 4, 1][..], &[1, 4, 1][..]));
-    for row in 0..4 {
-        let values: Vec<f64> = x.index_axis(Axis(1), row).iter().map(|&x| f64::from(x)).collect();
-        let valid: Vec<f64> = values.iter().copied().filter(|x| !x.is_nan()).collect();
-        let (exact, count) = (valid.iter().sum::<f64>() / valid.len() as f64, valid.len() as f64);
-        let deviation = valid.iter().map(|x| (x - exact).powi(2)).sum::<f64>() / (count - 1.0);
-        assert!((f64::from(mean[[0, row, 0]]) - exact).abs() < 1e-7);
-        assert!((f64::from(var[[0, row, 0]]) - deviation).abs() < 1e-7);
-        assert_eq!(values[argmax[[0, row, 0]] as usize], valid.iter().copied().fold(0.0, f64::max));
-    }
-    let (sum, timings) = (x.iter().filter(|x| !x.is_nan()).sum::<f32>(), folder.path("t.json"));
-    let printed =
-        succeed(&["reduce", &data, "--ops", "sum,count", "--skip-nan", "--device", "cpu", "--timings", &timings]);
-    let number = |name: &str| {
-        let line = printed.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split(": ").nth(1).unwrap().parse::<f32>().unwrap()
-    };
-    assert!((number("sum") - sum).abs() < 1e-4 && number("count") == 59.0, "{printed}");
-    let timings: Value = serde_json::from_str(&fs::read_to_string(timings).unwrap()).unwrap();
-    assert!(timings["execute"].as_f64().unwrap() > 0.0 && timings["bytes"] == 240, "{timings}");
-    assert!(fail(&["reduce", &data, "--ops", "mean", "--axis", "3"]).contains("3 axes"));
-    assert!(fail(&["reduce", &data, "--ops", "average"]).contains("weights"));
-    let weights = folder.path("w.npy");
-    write_npy(&weights, &Array1::from_elem(5, 2.0)).unwrap();
-    let printed =
-        succeed(&["reduce", &data, "--ops", "average", "--skip-nan", "--weights", &weights, "--device", "cpu"]);
-    let average: f32 = printed.trim().rsplit(' ').next().unwrap().parse().unwrap();
-    assert!((average - sum / 59.0).abs() < 1e-6, "{printed}");
-}
-
-#[test]
 fn bad_input_ends_in_one_line_and_no_file() {
     let folder = Folder::new("bad");
     let mut x = Array1::from_iter(numbers(10, 1));
@@ -286,9 +246,7 @@ fn bad_input_ends_in_one_line_and_no_file() {
     write_npy(folder.path("nan.npy"), &x).unwrap();
     fs::write(folder.path("text.npy"), "1, 2, 3").unwrap();
     fs::write(folder.path("cut.npy"), &fs::read(folder.path("c.npy")).unwrap()[..140]).unwrap();
-    let lie = "{'descr': '<f8', 'fortran_order': False, 'shape': (100000000000000,), }";
-    let lie = format!("{lie:<117}\n");
-    fs::write(folder.path("lie.npy"), [b"\x93NUMPY\x01\x00\x76\x00", lie.as_bytes(), &[0; 80]].concat()).unwrap();
+    npy(&folder.path("lie.npy"), "<f8", "(100000000000000,)", &[0; 80]);
     let before = folder.names();
     let (out, timings) = (folder.path("f.npy"), folder.path("t.json"));
     let run = |points: &str, values: &str, more: &[&str]| {
@@ -344,157 +302,33 @@ fn bad_usage_ends_with_code_2() {
     }
 }
 
-/// The numbers of a table's first column.
-fn periods(printed: &str) -> Vec<f64> {
-    let rows = printed.lines().skip_while(|line| !line.contains("over background")).skip(1);
-    rows.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect()
-}
-
+/// Coordinates in float16, strengths as integers: the same as those numbers in f32 and f64.
 #[test]
-fn carbon_dioxide_varies_with_the_year_and_its_half() {
-    let folder = Folder::new("co2");
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/mauna_loa_co2.csv");
-    let (data, out) = (data.display().to_string(), folder.path("p.svg"));
-    let printed = succeed(&["periodogram", &data, "--time", "date", "--value", "co2", "--out", &out]);
-    assert!(printed.contains("2225 values") && printed.contains("59 gaps"), "{printed}");
-    let found = periods(&printed);
-    assert!(found.len() >= 2 && (found[0] - 1.0).abs() < 0.005 && (found[1] - 0.5).abs() < 0.005, "{printed}");
-    let drawing = fs::read_to_string(&out).unwrap();
-    assert!(drawing.starts_with("<svg") && drawing.trim_end().ends_with("</svg>"));
-    assert!(drawing.contains("cycles per year") && drawing.contains("1.00 years") && drawing.contains("0.50 years"));
-    let line = fail(&["periodogram", &data, "--time", "when"]);
-    assert!(line.contains("when") && line.contains("date, co2"), "{line}");
-}
-
-#[test]
-fn times_are_numbers_or_dates_of_any_common_form() {
-    let folder = Folder::new("times");
-    let path = folder.path("data.csv");
-    let day = |day: i64| jiff::Timestamp::from_second(day * 86_400).unwrap().to_string();
-    // Samples 1 to 4 days apart over some 3 years: a wave of 30 days, and of 30 units where times are numbers.
-    let days: Vec<i64> =
-        numbers(400, 5).scan(0, |at, x| Some(std::mem::replace(at, *at + 1 + (4.0 * x) as i64))).collect();
-    let forms: [(&dyn Fn(i64) -> String, f64); 4] = [
-        (&|at| at.to_string(), 30.0),
-        (&|at| day(at), 30.0 / 365.25),
-        (&|at| day(at)[..10].to_owned(), 30.0 / 365.25),
-        (&|at| day(at)[..10].replace('-', ""), 30.0 / 365.25),
-    ];
-    for (form, period) in forms {
-        let mut text = "t,y\n".to_owned();
-        for (row, &at) in days.iter().enumerate() {
-            let noise = f64::from(row as u32 * 7919 % 101) / 500.0;
-            let value = 3.0 + 0.001 * at as f64 + (TAU * at as f64 / 30.0).sin() + noise;
-            let value = if row % 40 == 7 { "NaN".to_owned() } else { value.to_string() };
-            text.push_str(&format!("{},{value}\n", form(at)));
-        }
-        fs::write(&path, text).unwrap();
-        let printed = succeed(&["periodogram", &path]);
-        let found = periods(&printed);
-        assert!(!found.is_empty() && (found[0] / period - 1.0).abs() < 0.01, "{printed}");
-        assert!(printed.contains("10 gaps"), "{printed}");
-    }
-    for (text, part) in [
-        ("t,y\n", "usable rows"),
-        ("t,y\n1,2\nyesterday,3\n", "line 3"),
-        ("t,y\n1,2\n2,many\n", "line 3"),
-        ("t\n1\n", "--value"),
-        ("t,y\n1,2,3\n", "same length"),
-    ] {
-        fs::write(&path, text).unwrap();
-        let out = folder.path("p.svg");
-        let line = fail(&["periodogram", &path, "--out", &out]);
-        assert!(line.contains(part), "{line}");
-        assert_eq!(folder.names(), ["data.csv"]);
-    }
-}
-
-#[test]
-fn devices_names_the_processor_and_the_choice() {
-    let printed = succeed(&["devices"]);
-    assert!(printed.lines().any(|line| line.starts_with("cpu ")), "{printed}");
-    assert_eq!(printed.matches("picks it").count(), 1, "{printed}");
-}
-
-#[test]
-fn bench_measures_and_writes_everything() {
-    let folder = Folder::new("bench");
-    let out = folder.path("results");
-    let printed = succeed(&["bench", "--quick", "--seconds", "0", "--device", "cpu", "--out", &out]);
-    assert!(printed.contains("2015 ladder") && printed.contains("3-D type 2"), "{printed}");
-    assert!(!printed.contains("above 4 x tol"), "{printed}");
-    let document: Value =
-        serde_json::from_str(&fs::read_to_string(Path::new(&out).join("results.json")).unwrap()).unwrap();
-    assert_eq!(document["rows"].as_array().unwrap().len(), 2 * 15 + 4 * 6);
-    assert_eq!(fs::read_to_string(Path::new(&out).join("results.csv")).unwrap().lines().count(), 1 + 2 * 15 + 4 * 6);
-    let ladder = fs::read_to_string(Path::new(&out).join("ladder.svg")).unwrap();
-    assert!(["python", "numpy", "numba-fast", "Fortran"].iter().all(|name| ladder.contains(name)));
-    assert!(fs::read_to_string(Path::new(&out).join("table.svg")).unwrap().contains("3-D type 2"));
-    let families = document["families"].as_array().unwrap();
-    assert_eq!(families.len(), 9 + 6);
-    for family in families {
-        let (error, ceiling) = (family["error"].as_f64().unwrap(), family["ceiling"].as_f64().unwrap());
-        let allowed = if family["family"] == "reduce" { 2e-7 } else { 1.0 };
-        assert!(error <= allowed && ceiling > 0.0 && family["rate"].as_f64().unwrap() > 0.0, "{family}");
-    }
-    assert!(fs::read_to_string(Path::new(&out).join("families.svg")).unwrap().contains("GFLOP/s"));
-}
-
-/// Whether there is a GPU, as there must be where one is required.
-fn has_gpu() -> bool {
-    let required = std::env::var("WAVEMILL_REQUIRE_GPU").is_ok_and(|value| value == "1");
-    let found = required || succeed(&["devices"]).lines().any(|line| line.starts_with("gpu:0 "));
-    if !found {
-        eprintln!("no GPU was found: nothing is tested on one");
-    }
-    found
-}
-
-#[test]
-fn a_gpu_agrees_with_the_processor() {
-    if !has_gpu() {
-        return;
-    }
-    let folder = Folder::new("gpu");
-    write_npy(folder.path("x.npy"), &Array1::from_iter(numbers(500, 1).map(|x| TAU * x))).unwrap();
-    write_npy(folder.path("y.npy"), &Array1::from_iter(numbers(500, 2).map(|x| TAU * x))).unwrap();
-    write_npy(folder.path("c.npy"), &complex(500, 3)).unwrap();
-    let points = format!("{},{}", folder.path("x.npy"), folder.path("y.npy"));
-    let transform = |device: &str| -> Vec<Complex<f64>> {
-        let (values, out) = (folder.path("c.npy"), folder.path("f.npy"));
-        let mut args = vec!["nufft", "--type", "1", "--modes", "20,30", "--points", &points, "--values", &values];
-        args.extend(["--tol", "1e-5", "--precision", "f32", "--device", device, "--out", &out]);
-        succeed(&args);
-        let result: ArrayD<Complex<f32>> = read_npy(&out).unwrap();
-        assert_eq!(result.shape(), [20, 30]);
-        result.iter().map(|value| Complex::new(value.re.into(), value.im.into())).collect()
+fn float16_points_and_integer_strengths_are_transformed() {
+    let folder = Folder::new("half-points");
+    // 0, 1.5, -2 and 0.25; and 3, -1, 2 and 70,000, big-endian.
+    npy(&folder.path("x.npy"), "<f2", "(4,)", &[0u16, 0x3e00, 0xc000, 0x3400].map(u16::to_le_bytes).concat());
+    npy(&folder.path("c.npy"), ">i4", "(4,)", &[3i32, -1, 2, 70_000].map(i32::to_be_bytes).concat());
+    let (points, values, out) = (folder.path("x.npy"), folder.path("c.npy"), folder.path("f.npy"));
+    let mut args = vec!["nufft", "--type", "1", "--modes", "9", "--points", &points, "--values", &values];
+    args.extend(["--tol", "1e-9", "--device", "cpu", "--out", &out]);
+    succeed(&args);
+    let term = |k: usize| {
+        let term = |(x, c): (f64, f64)| Complex::cis((k as f64 - 4.0) * x) * c;
+        [(0.0, 3.0), (1.5, -1.0), (-2.0, 2.0), (0.25, 70_000.0)].map(term).iter().sum()
     };
-    let difference = error(&transform("gpu:0"), &transform("cpu"));
-    assert!(difference < 4e-5, "{difference}");
+    let want: Vec<Complex<f64>> = (0..9).map(term).collect();
+    assert!(error(&read_npy::<_, Array1<Complex<f64>>>(&out).unwrap(), &want) < 4e-9);
 }
 
-/// Everything a GPU computes, and nothing of it wrong.
 #[test]
-fn a_gpu_is_reported_on() {
-    if !has_gpu() {
-        return;
+fn help_starts_with_what_the_program_is_and_examples() {
+    let help = succeed(&["--help"]);
+    assert!(help.starts_with("Non-uniform FFTs, reductions and matrix products of NumPy files"), "{help}");
+    assert!(help.find("wavemill nufft --type 1").unwrap() < help.find("Usage:").unwrap(), "{help}");
+    for command in ["nufft", "reduce", "matmul", "periodogram", "bench"] {
+        assert!(succeed(&[command, "--help"]).contains("--device"), "{command}");
     }
-    let folder = Folder::new("gpu-report");
-    let out = folder.path("report");
-    let printed = succeed(&["bench", "--quick", "--software", "--gpu-report", &out]);
-    assert!(printed.contains("0 outside the error law, 0 not the same bits again"), "{printed}");
-    let text = fs::read_to_string(Path::new(&out).join("gpu.json")).unwrap();
-    let document: Value = serde_json::from_str(&text).unwrap();
-    let rows = document["rows"].as_array().unwrap();
-    for part in ["copy", "fft", "reduce", "matmul", "nufft"] {
-        assert!(rows.iter().any(|row| row["part"] == part), "{part}: {text}");
-    }
-    assert!(rows.iter().filter(|row| row["part"] == "fft").all(|row| row["error"].as_f64().unwrap() < 1e-6), "{text}");
-    assert_eq!(document["left_out"].as_array().unwrap().len(), 0, "{text}");
-    assert_eq!(fs::read_to_string(Path::new(&out).join("gpu.csv")).unwrap().lines().count(), rows.len() + 1);
-    assert!(fs::read_to_string(Path::new(&out).join("gpu.svg")).unwrap().contains("Share of the copy bandwidth"));
-    let refused = fail(&["bench", "--gpu-report", &out, "--device", "cpu"]);
-    assert!(refused.contains("is no GPU"), "{refused}");
 }
 
 #[test]
@@ -505,7 +339,7 @@ fn matmul_multiplies_files() {
     let right = Array2::from_shape_vec((5, 4), numbers(20, 2).map(|x| (x * 8.0).round()).collect()).unwrap();
     write_npy(&a, &left).unwrap();
     write_npy(&b, &right).unwrap();
-    let devices: &[&str] = if has_gpu() { &["cpu", "gpu:0"] } else { &["cpu"] };
+    let devices: &[&str] = if devices::has_gpu() { &["cpu", "gpu:0"] } else { &["cpu"] };
     for device in devices {
         succeed(&["matmul", &a, &b, "--trans-b", "--out", &c, "--check", "5", "--timings", &t, "--device", device]);
         let product: ArrayD<f64> = read_npy(&c).unwrap();
@@ -524,50 +358,7 @@ fn matmul_multiplies_files() {
     assert!(fail(&["matmul", &a, &b, "--trans-b", "--out", &c]).contains("must hold the type"));
     write_npy(&b, &Array3::<f64>::zeros((3, 4, 5))).unwrap();
     assert!(fail(&["matmul", &a, &b, "--out", &c]).contains("do not broadcast"));
+    write_npy(&b, &Array2::<i64>::zeros((4, 5))).unwrap();
+    assert!(fail(&["matmul", &b, &b, "--out", &c]).contains("it holds int64"));
     assert!(!Path::new(&c).exists());
-}
-
-/// A NumPy file of any type, made by hand.
-fn npy(path: &str, descriptor: &str, fortran: bool, shape: &str, data: &[u8]) {
-    let order = if fortran { "True" } else { "False" };
-    let mut header = format!("{{'descr': '{descriptor}', 'fortran_order': {order}, 'shape': {shape}, }}");
-    header += &" ".repeat((64 - (10 + header.len() + 1) % 64) % 64);
-    header.push('\n');
-    let head = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes()].concat();
-    std::fs::write(path, [&head, data].concat()).unwrap();
-}
-
-/// Truths count as 0 and 1, and their extremes are truths again; halves are computed with in f32, points too.
-#[test]
-fn truths_and_halves_are_read() {
-    let folder = Folder::new("types");
-    let (truths, halves, out) = (folder.path("b.npy"), folder.path("h.npy"), folder.path("out"));
-    npy(&truths, "|b1", false, "(2, 3)", &[1, 0, 1, 1, 1, 0]);
-    succeed(&["reduce", &truths, "--ops", "sum,mean,max,min,argmin", "--axis", "1", "--device", "cpu", "--out", &out]);
-    let of = |name: &str| format!("{out}/{name}.npy");
-    assert_eq!(read_npy::<_, Array1<u64>>(of("sum")).unwrap().to_vec(), [2, 2]);
-    assert_eq!(read_npy::<_, Array1<f64>>(of("mean")).unwrap().to_vec(), [2.0 / 3.0; 2]);
-    assert_eq!(read_npy::<_, Array1<bool>>(of("max")).unwrap().to_vec(), [true, true]);
-    assert_eq!(read_npy::<_, Array1<bool>>(of("min")).unwrap().to_vec(), [false, false]);
-    assert!(succeed(&["reduce", &truths, "--ops", "min", "--device", "cpu"]).contains("false"));
-
-    // 1, -2, 0.5, 65504, and in the other byte order and the other layout.
-    let bits = [0x3c00u16, 0xc000, 0x3800, 0x7bff];
-    for (descriptor, bytes) in [("<f2", bits.map(u16::to_le_bytes)), (">f2", bits.map(u16::to_be_bytes))] {
-        npy(&halves, descriptor, true, "(2, 2)", bytes.as_flattened());
-        succeed(&["reduce", &halves, "--ops", "sum", "--axis", "0", "--device", "cpu", "--out", &out]);
-        assert_eq!(read_npy::<_, Array1<f32>>(of("sum")).unwrap().to_vec(), [-1.0, 65504.5]);
-        npy(&halves, descriptor, false, "(4,)", bytes.as_flattened());
-        write_npy(folder.path("c.npy"), &Array1::from(vec![1.0, 0.0, 0.0, 0.0])).unwrap();
-        let (c, f) = (folder.path("c.npy"), folder.path("f.npy"));
-        succeed(&["nufft", "--type", "1", "--modes", "3", "--points", &halves, "--values", &c, "--out", &f]);
-        let modes: Array1<Complex<f64>> = read_npy(&f).unwrap();
-        assert!((modes[2] - Complex::cis(1.0)).norm() < 1e-6, "{modes}");
-    }
-    npy(&halves, "<f2", false, "(40,)", &[0; 64]);
-    assert!(fail(&["reduce", &halves, "--ops", "sum"]).contains("not a readable .npy file"));
-
-    write_npy(folder.path("one.npy"), &ndarray::arr0(2.5)).unwrap();
-    let error = fail(&["reduce", &folder.path("one.npy"), "--ops", "sum", "--axis", "0", "--device", "cpu"]);
-    assert!(error.contains("the array has no axes") && error.contains("leave --axis out"), "{error}");
 }

@@ -13,7 +13,7 @@ fn ulps(got: f64, exact: f64, ulp: f64) -> f64 {
 
 fn run<E: wavemill::reduce::Element>(device: &Device, x: &ArrayD<E>, axes: &[usize], op: Op) -> Answer<E> {
     let plan = ReducePlan::builder(x.shape()).axes(axes).ops([op]).build(device).unwrap();
-    plan.execute(&x).unwrap().remove(0)
+    plan.execute(x).unwrap().remove(0)
 }
 
 const ULP32: f64 = 1.0 / (1u64 << 23) as f64;

@@ -81,7 +81,7 @@ proptest! {
         let mut all = chunks(&x, &cuts);
         let in_order = {
             let mut state = plan.state();
-            all.iter().for_each(|(chunk, at)| state.update(&chunk, at).unwrap());
+            all.iter().for_each(|(chunk, at)| state.update(chunk, at).unwrap());
             bits(&state.finish().unwrap())
         };
         let mut random = Random::new(seed);

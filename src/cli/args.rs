@@ -9,11 +9,28 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use wavemill::reduce::Op;
 
-/// Non-uniform FFTs, reductions and matrix products on any GPU and on the CPU.
+/// What `wavemill --help` starts with.
+const INTRODUCTION: &str = "\
+Non-uniform FFTs, reductions and matrix products of NumPy files (.npy), on the processor or on any GPU.
+
+Examples:
+  Fourier coefficients, 1000 along each axis, of strengths c at points x, y; relative error 1e-9:
+    wavemill nufft --type 1 --modes 1000,1000 --points x.npy,y.npy --values c.npy --tol 1e-9 --out f.npy
+  Mean and variance of every column:
+    wavemill reduce data.npy --ops mean,var --axis 0
+  A product of matrices, checked:
+    wavemill matmul a.npy b.npy --check 5 --out c.npy
+  The periods in unevenly sampled data, and a drawing of their spectrum:
+    wavemill periodogram data.csv --out spectrum.svg
+  What this machine can do:
+    wavemill devices
+    wavemill bench --quick";
+
+/// Non-uniform FFTs, reductions and matrix products of NumPy files, on the processor or on any GPU.
 #[derive(Debug, Parser)]
-#[command(name = "wavemill", version, about, propagate_version = true)]
+#[command(name = "wavemill", version, about, long_about = INTRODUCTION, propagate_version = true)]
 pub(crate) struct Args {
-    /// Uses T threads for all work on the processor [default: one for each core].
+    /// Number of threads for all work on the processor [default: one for each core].
     #[arg(long, value_name = "T", global = true)]
     pub(crate) threads: Option<NonZeroUsize>,
     /// What to do.
@@ -26,23 +43,39 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Lists every device found, its limits, its self-test, and which one `--device auto` picks and why.
     Devices,
-    /// Transforms NumPy files: non-uniform to uniform (type 1), uniform to non-uniform (type 2), or between
-    /// two sets of points (type 3).
+    /// Transforms NumPy files by a non-uniform FFT: from strengths at points to modes (type 1), from modes to values at
+    /// points (type 2), or from strengths at points to any frequencies (type 3).
     Nufft(Nufft),
     /// Reduces a NumPy file over some of its axes: sums, means, variances, extremes and more, in one pass.
     Reduce(Reduce),
     /// Multiplies the matrices of two NumPy files, or batches of them.
     Matmul(Matmul),
-    /// Measures times and errors on every device found and writes a folder with tables and plots.
+    /// Measures times and errors on every hardware device and writes a folder with tables and plots.
     Bench(Bench),
     /// Finds the periods in unevenly sampled data from a CSV file and draws their spectrum.
     Periodogram(Periodogram),
 }
 
+#[cfg(all(target_os = "linux", feature = "gpu"))]
+impl Command {
+    /// Whether it may open the driver of a GPU.
+    pub(crate) fn may_open_a_driver(&self) -> bool {
+        let choice = match self {
+            Self::Devices => return true,
+            Self::Nufft(args) => args.run.device,
+            Self::Reduce(args) => args.run.device,
+            Self::Matmul(args) => args.run.device,
+            Self::Bench(args) => args.device.unwrap_or(Choice::Auto),
+            Self::Periodogram(args) => args.device,
+        };
+        choice != Choice::Cpu
+    }
+}
+
 /// The device to compute on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// The library's choice.
+    /// For work worth opening a driver the library's choice, else the processor.
     Auto,
     /// The processor.
     Cpu,
@@ -61,30 +94,10 @@ impl FromStr for Choice {
             Some(("gpu", number)) => number
                 .parse()
                 .map(|number| Self::Gpu(Some(number)))
-                .map_err(|_| format!("gpu:{number} names no number")),
+                .map_err(|_| format!("expected a number after gpu:, got {number}")),
             _ => Err("a device is auto, cpu, gpu or gpu:N; `wavemill devices` lists them".into()),
         }
     }
-}
-
-/// Where a command computes.
-#[derive(Debug, clap::Args)]
-pub(crate) struct On {
-    /// Sets the device: auto, cpu, gpu (the first hardware GPU) or gpu:N as `wavemill devices` numbers them.
-    #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "auto")]
-    pub(crate) device: Choice,
-}
-
-/// How often a command computes, and where the times go.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Measured {
-    /// Computes R times, to measure; `nufft` each time with a fresh plan and fresh points, and then with the plan kept.
-    #[arg(long, value_name = "R", default_value = "1", requires = "timings")]
-    pub(crate) repeat: NonZeroUsize,
-    /// Writes the median times in seconds, with what bounds them (the plan's stages, the rate of reading, operations a
-    /// second), to this JSON file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) timings: Option<PathBuf>,
 }
 
 /// The sign of the exponent.
@@ -128,7 +141,7 @@ impl fmt::Display for Precision {
 pub(crate) enum Kernel {
     /// The prolate spheroidal wave function, with the least aliasing.
     Prolate,
-    /// Kaiser and Bessel's.
+    /// The Kaiser-Bessel window.
     KaiserBessel,
     /// The exponential of a semicircle.
     ExpSemicircle,
@@ -136,147 +149,176 @@ pub(crate) enum Kernel {
     Gaussian,
 }
 
+/// The help of every `--device`.
+const DEVICE: &str = "Device to compute on: cpu, gpu (the first hardware GPU), gpu:N as `wavemill devices` numbers \
+them, or auto: for work of 0.2 s or more a hardware GPU that passes its self-test, otherwise the processor";
+
+/// Options of every command that computes something of files.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "auto", help = DEVICE)]
+    pub(crate) device: Choice,
+    /// Number of measurements, each of the whole computation; needs --timings.
+    #[arg(long, value_name = "R", default_value = "1", requires = "timings")]
+    pub(crate) repeat: NonZeroUsize,
+    /// JSON file to write: median times in seconds, every sample, rates, and what the plan chose.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timings: Option<PathBuf>,
+}
+
 /// Options of `nufft`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Nufft {
-    /// Is 1 for f[k] = Σ_j c[j] exp(±i k·x[j]), 2 for c[j] = Σ_k f[k] exp(±i k·x[j]), or 3 for
-    /// f[k] = Σ_j c[j] exp(±i s[k]·x[j]).
+    /// Type of the transform, of strengths c at points x, modes k with the values f, or frequencies s:
+    /// 1 for f[k] = Σ_j c[j] exp(±i k·x[j]),
+    /// 2 for c[j] = Σ_k f[k] exp(±i k·x[j]),
+    /// 3 for f[k] = Σ_j c[j] exp(±i s[k]·x[j]).
     #[arg(long = "type", value_name = "1|2|3", value_parser = RangedU64ValueParser::<u8>::new().range(1..=3))]
     pub(crate) kind: u8,
-    /// Gives the number of modes on each axis, separated by commas; one to three axes. Not for type 3.
+    /// Number of modes along each of one to three axes. For types 1 and 2.
     #[arg(long, value_name = "N1[,N2[,N3]]", value_delimiter = ',', num_args = 1, required_unless_present = "targets")]
     pub(crate) modes: Vec<usize>,
-    /// Names a real .npy file of targets s for each axis, each of shape [K]. For type 3 only.
-    #[arg(long, value_name = "S[,T[,U]]", value_delimiter = ',', num_args = 1, conflicts_with_all = ["modes", "period", "upsampling"])]
+    /// .npy files of the frequencies s, one for each axis, real, of shape [K]; in radians per unit of the points.
+    /// For type 3.
+    #[arg(
+        long,
+        value_name = "S[,T[,U]]",
+        value_delimiter = ',',
+        num_args = 1,
+        conflicts_with_all = ["modes", "period", "upsampling"]
+    )]
     pub(crate) targets: Vec<PathBuf>,
-    /// Names a real .npy file of coordinates for each axis, each of shape [M], in the units of --period.
+    /// .npy files of the points' coordinates, one for each axis, real, of shape [M]; in the unit of --period. All in
+    /// float16 or float32 are computed with as float32, others as float64.
     #[arg(long, value_name = "X[,Y[,Z]]", value_delimiter = ',', num_args = 1, required = true)]
     pub(crate) points: Vec<PathBuf>,
-    /// Names the .npy file to transform, real or complex: strengths of shape [M] or [B, M] for types 1 and 3, modes of
-    /// shape [N1, ..] or [B, N1, ..] for type 2. Real strengths of a type 1 take about half the time.
+    /// .npy file to transform, real or complex: strengths of shape [M], or [B, M] for a batch of B, for types 1 and 3;
+    /// modes of shape [N1, ..] or [B, N1, ..] for type 2. Type 1 of real strengths takes about half the time.
     #[arg(long, value_name = "FILE")]
     pub(crate) values: PathBuf,
-    /// Computes the real parts of a type 2 only, in about half the time: all there is where f[-k] = conj(f[k]).
+    /// Computes the real parts alone, in about half the time. For type 2; the imaginary parts are 0 where
+    /// f[-k] = conj(f[k]).
     #[arg(long)]
     pub(crate) real: bool,
-    /// Bounds the relative l2 error of the result.
+    /// Tolerance: the relative error to keep to, in the l2 norm over the whole result; at worst 4 times this.
     #[arg(long = "tol", value_name = "TOL", default_value = "1e-6")]
     pub(crate) tolerance: f64,
-    /// Takes the smallest tolerance within reach where --tol is smaller, instead of ending with an error.
+    /// Where --tol is smaller than the precision can reach, takes the smallest tolerance within reach; without this
+    /// option that is an error.
     #[arg(long)]
     pub(crate) accept_reachable: bool,
-    /// Sets the sign of the exponent, + or -.
+    /// Sign of the exponent.
     #[arg(long, value_name = "+|-", allow_hyphen_values = true, default_value = "+", hide_possible_values = true)]
     pub(crate) sign: Sign,
-    /// Sets the order of the modes: centered, from -(N/2) up, or fft, from 0 up and then the negative ones.
+    /// Order of the modes along each axis of length N: centered, from -(N/2) up; or fft, from 0 up and then the
+    /// negative ones.
     #[arg(long, value_name = "centered|fft", default_value = "centered", hide_possible_values = true)]
     pub(crate) order: Order,
-    /// Sets the precision of the transform and of the file written; coordinates keep that of their file.
+    /// Precision of the arithmetic and of the file written. Coordinates keep that of their file.
     #[arg(long, value_name = "f32|f64", default_value = "f64", hide_possible_values = true)]
     pub(crate) precision: Precision,
-    /// Sets the period of every coordinate axis [default: 2π].
+    /// Period of every coordinate axis [default: 2π].
     #[arg(long, value_name = "P")]
     pub(crate) period: Option<f64>,
-    /// Sets the ratio of the fine grid to the modes [default: chosen by a cost model].
-    #[arg(long, value_name = "RATIO")]
+    /// Upsampling factor: length of the fine grid over the number of modes, along each axis [default: the one for which
+    /// a cost model predicts the least time].
+    #[arg(long, value_name = "FACTOR")]
     pub(crate) upsampling: Option<f64>,
-    /// Sets the spreading kernel: prolate, kaiser-bessel, exp-semicircle, or gaussian as in the 2015 article.
+    /// Shape of the spreading kernel: prolate, kaiser-bessel, exp-semicircle, or gaussian as in the 2015 article.
     #[arg(long, value_name = "SHAPE", default_value = "prolate", hide_possible_values = true)]
     pub(crate) kernel: Kernel,
     #[command(flatten)]
-    pub(crate) on: On,
-    /// Runs W measurements more beforehand that are not counted.
+    pub(crate) run: Run,
+    /// Number of measurements made first and not counted; needs --timings.
     #[arg(long, value_name = "W", default_value_t = 0, requires = "timings")]
     pub(crate) warmup: usize,
-    /// Writes the result to this .npy file.
+    /// .npy file to write the result to.
     #[arg(long, value_name = "FILE", required_unless_present = "timings")]
     pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) measured: Measured,
 }
 
 /// Options of `reduce`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Reduce {
-    /// The .npy file to reduce.
+    /// .npy file to reduce: bool, integers, floats or complex numbers.
+    ///
+    /// As in NumPy, sums of bool count, and their minimum and maximum are bool. float16 is computed as float32 and
+    /// gives float32.
     #[arg(value_name = "DATA.NPY")]
     pub(crate) data: PathBuf,
-    /// Names the operations: sum, mean, var, std, min, max, argmin, argmax, prod, norm1, norm2, norminf, count, any,
-    /// all, and with --weights wsum and average.
+    /// Operations: sum, mean, var, std, min, max, argmin, argmax, prod, norm1, norm2, norminf, count, any, all; with
+    /// --weights also wsum, the weighted sum, and average, the weighted mean.
     #[arg(long, value_name = "OP[,OP..]", value_delimiter = ',', num_args = 1, required = true)]
     pub(crate) ops: Vec<Op>,
-    /// Names the axes to reduce, negative ones from the last [default: all].
+    /// Axes to reduce, counted from 0, or from -1 backwards from the last [default: all].
     #[arg(long, value_name = "A[,B..]", value_delimiter = ',', num_args = 1, allow_hyphen_values = true)]
     pub(crate) axis: Vec<isize>,
-    /// Keeps reduced axes, with one element.
+    /// Keeps reduced axes, with one element each.
     #[arg(long)]
     pub(crate) keepdims: bool,
     /// Leaves NaNs out, as NumPy's nansum and its like do.
     #[arg(long)]
     pub(crate) skip_nan: bool,
-    /// Sets the delta degrees of freedom of var and std.
+    /// Delta degrees of freedom of var and std: the sum of squares is divided by the number of elements less this.
     #[arg(long, value_name = "D", default_value_t = 0.0)]
     pub(crate) ddof: f64,
-    /// Names a real .npy file of weights, of a shape that broadcasts to the data's.
+    /// .npy file of weights, real, of a shape that broadcasts to the data's.
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) on: On,
-    /// Writes OP.npy for each operation to this folder [default: prints the results].
+    pub(crate) run: Run,
+    /// Folder to write a file OP.npy to for each operation [default: the results are printed].
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) measured: Measured,
 }
 
 /// Options of `matmul`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Matmul {
-    /// The .npy file of A, of shape [.., m, k].
+    /// .npy file of A, of shape [.., m, k]; float32, float64, complex64 or complex128.
     #[arg(value_name = "A.NPY")]
     pub(crate) a: PathBuf,
-    /// The .npy file of B, of shape [.., k, n]; what comes before is a batch, and both broadcast to it as in NumPy.
+    /// .npy file of B, of shape [.., k, n] and A's type. Axes before the last two are a batch, to which both broadcast
+    /// as in NumPy.
     #[arg(value_name = "B.NPY")]
     pub(crate) b: PathBuf,
-    /// Takes rows of A for columns.
+    /// Multiplies by the transpose of A, whose file is of shape [.., k, m].
     #[arg(long)]
     pub(crate) trans_a: bool,
-    /// Takes rows of B for columns.
+    /// Multiplies by the transpose of B, whose file is of shape [.., n, k].
     #[arg(long)]
     pub(crate) trans_b: bool,
-    /// Checks the product with R random vectors (Freivalds), and ends with an error if it is wrong.
+    /// Checks the product with R random vectors (Freivalds' check), and ends with an error if it is wrong.
     #[arg(long, value_name = "R")]
     pub(crate) check: Option<NonZeroUsize>,
     #[command(flatten)]
-    pub(crate) on: On,
-    /// Writes the product to this .npy file.
+    pub(crate) run: Run,
+    /// .npy file to write the product to.
     #[arg(long, value_name = "FILE", required_unless_present = "timings")]
     pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) measured: Measured,
 }
 
 /// Options of `bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
-    /// Measures smaller cases, within a minute on two cores.
+    /// Measures smaller cases, which takes a minute or so on two cores.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Measures software GPUs too, which are slow and serve testing.
+    /// Measures software GPUs too: drivers that compute on the processor, slow and meant for tests.
     #[arg(long)]
     pub(crate) software: bool,
-    /// Measures this device alone: auto, cpu, gpu or gpu:N [default: every hardware device].
+    /// Measures this device alone: cpu, gpu, gpu:N or auto [default: every hardware device].
     #[arg(long, value_name = "auto|cpu|gpu[:N]")]
     pub(crate) device: Option<Choice>,
-    /// Spends about this many seconds on each case [default: 2, or 0.2 with --quick].
+    /// Time to spend on each case, in seconds [default: 2, or 0.2 with --quick].
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(crate) seconds: Option<f64>,
-    /// Reports on one GPU instead: its correctness, and the rate of every kernel beside its copy bandwidth, to
-    /// gpu.json, gpu.csv and gpu.svg in this folder.
+    /// Reports on one GPU instead, to gpu.json, gpu.csv and gpu.svg in this folder: whether its results are right, and
+    /// the rate of every kernel beside the bandwidth of a copy.
     #[cfg(feature = "gpu")]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) gpu_report: Option<PathBuf>,
-    /// Writes results.json, results.csv and the plots to this folder.
+    /// Folder to write results.json, results.csv and plots to.
     #[arg(long, value_name = "FOLDER", default_value = "wavemill-bench")]
     pub(crate) out: PathBuf,
 }
@@ -300,35 +342,39 @@ pub(crate) enum TimeFormat {
 /// Options of `periodogram`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Periodogram {
-    /// The CSV file, whose first line names the columns.
+    /// CSV file, whose first line names the columns.
     #[arg(value_name = "DATA.CSV")]
     pub(crate) data: PathBuf,
-    /// Names the column of times [default: the first column].
+    /// Name of the column of times [default: the first column].
     #[arg(long, value_name = "COLUMN")]
     pub(crate) time: Option<String>,
-    /// Names the column of values; empty ones and NaN are gaps [default: the second column].
+    /// Name of the column of values, in which empty fields and NaN are gaps [default: the second column].
     #[arg(long, value_name = "COLUMN")]
     pub(crate) value: Option<String>,
-    /// Says how times are written: auto, date (periods are then in years of 365.25 days) or number (periods are then in
-    /// the unit of the numbers).
+    /// How times are written: date (periods are then in years of 365.25 days), number (periods are then in the unit of
+    /// the numbers), or auto (date where every time is one, otherwise number).
     #[arg(long, value_name = "auto|date|number", default_value = "auto", hide_possible_values = true)]
     pub(crate) time_format: TimeFormat,
-    /// Removes a polynomial trend of this degree, 0 to 9, by least squares.
-    #[arg(long, value_name = "DEGREE", default_value_t = 2, value_parser = RangedU64ValueParser::<u8>::new().range(0..=9))]
+    /// Degree, 0 to 9, of the polynomial trend that is removed by least squares.
+    #[arg(
+        long,
+        value_name = "DEGREE",
+        default_value_t = 2,
+        value_parser = RangedU64ValueParser::<u8>::new().range(0..=9)
+    )]
     pub(crate) detrend: u8,
-    /// Ends the spectrum at this frequency, in cycles per unit of time [default: half the mean sampling rate].
+    /// Highest frequency of the spectrum, in cycles per unit of time [default: half the mean sampling rate].
     #[arg(long, value_name = "F")]
     pub(crate) max_frequency: Option<f64>,
-    /// Computes this many frequencies per resolution element, 1/(total time).
+    /// Number of frequencies computed per resolution element, which is 1 / (time from first to last sample).
     #[arg(long, value_name = "K", default_value_t = 8, value_parser = RangedU64ValueParser::<u8>::new().range(2..=64))]
     pub(crate) oversample: u8,
-    /// Lists at most this many periods.
+    /// Most periods to list.
     #[arg(long, value_name = "P", default_value_t = 5, value_parser = RangedU64ValueParser::<u8>::new().range(1..=50))]
     pub(crate) peaks: u8,
-    /// Sets the device: auto, cpu, gpu (the first hardware GPU) or gpu:N as `wavemill devices` numbers them.
-    #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "cpu")]
+    #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "cpu", help = DEVICE)]
     pub(crate) device: Choice,
-    /// Draws the spectrum, with the periods found, to this SVG file.
+    /// SVG file to draw the spectrum and the periods found to.
     #[arg(long, value_name = "FILE.SVG")]
     pub(crate) out: Option<PathBuf>,
 }

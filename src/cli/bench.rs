@@ -1,9 +1,8 @@
 //! The `bench` command: every case on every device, with progress, and then the report.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use wavemill::{Device, Kind};
 
@@ -18,7 +17,7 @@ const SOFTWARE_POINTS: usize = 1 << 17;
 /// The devices to measure, with the names they have in the report.
 fn devices(args: &args::Bench) -> Result<Vec<(String, Device)>> {
     if let Some(choice) = args.device {
-        let device = device::choose(choice)?;
+        let device = device::choose(choice, f64::INFINITY)?;
         return Ok(vec![(device.name(), device)]);
     }
     let candidates = Device::all();
@@ -48,8 +47,7 @@ pub(crate) fn run(args: &args::Bench) -> Result<()> {
         return crate::gpu_report::run(args, folder);
     }
     // Before the work, so that an unusable folder costs no time.
-    fs::create_dir_all(&args.out)
-        .with_context(|| format!("cannot make the folder {}; give another --out", args.out.display()))?;
+    output::make_folder(&args.out)?;
     let devices = devices(args)?;
     let budget = Duration::from_secs_f64(args.seconds.unwrap_or(if args.quick { 0.2 } else { 2.0 }));
     let cases = cases::all(args.quick);

@@ -33,9 +33,14 @@ fn found(candidates: &[Candidate]) -> String {
     if gpus.is_empty() { "no GPU was found".to_owned() } else { format!("found: {}", gpus.join(", ")) }
 }
 
-/// The device asked for, or why it cannot be had. Nothing falls back to another device.
-pub(crate) fn choose(choice: Choice) -> Result<Device> {
+/// Seconds of work from which `auto` looks for a GPU: to open its driver and test it takes about as long.
+const WORTH_A_DRIVER: f64 = 0.2;
+
+/// The device asked for, or why it cannot be had; `seconds` is what the work takes a processor, estimated. Nothing
+/// falls back to another device.
+pub(crate) fn choose(choice: Choice, seconds: f64) -> Result<Device> {
     let number = match choice {
+        Choice::Auto if seconds < WORTH_A_DRIVER => return Ok(Device::from(Cpu::new())),
         Choice::Auto => return Ok(Device::auto()),
         Choice::Cpu => return Ok(Device::from(Cpu::new())),
         Choice::Gpu(number) => number,

@@ -4,15 +4,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use ndarray::{Array2, ArrayView1, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use num_complex::Complex;
 use serde_json::{Value, json};
 use wavemill::matmul::{MatmulPlan, direct, peak};
 use wavemill::reduce::{Answer, Op, ReducePlan};
 use wavemill::{Device, Float, Kind, Number};
 
-use crate::measure::runs;
-use crate::nufft::median;
+use crate::measure::{median, runs};
 use crate::reduce::read_time;
 
 /// One measurement of a family.
@@ -25,11 +24,10 @@ pub(crate) struct Rate {
     pub(crate) seconds: f64,
     /// In GB/s or GFLOP/s.
     pub(crate) rate: f64,
-    /// What a processor's memory or arithmetic gives at most, measured in the same run; devices elsewhere get their
-    /// data over a bus.
+    /// What a processor's memory or arithmetic gives at most, measured in the same run; none for a GPU, whose data come
+    /// over a bus.
     pub(crate) ceiling: Option<f64>,
-    /// The relative error: of a reduction the largest of some results, of a product in the l2 norm over some rows,
-    /// against sums in f64.
+    /// The relative error on a sample of the result: the greatest of a reduction, the l2 norm of a product.
     pub(crate) error: f64,
 }
 
@@ -129,6 +127,18 @@ fn error(answer: &Answer<f32>, op: Op, axes: &[usize], data: &Array2<f32>) -> Re
     Ok(sample.into_iter().map(off).fold(0.0, f64::max))
 }
 
+/// The relative l2 error of the first, a middle and the last row of C = A·B, against sums in f64.
+fn product_error<V: Number>(a: ArrayView2<'_, V>, b: ArrayView2<'_, V>, c: ArrayView2<'_, V>) -> f64 {
+    let rows = [0, c.nrows() / 2, c.nrows() - 1];
+    let exact = direct(a.select(Axis(0), &rows).view(), b);
+    let wide = |value: V| {
+        let value = value.complex();
+        Complex::<f64>::new(value.re.into(), value.im.into())
+    };
+    let off = c.select(Axis(0), &rows).iter().zip(&exact).map(|(&c, e)| (wide(c) - e).norm_sqr()).sum::<f64>();
+    (off / exact.iter().map(Complex::norm_sqr).sum::<f64>()).sqrt()
+}
+
 fn product<V: Number>(number: usize, device: &Device, n: usize, budget: Duration) -> Result<Rate> {
     let entry = |seed: f64| {
         let part = |i: usize, j: usize, turn: f64| V::Real::nearest((seed * i as f64 + turn * j as f64).sin());
@@ -139,14 +149,6 @@ fn product<V: Number>(number: usize, device: &Device, n: usize, budget: Duration
     let mut c = Array2::from_elem((n, n), V::default());
     let seconds = timed(budget, || plan.execute_into(V::unit(), &a, &b, V::default(), &mut c).map_err(Into::into))?;
     let ceiling = (device.kind() == Kind::Cpu).then(|| 1e-9 * peak::<V::Real>() * rayon::current_num_threads() as f64);
-    let rows = [0, n / 2, n - 1];
-    let exact = direct(a.select(Axis(0), &rows).view(), b.view());
-    let (mut off, mut norm) = (0.0, 0.0);
-    for (found, exact) in c.select(Axis(0), &rows).iter().zip(&exact) {
-        let found = found.complex();
-        off += (Complex::new(found.re.into(), found.im.into()) - exact).norm_sqr();
-        norm += exact.norm_sqr();
-    }
     Ok(Rate {
         device: number,
         family: "matmul",
@@ -154,6 +156,6 @@ fn product<V: Number>(number: usize, device: &Device, n: usize, budget: Duration
         seconds,
         rate: 1e-9 * plan.recipe().operations() * (V::PARTS * V::PARTS) as f64 / seconds,
         ceiling,
-        error: f64::sqrt(off / norm),
+        error: product_error(a.view(), b.view(), c.view()),
     })
 }

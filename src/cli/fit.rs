@@ -1,6 +1,6 @@
 //! Least squares, one column at a time: what is left of the data, and the coefficients.
 
-/// A fit that grows by columns, kept orthonormal by Gram and Schmidt's method, done twice for full precision.
+/// A fit that grows by columns, made orthonormal by the Gram-Schmidt process, done twice for full precision.
 #[derive(Debug)]
 pub(crate) struct Fit {
     /// The data less all that was fitted.

@@ -1,4 +1,4 @@
-//! `bench --gpu-report`: everything a GPU computes, held to the oracles and measured beside the device's own copy
+//! `bench --gpu-report`: everything a GPU computes, held to reference results and measured beside the device's own copy
 //! bandwidth, in one command that needs no files.
 
 use std::time::{Duration, Instant};
@@ -16,8 +16,7 @@ use wavemill::{Device, Gpu, Kind, Number, Real, UniformTransform, wgpu};
 
 use crate::args::{self, Precision};
 use crate::cases::{Case, Group, Problem};
-use crate::measure::sampled_error;
-use crate::nufft::median;
+use crate::measure::{median, sampled_error, samples};
 use crate::{device, output, plot};
 
 /// Time after which no further transform is begun; what was left out is in the report.
@@ -60,20 +59,18 @@ impl Measured {
                 names.push(name);
             }
         }
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(&names)?;
-        for row in &self.rows {
+        let head = names.iter().map(ToString::to_string).collect();
+        let rows = self.rows.iter().map(|row| {
             let field = |name: &&String| row.get(*name).filter(|value| !value.is_null()).map(ToString::to_string);
-            writer.write_record(names.iter().map(|name| field(name).unwrap_or_default().replace('"', "")))?;
-        }
-        Ok(String::from_utf8(writer.into_inner().context("cannot write the CSV")?)?)
+            names.iter().map(|name| field(name).unwrap_or_default().replace('"', "")).collect()
+        });
+        output::csv(std::iter::once(head).chain(rows))
     }
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Bench, folder: &std::path::Path) -> Result<()> {
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}; give another", folder.display()))?;
+    output::make_folder(folder)?;
     let device = chosen(args)?;
     let Some(gpu) = device.gpu() else { bail!("{} is no GPU; give --device gpu or gpu:N", device.name()) };
     let start = Instant::now();
@@ -109,7 +106,7 @@ pub(crate) fn run(args: &args::Bench, folder: &std::path::Path) -> Result<()> {
 
 fn chosen(args: &args::Bench) -> Result<Device> {
     if let Some(choice) = args.device {
-        return device::choose(choice);
+        return device::choose(choice, f64::INFINITY);
     }
     let wanted = |kind| kind == Kind::Gpu || args.software && kind == Kind::SoftwareGpu;
     let mut found: Vec<_> = Device::all().into_iter().filter(|candidate| wanted(candidate.kind)).collect();
@@ -125,13 +122,14 @@ fn publish(args: &args::Bench, folder: &std::path::Path, gpu: &Gpu, measured: &M
         measured.rows.iter().filter(|row| row.get(name).and_then(Value::as_bool) == Some(wrong)).count()
     };
     let (outside, unequal) = (checked("within_law", false), checked("same_bits", false));
+    let (self_test, limits) = (gpu.self_test()?, gpu.limits_that_matter());
     let document = json!({
         "wavemill": env!("CARGO_PKG_VERSION"),
         "measured": jiff::Timestamp::now().to_string(),
         "device": gpu.name(),
         "driver": gpu.driver(),
-        "self_test": gpu.self_test()?.into_iter().map(|(name, right)| (name.to_string(), json!(right))).collect::<Map<_, _>>(),
-        "limits": gpu.limits_that_matter().into_iter().map(|(name, value)| (name, json!(value))).collect::<Map<_, _>>(),
+        "self_test": self_test.into_iter().map(|(name, right)| (name.to_string(), json!(right))).collect::<Map<_, _>>(),
+        "limits": limits.into_iter().map(|(name, value)| (name, json!(value))).collect::<Map<_, _>>(),
         "host_threads": rayon::current_num_threads(),
         "quick": args.quick,
         "seconds": took.as_secs_f64(),
@@ -140,12 +138,13 @@ fn publish(args: &args::Bench, folder: &std::path::Path, gpu: &Gpu, measured: &M
         "rows": measured.rows,
         "left_out": measured.left_out,
     });
-    output::write_text(&folder.join("gpu.json"), &format!("{document:#}\n"))?;
+    output::write_json(&folder.join("gpu.json"), &document)?;
     output::write_text(&folder.join("gpu.csv"), &measured.csv()?)?;
     output::write_text(&folder.join("gpu.svg"), &plot::gpu(&gpu.name(), &measured.rows)?)?;
     let written = ["gpu.json", "gpu.csv", "gpu.svg"].map(|name| folder.join(name).display().to_string()).join(", ");
     output::print(&format!(
-        "\n{} rows in {:.0} s, {} left out; {outside} outside the error law, {unequal} not the same bits again. Written: {written}\n",
+        "\n{} rows in {:.0} s, {} left out; {outside} outside the error law, {unequal} not the same bits again. \
+         Written: {written}\n",
         measured.rows.len(),
         took.as_secs_f64(),
         measured.left_out.len(),
@@ -186,14 +185,8 @@ fn buffer(gpu: &Gpu, bytes: usize) -> wgpu::Buffer {
 }
 
 /// Seconds of a run, as the median of some.
-fn timed(runs: usize, mut run: impl FnMut() -> Result<()>) -> Result<f64> {
-    let mut seconds = Vec::new();
-    for _ in 0..runs {
-        let begun = Instant::now();
-        run()?;
-        seconds.push(begun.elapsed().as_secs_f64());
-    }
-    Ok(median(&seconds))
+fn timed(runs: usize, run: impl FnMut() -> Result<()>) -> Result<f64> {
+    Ok(median(&samples(runs, run)?))
 }
 
 /// Bytes a second that the device reads and writes while it copies: the ceiling of all that moves data once.
@@ -255,8 +248,9 @@ fn transform<T: Real>(gpu: &Gpu, extents: &[usize], copy: f64) -> Result<Value> 
     let device = if times.is_empty() { wall } else { median(&times) };
     let bytes = 2 * fft.passes() * count * size_of::<Complex<T>>();
     Ok(json!({
-        "part": "fft", "extents": extents, "precision": T::NAME, "passes": fft.passes(), "plan_s": built, "device_s": device,
-        "bytes_per_s": bytes as f64 / device, "share_of_copy": bytes as f64 / device / copy, "error": error,
+        "part": "fft", "extents": extents, "precision": T::NAME, "passes": fft.passes(), "plan_s": built,
+        "device_s": device, "bytes_per_s": bytes as f64 / device, "share_of_copy": bytes as f64 / device / copy,
+        "error": error,
     }))
 }
 
@@ -284,7 +278,7 @@ fn error_of_bins<T: Real>(input: &[Complex<T>], found: &[Complex<T>], extents: &
         off += (wide(found[bin]) - sum).norm_sqr();
         norm += sum.norm_sqr();
     }
-    // Bins between the tones of the input are small: the error is that of the whole.
+    // Between the tones of the input bins are nearly 0: errors count relative to the root mean square of all bins.
     let whole = found.iter().map(|&z| wide(z).norm_sqr()).sum::<f64>() / found.len() as f64;
     (off / f64::max(norm, 8.0 * whole)).sqrt()
 }
@@ -344,7 +338,8 @@ fn product<V: Number>(gpu: &Gpu, n: usize) -> Result<Value> {
     let seconds = timed(7, || plan.execute_on_gpu(V::unit(), &a, &b, V::default(), &mut c).map_err(Into::into))?;
     Ok(json!({
         "part": "matmul", "extents": [n, n, n], "precision": V::name(), "execute_s": seconds,
-        "gflop_per_s": 1e-9 * plan.recipe().operations() * (V::PARTS * V::PARTS) as f64 / seconds, "within_law": check.passes(),
+        "gflop_per_s": 1e-9 * plan.recipe().operations() * (V::PARTS * V::PARTS) as f64 / seconds,
+        "within_law": check.passes(),
     }))
 }
 
@@ -354,10 +349,10 @@ fn nonuniform<T: Real>(gpu: &Gpu, problem: &Problem, tolerance: f64) -> Result<V
     let values = problem.values.mapv(|z| Complex::new(T::nearest(z.re), T::nearest(z.im)));
     let device = Device::from(gpu.clone());
     let builder = NufftPlan::<T>::builder(case.modes.clone()).tolerance(tolerance);
-    // A software device would leave its grid to the host, and its shaders unseen.
+    // A software device would transform grids on the host by default, and the shaders that do it would go untested.
     let builder = builder.uniform_transform(UniformTransform::Device);
     let build = || builder.clone().build(&device);
-    // The first compiles what others of its shape find ready.
+    // The first plan compiles pipelines that later plans of the same shape share.
     let begun = Instant::now();
     drop(build()?);
     let first = begun.elapsed().as_secs_f64();
@@ -400,8 +395,8 @@ fn nonuniform<T: Real>(gpu: &Gpu, problem: &Problem, tolerance: f64) -> Result<V
         "part": "nufft", "type": case.kind, "extents": case.modes, "points": case.points, "clustered": case.clustered,
         "precision": T::NAME, "tolerance": tolerance, "error": error,
         "within_law": error <= f64::max(T::FLOOR, 4.0 * tolerance), "same_bits": same,
-        "plan_first_s": first, "plan_s": again, "set_points_s": set_points, "execute_host_s": host, "execute_s": execute,
-        "points_per_s": case.points as f64 / execute, "width": recipe.width, "grid": recipe.grid,
+        "plan_first_s": first, "plan_s": again, "set_points_s": set_points, "execute_host_s": host,
+        "execute_s": execute, "points_per_s": case.points as f64 / execute, "width": recipe.width, "grid": recipe.grid,
     });
     if let Value::Object(row) = &mut row {
         row.extend(stages);

@@ -7,8 +7,11 @@ mod cases;
 mod device;
 mod families;
 mod fit;
+#[cfg(test)]
+mod fuzz;
 #[cfg(feature = "gpu")]
 mod gpu_report;
+mod input;
 mod matmul;
 mod measure;
 mod memory;
@@ -32,8 +35,11 @@ use crate::args::{Args, Command};
 static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 fn main() -> ExitCode {
-    quiet_drivers();
     let args = Args::parse();
+    #[cfg(all(target_os = "linux", feature = "gpu"))]
+    if args.command.may_open_a_driver() {
+        silence_drivers();
+    }
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -45,11 +51,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// Mesa's drivers complain on the terminal where no folder for sockets is named, even though computing needs none.
-fn quiet_drivers() {
-    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: the first thing the program does, when there is no other thread to read the environment.
-        unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
+/// Starts the program again with `XDG_RUNTIME_DIR` set, if it is not: a layer of Mesa's drivers looks there for a
+/// Wayland server, and prints an error where the variable is missing, as on machines without a desktop. At the path
+/// set here is none.
+#[cfg(all(target_os = "linux", feature = "gpu"))]
+fn silence_drivers() {
+    use std::os::unix::process::CommandExt;
+
+    const VARIABLE: &str = "XDG_RUNTIME_DIR";
+    if std::env::var_os(VARIABLE).is_some_and(|folder| std::path::Path::new(&folder).is_absolute()) {
+        return;
+    }
+    let mut given = std::env::args_os();
+    if let (Ok(program), Some(name)) = (std::env::current_exe(), given.next()) {
+        // On success this does not return; otherwise the program goes on, and the driver may print its line.
+        let _ = std::process::Command::new(program).arg0(name).args(given).env(VARIABLE, "/dev/null").exec();
     }
 }
 

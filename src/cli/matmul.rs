@@ -1,39 +1,45 @@
 //! The `matmul` command: the product of two NumPy files, as NumPy's `matmul` takes them.
 
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 use ndarray::{ArrayD, ArrayView2, Axis, Ix2, IxDyn};
-use ndarray_npy::{ReadableElement, WritableElement};
+use ndarray_npy::WritableElement;
 use num_complex::Complex;
 use serde_json::json;
 use wavemill::Number;
 use wavemill::matmul::{MatmulPlan, Op, freivalds};
 
 use crate::args;
-use crate::nufft::median;
-use crate::{device, npy, output};
+use crate::measure::{median, samples};
+use crate::npy::{self, Npy, Stored, Type};
+use crate::{device, output};
+
+/// About what a processor multiplies and adds in a second: for the choice of a device.
+const OPERATIONS_PER_SECOND: f64 = 2e10;
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Matmul) -> Result<()> {
-    for path in args.measured.timings.iter().chain(&args.out) {
+    for path in args.run.timings.iter().chain(&args.out) {
         output::check(path)?;
     }
-    for multiply in [of::<f32>, of::<f64>, of::<Complex<f32>>, of::<Complex<f64>>] {
-        if multiply(args)? {
-            return Ok(());
-        }
+    let a = Npy::open(&args.a)?;
+    match a.element() {
+        Some(Type::Float32) => of::<f32>(args, a),
+        Some(Type::Float64) => of::<f64>(args, a),
+        Some(Type::Complex64) => of::<Complex<f32>>(args, a),
+        Some(Type::Complex128) => of::<Complex<f64>>(args, a),
+        _ => Err(a.refuse("float32, float64, complex64 or complex128")),
     }
-    bail!("{} must hold float32, float64, complex64 or complex128", args.a.display())
 }
 
-/// Multiplies the files, or says that the first holds another type.
-fn of<V: Number + ReadableElement + WritableElement>(args: &args::Matmul) -> Result<bool> {
-    let Some(a) = npy::read_as::<V>(&args.a)? else { return Ok(false) };
-    let Some(b) = npy::read_as::<V>(&args.b)? else {
-        bail!("{} must hold the type of {}, {}", args.b.display(), args.a.display(), V::name());
-    };
+/// Multiplies the files, of which the first holds this type.
+fn of<V: Number + Stored + WritableElement>(args: &args::Matmul, a: Npy) -> Result<()> {
+    let b = Npy::open(&args.b)?;
+    if b.element() != Some(V::TYPE) {
+        return Err(b.refuse(&format!("the type of {}, {}", args.a.display(), V::TYPE)));
+    }
+    let (a, b) = (a.read::<V>()?, b.read::<V>()?);
     let ([m, k], [rows, n]) = (matrix(&args.a, &a, args.trans_a)?, matrix(&args.b, &b, args.trans_b)?);
     ensure!(
         rows == k,
@@ -42,37 +48,35 @@ fn of<V: Number + ReadableElement + WritableElement>(args: &args::Matmul) -> Res
         args.b.display()
     );
     let batch = batch(&a.shape()[..a.ndim() - 2], &b.shape()[..b.ndim() - 2])?;
-    let device = device::choose(args.on.device)?;
     let op = |turned: bool| if turned { Op::Transpose } else { Op::Plain };
     let builder = MatmulPlan::<V>::builder(m, k, n).batch(&batch).op_a(op(args.trans_a)).op_b(op(args.trans_b));
+    // A complex product is four real ones.
+    let parts = (V::PARTS * V::PARTS) as f64;
+    let each = [m, k, n].iter().chain(&batch).map(|&extent| extent as f64).product::<f64>();
+    let device = device::choose(args.run.device, 2.0 * parts * each / OPERATIONS_PER_SECOND)?;
     let plan = builder.build(&device)?;
     let mut c = ArrayD::<V>::default(IxDyn(&[&batch[..], &[m, n]].concat()));
-    let mut samples = Vec::new();
-    for _ in 0..args.measured.repeat.get() {
-        let begun = Instant::now();
-        plan.execute_into(V::unit(), &a, &b, V::default(), &mut c)?;
-        samples.push(begun.elapsed().as_secs_f64());
-    }
+    let samples = samples(args.run.repeat.get(), || {
+        plan.execute_into(V::unit(), &a, &b, V::default(), &mut c).map_err(Into::into)
+    })?;
     let worst = args.check.map(|rounds| check(args, [&a, &b, &c], rounds.get())).transpose()?;
-    if let Some(path) = &args.measured.timings {
+    if let Some(path) = &args.run.timings {
         let seconds = median(&samples);
-        // A complex product is four real ones.
-        let operations = plan.recipe().operations() * (V::PARTS * V::PARTS) as f64;
-        let text = serde_json::to_string_pretty(&json!({
+        let document = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "plan": plan.describe(),
             "threads": rayon::current_num_threads(),
             "execute": seconds,
-            "flop_per_second": operations / seconds,
+            "flop_per_second": plan.recipe().operations() * parts / seconds,
             "freivalds": worst,
             "samples": samples,
-        }))?;
-        output::write_text(path, &(text + "\n"))?;
+        });
+        output::write_json(path, &document)?;
     }
     if let Some(path) = &args.out {
         npy::write(path, &c)?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Rows and columns of a file's matrices, as they are multiplied.

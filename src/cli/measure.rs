@@ -10,7 +10,7 @@ use wavemill::{Device, Real};
 
 use crate::args::Precision;
 use crate::cases::{Group, Problem};
-use crate::nufft::{median, recipe_json};
+use crate::nufft::recipe_json;
 
 /// At most this many runs of one case.
 const MOST_RUNS: usize = 25;
@@ -55,7 +55,29 @@ impl Row {
     }
 }
 
-/// Whether to go on after so many runs and so long.
+/// Seconds of each of so many runs.
+pub(crate) fn samples(runs: usize, mut run: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Vec<f64>> {
+    (0..runs)
+        .map(|_| {
+            let begun = Instant::now();
+            run()?;
+            Ok(begun.elapsed().as_secs_f64())
+        })
+        .collect()
+}
+
+/// The middle value, or the mean of the two in the middle; NaN of none.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]),
+    }
+}
+
+/// Whether to run once more, after `done` runs that took `elapsed`.
 pub(crate) fn runs(done: usize, elapsed: Duration, budget: Duration) -> bool {
     let enough = done >= FEWEST_RUNS && elapsed >= budget || done == MOST_RUNS;
     done == 0 || !enough && elapsed < 4 * budget

@@ -1,11 +1,14 @@
-//! The program's allocator: the system's, with large arrays on huge pages.
+//! The program's allocator: the system's, with advice that large arrays belong on huge pages.
 //!
-//! A transform reads and writes the caller's arrays in no order, and with pages of 4 KiB it waits for addresses to be
-//! translated. NumPy allocates its large arrays in the same way.
+//! A transform reads and writes the caller's arrays at scattered addresses, and with pages of 4 KiB it waits for their
+//! translation. Without this allocator `wavemill nufft` took 3 to 10 % longer, 5 % in the geometric mean: medians of 5
+//! runs of 7 transforms in one to three dimensions, 2 and 10 million points, on 2 cores, where Linux gives huge pages
+//! only on advice (`madvise` in /sys/kernel/mm/transparent_hugepage/enabled). NumPy gives the same advice for its
+//! arrays.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// Bytes from which an array is advised to be on huge pages: as NumPy has it.
+/// Bytes from which NumPy too asks for huge pages.
 const LARGE: usize = 4 << 20;
 /// Bytes of a huge page.
 const HUGE: usize = 2 << 20;
@@ -13,37 +16,40 @@ const HUGE: usize = 2 << 20;
 /// The system's allocator, with advice for large arrays.
 pub(crate) struct Allocator;
 
-/// Asks for huge pages inside a large allocation. Only advice: what comes of it is up to the system.
+/// Asks for huge pages inside a new allocation, if it is large. It may be refused, and nothing depends on it.
 fn advise(start: *mut u8, size: usize) -> *mut u8 {
     #[cfg(target_os = "linux")]
     if size >= LARGE && !start.is_null() {
         let skipped = start.align_offset(HUGE);
         let whole = size.saturating_sub(skipped) / HUGE * HUGE;
-        // SAFETY: these pages are inside what was just allocated, and the advice does not change what they hold.
-        unsafe { libc::madvise(start.add(skipped).cast(), whole, libc::MADV_HUGEPAGE) };
+        // SAFETY: this advice changes neither what memory holds nor who may use it, at any address; where nothing is
+        // mapped the call returns an error.
+        unsafe { libc::madvise(start.wrapping_add(skipped).cast(), whole, libc::MADV_HUGEPAGE) };
     }
     start
 }
 
-// SAFETY: everything is the system allocator's; what it returns is passed on.
+// SAFETY: every call goes to the system allocator with the arguments as they came, and its result comes back unchanged;
+// `advise` neither allocates nor panics.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are the system allocator's.
+        // SAFETY: the caller promises a layout of more than 0 bytes, which is what `System` asks for.
         advise(unsafe { System.alloc(layout) }, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as above.
+        // SAFETY: the caller promises a layout of more than 0 bytes, which is what `System` asks for.
         advise(unsafe { System.alloc_zeroed(layout) }, layout.size())
     }
 
     unsafe fn realloc(&self, start: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as above.
+        // SAFETY: the caller promises that `start` came from this allocator, so from `System`, with this layout, and
+        // that the new size is valid for its alignment.
         advise(unsafe { System.realloc(start, layout, size) }, size)
     }
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
-        // SAFETY: as above.
+        // SAFETY: the caller promises that `start` came from this allocator, so from `System`, with this layout.
         unsafe { System.dealloc(start, layout) };
     }
 }

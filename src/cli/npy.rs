@@ -1,193 +1,370 @@
-//! NumPy files: reading real and complex arrays of any layout, and writing complex ones.
+//! The `.npy` format: element types, the header, reading arrays in any memory and byte order, and writing them.
+//!
+//! The reader is the program's own: a library's parser of headers, which takes any Python literal, needs time
+//! exponential in the depth of nested brackets, and a stack as deep. This one reads what NumPy writes and nothing else.
 
-use std::fmt::Display;
-use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::fmt;
+use std::fs;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
-use half::f16;
-use ndarray::{Array1, ArrayD, Ix1, IxDyn, ShapeBuilder};
-use ndarray_npy::npy::header::{Header, Layout};
-use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use bytemuck::Pod;
+use ndarray::{ArrayD, IxDyn, ShapeBuilder};
+use ndarray_npy::{WritableElement, WriteNpyExt};
 use num_complex::Complex;
-use wavemill::{Float, Number, Numeric, Real};
 
 use crate::output;
 
-/// An open file, its reader at the data, and its header, which does not say more elements than the file has bytes.
-fn open(path: &Path) -> Result<(BufReader<File>, Header)> {
-    let file = File::open(path).with_context(|| format!("cannot open {}; check the path", path.display()))?;
-    let bytes = file.metadata().with_context(|| format!("cannot read {}", path.display()))?.len();
-    let mut file = BufReader::new(file);
-    let header = Header::from_reader(&mut file).map_err(|error| unreadable(path, &error))?;
-    let elements = header.shape.iter().try_fold(1u64, |all, &extent| all.checked_mul(extent as u64));
-    if elements.is_none_or(|elements| elements > bytes) {
-        let why = format!("its header says {:?} elements, it has {bytes} bytes", header.shape);
-        return Err(unreadable(path, &why));
+#[cfg(test)]
+mod tests;
+
+/// The most axes that NumPy allows.
+const MOST_AXES: usize = 64;
+
+/// An element type, by the name NumPy gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Type {
+    Bool,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Uint8,
+    Uint16,
+    Uint32,
+    Uint64,
+    Float16,
+    Float32,
+    Float64,
+    Complex64,
+    Complex128,
+}
+
+impl Type {
+    const EVERY: [Self; 14] = [
+        Self::Bool,
+        Self::Int8,
+        Self::Int16,
+        Self::Int32,
+        Self::Int64,
+        Self::Uint8,
+        Self::Uint16,
+        Self::Uint32,
+        Self::Uint64,
+        Self::Float16,
+        Self::Float32,
+        Self::Float64,
+        Self::Complex64,
+        Self::Complex128,
+    ];
+
+    /// Its kind and size in bytes, as a header writes them; how many numbers an element is; and its name.
+    const fn facts(self) -> (&'static str, usize, usize, &'static str) {
+        match self {
+            Self::Bool => ("b1", 1, 1, "bool"),
+            Self::Int8 => ("i1", 1, 1, "int8"),
+            Self::Int16 => ("i2", 2, 1, "int16"),
+            Self::Int32 => ("i4", 4, 1, "int32"),
+            Self::Int64 => ("i8", 8, 1, "int64"),
+            Self::Uint8 => ("u1", 1, 1, "uint8"),
+            Self::Uint16 => ("u2", 2, 1, "uint16"),
+            Self::Uint32 => ("u4", 4, 1, "uint32"),
+            Self::Uint64 => ("u8", 8, 1, "uint64"),
+            Self::Float16 => ("f2", 2, 1, "float16"),
+            Self::Float32 => ("f4", 4, 1, "float32"),
+            Self::Float64 => ("f8", 8, 1, "float64"),
+            Self::Complex64 => ("c8", 8, 2, "complex64"),
+            Self::Complex128 => ("c16", 16, 2, "complex128"),
+        }
     }
-    Ok((file, header))
-}
 
-fn unreadable(path: &Path, why: &dyn Display) -> anyhow::Error {
-    anyhow!("{} is not a readable .npy file ({why}); write it with numpy.save", path.display())
-}
-
-/// Reads the file as an array of `A`, or says `None` if it holds another type.
-pub(crate) fn read_as<A: ReadableElement>(path: &Path) -> Result<Option<ArrayD<A>>> {
-    let (mut file, _) = open(path)?;
-    file.rewind().map_err(|error| unreadable(path, &error))?;
-    match ArrayD::<A>::read_npy(file) {
-        Ok(array) => Ok(Some(array)),
-        Err(ReadNpyError::WrongDescriptor(_)) => Ok(None),
-        Err(error) => Err(unreadable(path, &error)),
+    const fn size(self) -> usize {
+        self.facts().1
     }
 }
 
-/// Reads an array of float16 as f32, or says `None` if it holds another type.
-pub(crate) fn read_half(path: &Path) -> Result<Option<ArrayD<f32>>> {
-    let (mut file, header) = open(path)?;
-    let number: fn([u8; 2]) -> f16 = match header.type_descriptor.to_string().as_str() {
-        "'<f2'" => f16::from_le_bytes,
-        "'>f2'" => f16::from_be_bytes,
-        _ => return Ok(None),
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
-    let numbers = bytes.as_chunks().0.iter().map(|&bytes| number(bytes).to_f32()).collect();
-    let shape = IxDyn(&header.shape).set_f(header.layout == Layout::Fortran);
-    ArrayD::from_shape_vec(shape, numbers).map(Some).map_err(|error| unreadable(path, &error))
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.facts().3)
+    }
 }
 
-/// Reads a real array of floats or integers, or says `None` if it is complex or something else.
-pub(crate) fn read_real(path: &Path) -> Result<Option<ArrayD<f64>>> {
-    macro_rules! try_types {
-        ($($element:ty),*) => {
-            $(if let Some(array) = read_as::<$element>(path)? {
-                return Ok(Some(array.mapv(|value| value as f64)));
-            })*
+/// Elements that are read as they are stored.
+pub(crate) trait Stored: Pod + Default {
+    /// Their type in a file.
+    const TYPE: Type;
+}
+
+macro_rules! stored {
+    ($($element:ty, $type:ident);*) => {$(
+        impl Stored for $element {
+            const TYPE: Type = Type::$type;
+        }
+    )*};
+}
+stored!(
+    i8, Int8; i16, Int16; i32, Int32; i64, Int64; u8, Uint8; u16, Uint16; u32, Uint32; u64, Uint64;
+    f32, Float32; f64, Float64; Complex<f32>, Complex64; Complex<f64>, Complex128
+);
+
+/// What a header says.
+#[derive(Debug, PartialEq)]
+struct Header {
+    /// The element type, or how a type that is not known here is written.
+    element: Result<Type, String>,
+    big_endian: bool,
+    fortran_order: bool,
+    shape: Vec<usize>,
+}
+
+/// A Python literal, read from the left.
+struct Literal<'a>(&'a str);
+
+impl<'a> Literal<'a> {
+    /// Takes this text, after spaces, if it is next.
+    fn take(&mut self, text: &str) -> bool {
+        self.0 = self.0.trim_start();
+        let rest = self.0.strip_prefix(text);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
+    }
+
+    fn expect(&mut self, text: &str) -> Result<()> {
+        ensure!(self.take(text), "expected {text} before {}", excerpt(self.0));
+        Ok(())
+    }
+
+    /// A string in quotes of either kind, without escapes, which NumPy needs for none of its own.
+    fn string(&mut self) -> Option<&'a str> {
+        let quote = if self.take("'") { '\'' } else { self.take("\"").then_some('"')? };
+        let (string, rest) = self.0.split_once(quote)?;
+        self.0 = rest;
+        Some(string)
+    }
+
+    fn bool(&mut self) -> Result<bool> {
+        let yes = self.take("True");
+        ensure!(yes || self.take("False"), "expected True or False before {}", excerpt(self.0));
+        Ok(yes)
+    }
+
+    /// Extents in parentheses; a Python 2 of old wrote them with an L.
+    fn extents(&mut self) -> Result<Vec<usize>> {
+        self.expect("(")?;
+        let mut extents = Vec::new();
+        while !self.take(")") {
+            let digits = self.0.len() - self.0.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            let (number, rest) = self.0.split_at(digits);
+            let extent = number.parse().map_err(|_| anyhow!("expected an extent before {}", excerpt(self.0)))?;
+            extents.push(extent);
+            ensure!(extents.len() <= MOST_AXES, "it has more than {MOST_AXES} axes");
+            self.0 = rest;
+            self.take("L");
+            if !self.take(",") {
+                self.expect(")")?;
+                break;
+            }
+        }
+        Ok(extents)
+    }
+}
+
+/// The start of a text, for an error message.
+fn excerpt(text: &str) -> String {
+    format!("\"{}\"", text.chars().take(24).collect::<String>().escape_debug())
+}
+
+impl Header {
+    /// Reads the dictionary that NumPy writes: the keys `descr`, `fortran_order` and `shape` in any order.
+    fn parse(text: &str) -> Result<Self> {
+        let mut literal = Literal(text);
+        let (mut element, mut fortran_order, mut shape) = (None, None, None);
+        literal.expect("{")?;
+        while !literal.take("}") {
+            let key = literal.string().with_context(|| format!("expected a key before {}", excerpt(literal.0)))?;
+            literal.expect(":")?;
+            match key {
+                "descr" => {
+                    let text = literal.string();
+                    element = Some(text.context("it holds records of several fields; save one field as an array")?);
+                }
+                "fortran_order" => fortran_order = Some(literal.bool()?),
+                "shape" => shape = Some(literal.extents()?),
+                _ => bail!("it has the key {}, which is not of the format", excerpt(key)),
+            }
+            if !literal.take(",") {
+                literal.expect("}")?;
+                break;
+            }
+        }
+        ensure!(literal.0.trim().is_empty(), "there is {} behind its header", excerpt(literal.0));
+        let missing = |key: &'static str| move || format!("its header has no key {key}");
+        let written = element.with_context(missing("descr"))?;
+        let (order, name) = match written.chars().next() {
+            Some(order @ ('<' | '>' | '|' | '=')) => (Some(order), &written[1..]),
+            _ => (None, written),
         };
+        // A number of one byte needs no order; one of several has an order in every file.
+        let known = Type::EVERY.into_iter().find(|element| element.facts().0 == name);
+        let known = known.filter(|element| element.size() == 1 || matches!(order, Some('<' | '>')));
+        Ok(Self {
+            element: known.ok_or_else(|| written.to_owned()),
+            big_endian: order == Some('>'),
+            fortran_order: fortran_order.with_context(missing("fortran_order"))?,
+            shape: shape.with_context(missing("shape"))?,
+        })
     }
-    #[expect(clippy::cast_precision_loss, clippy::cast_lossless, reason = "the nearest float is what NumPy would take")]
-    {
-        try_types!(f64, f32, i64, i32, i16, i8, u64, u32, u16, u8);
+
+    /// Reads the start of a file of this many bytes; what is left of the reader is the elements.
+    fn read(reader: &mut impl Read, bytes: u64) -> Result<Self> {
+        let mut start = [0; 8];
+        reader.read_exact(&mut start).context("it is too short for a header")?;
+        ensure!(start.starts_with(b"\x93NUMPY"), "it does not start as such a file does");
+        // Of two bytes in version 1, of four in those for more fields and for names in other scripts.
+        let wide = match start[6] {
+            1 => false,
+            2 | 3 => true,
+            other => bail!("its version is {other}, those known are 1 to 3"),
+        };
+        let mut length = [0; 4];
+        reader.read_exact(&mut length[..if wide { 4 } else { 2 }]).context("it is too short for a header")?;
+        let (length, before) = (u64::from(u32::from_le_bytes(length)), if wide { 12 } else { 10 });
+        let left = bytes.saturating_sub(before);
+        // What a file does not hold must not be allocated because it says so.
+        ensure!(length <= left, "its header is to be of {length} bytes, and {left} are left");
+        let mut text = Vec::new();
+        reader.by_ref().take(length).read_to_end(&mut text).context("its header cannot be read")?;
+        let text = std::str::from_utf8(&text).context("its header is not text")?;
+        let header = Self::parse(text)?;
+        if let Ok(element) = header.element {
+            let extents = header.shape.iter().map(|&extent| extent as u64);
+            let wanted = extents.chain([element.size() as u64]).try_fold(1, u64::checked_mul);
+            let (shape, held) = (&header.shape, left - length);
+            ensure!(
+                wanted == Some(held),
+                "its header says {shape:?} elements of {} bytes, it has {held} bytes of them",
+                element.size()
+            );
+        }
+        Ok(header)
     }
-    Ok(read_half(path)?.map(|array| array.mapv(f64::from)))
+
+    /// Reads the elements, which are of this type, in the file's memory order.
+    fn elements<E: Stored>(&self, reader: &mut impl Read) -> Result<ArrayD<E>> {
+        let count = self.shape.iter().product();
+        let mut elements = Vec::new();
+        elements.try_reserve_exact(count).with_context(|| format!("there is no memory for {count} {}", E::TYPE))?;
+        elements.resize(count, E::default());
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut elements);
+        reader.read_exact(bytes).context("it ends before its elements do")?;
+        let (_, size, parts, _) = E::TYPE.facts();
+        if size > 1 && self.big_endian == cfg!(target_endian = "little") {
+            bytes.chunks_exact_mut(size / parts).for_each(<[u8]>::reverse);
+        }
+        let shape = IxDyn(&self.shape).set_f(self.fortran_order);
+        ArrayD::from_shape_vec(shape, elements).with_context(|| format!("the shape {:?} is too large", self.shape))
+    }
 }
 
-/// What a real file may hold.
-const TYPES: &str = "float16, float32, float64 or integers";
-
-/// Coordinates, an array for each axis: f32 if all files are.
+/// An open file: its header is read, its elements are not.
 #[derive(Debug)]
-pub(crate) enum Points {
-    F32(Vec<Array1<f32>>),
-    F64(Vec<Array1<f64>>),
+pub(crate) struct Npy<R = BufReader<fs::File>> {
+    path: PathBuf,
+    header: Header,
+    reader: R,
 }
 
-impl Points {
-    pub(crate) fn read(paths: &[PathBuf]) -> Result<Self> {
-        let single = |path| {
-            Ok(match read_as::<f32>(path)? {
-                Some(axis) => Some(axis),
-                None => read_half(path)?,
-            })
+impl Npy {
+    /// Opens a file and reads its header.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = fs::File::open(path).with_context(|| format!("cannot open {}; check the path", path.display()))?;
+        let about = file.metadata().with_context(|| format!("cannot read {}", path.display()))?;
+        Self::new(path, BufReader::new(file), about.len())
+    }
+}
+
+impl<R: Read> Npy<R> {
+    fn new(path: &Path, mut reader: R, bytes: u64) -> Result<Self> {
+        let header = Header::read(&mut reader, bytes).map_err(|error| unreadable(path, &error))?;
+        Ok(Self { path: path.to_owned(), header, reader })
+    }
+
+    /// The type of the elements, where it is one of those known here.
+    pub(crate) fn element(&self) -> Option<Type> {
+        self.header.element.as_ref().ok().copied()
+    }
+
+    /// The error that the elements are not of a type that can be used.
+    pub(crate) fn refuse(&self, expected: &str) -> anyhow::Error {
+        let held = match &self.header.element {
+            Ok(element) => element.to_string(),
+            Err(written) => format!("elements of the type {}", excerpt(written)),
         };
-        let single = paths.iter().map(|path| single(path)).collect::<Result<Vec<_>>>()?;
-        if let Some(axes) = single.into_iter().collect::<Option<Vec<_>>>() {
-            let axes = axes.into_iter().zip(paths).map(|(axis, path)| line(path, axis)).collect::<Result<_>>()?;
-            return Ok(Self::F32(axes));
-        }
-        let axis = |path: &PathBuf| {
-            let array = read_real(path)?;
-            line(path, array.ok_or_else(|| anyhow!("{} must hold real numbers: {TYPES}", path.display()))?)
-        };
-        Ok(Self::F64(paths.iter().map(axis).collect::<Result<_>>()?))
+        anyhow!("{} must hold {expected}; it holds {held}: convert it with NumPy's astype", self.path.display())
     }
 
-    /// Of the first axis.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::F32(axes) => axes.first().map_or(0, Array1::len),
-            Self::F64(axes) => axes.first().map_or(0, Array1::len),
+    /// Reads the elements as they are stored.
+    pub(crate) fn read<E: Stored>(mut self) -> Result<ArrayD<E>> {
+        if self.element() != Some(E::TYPE) {
+            return Err(self.refuse(&E::TYPE.to_string()));
         }
+        self.header.elements(&mut self.reader).map_err(|error| unreadable(&self.path, &error))
     }
-}
 
-fn line<A>(path: &Path, array: ArrayD<A>) -> Result<Array1<A>> {
-    let shape = array.shape().to_vec();
-    array.into_dimensionality::<Ix1>().map_err(|_| {
-        anyhow!("{} has the shape {shape:?}; coordinates must be of shape [M], one file an axis", path.display())
-    })
-}
-
-/// Values of a file, or of a result.
-#[derive(Debug)]
-pub(crate) enum Values<T: Real> {
-    Real(ArrayD<T>),
-    Complex(ArrayD<Complex<T>>),
-}
-
-impl<T: Real> Values<T> {
-    /// Reads the values to transform, in C order, and refuses any that would make the whole result NaN.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        let complex = |re: f64, im: f64| Complex::new(T::nearest(re), T::nearest(im));
-        if let Some(array) = read_as::<Complex<f64>>(path)? {
-            checked(path, array.mapv(|value| complex(value.re, value.im))).map(Self::Complex)
-        } else if let Some(array) = read_as::<Complex<f32>>(path)? {
-            checked(path, array.mapv(|value| complex(value.re.into(), value.im.into()))).map(Self::Complex)
-        } else if let Some(array) = read_real(path)? {
-            checked(path, array.mapv(T::nearest)).map(Self::Real)
-        } else {
-            bail!("{} must hold complex64, complex128, {TYPES}", path.display());
+    /// Reads bool as 0 and 1.
+    pub(crate) fn read_bool(mut self) -> Result<ArrayD<i8>> {
+        let array = self.header.elements::<i8>(&mut self.reader).map_err(|error| unreadable(&self.path, &error))?;
+        match array.iter().find(|value| !matches!(value, 0 | 1)) {
+            Some(value) => Err(unreadable(&self.path, &anyhow!("a bool is 0 or 1, it holds {value}"))),
+            None => Ok(array),
         }
     }
 
-    pub(crate) fn shape(&self) -> &[usize] {
-        match self {
-            Self::Real(array) => array.shape(),
-            Self::Complex(array) => array.shape(),
-        }
+    /// Reads float16 as float32, which holds each of its numbers.
+    pub(crate) fn read_half(mut self) -> Result<ArrayD<f32>> {
+        let halves = self.header.elements::<u16>(&mut self.reader).map_err(|error| unreadable(&self.path, &error))?;
+        Ok(halves.mapv(widen))
     }
 
-    /// The same as complex numbers.
-    pub(crate) fn complex(self) -> Self {
-        match self {
-            Self::Real(array) => Self::Complex(array.mapv(|value| value.complex())),
-            Self::Complex(_) => self,
-        }
-    }
-
-    /// Writes them to a NumPy file.
-    pub(crate) fn write(&self, path: &Path) -> Result<()>
-    where
-        T: WritableElement,
-        Complex<T>: WritableElement,
-    {
-        match self {
-            Self::Real(array) => write(path, array),
-            Self::Complex(array) => write(path, array),
-        }
+    /// Reads any real numbers as float64, the nearest where integers have more digits.
+    pub(crate) fn read_real(self) -> Result<ArrayD<f64>> {
+        #[expect(clippy::cast_precision_loss, reason = "the nearest number is what NumPy takes")]
+        Ok(match self.element() {
+            Some(Type::Bool) => self.read_bool()?.mapv(f64::from),
+            Some(Type::Int8) => self.read::<i8>()?.mapv(f64::from),
+            Some(Type::Int16) => self.read::<i16>()?.mapv(f64::from),
+            Some(Type::Int32) => self.read::<i32>()?.mapv(f64::from),
+            Some(Type::Int64) => self.read::<i64>()?.mapv(|value| value as f64),
+            Some(Type::Uint8) => self.read::<u8>()?.mapv(f64::from),
+            Some(Type::Uint16) => self.read::<u16>()?.mapv(f64::from),
+            Some(Type::Uint32) => self.read::<u32>()?.mapv(f64::from),
+            Some(Type::Uint64) => self.read::<u64>()?.mapv(|value| value as f64),
+            Some(Type::Float16) => self.read_half()?.mapv(f64::from),
+            Some(Type::Float32) => self.read::<f32>()?.mapv(f64::from),
+            Some(Type::Float64) => self.read()?,
+            Some(Type::Complex64 | Type::Complex128) | None => return Err(self.refuse(REAL)),
+        })
     }
 }
 
-fn checked<V: Number>(path: &Path, array: ArrayD<V>) -> Result<ArrayD<V>> {
-    let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
-    let finite = |value: &V| {
-        let value = value.complex();
-        Into::<f64>::into(value.re).is_finite() && Into::<f64>::into(value.im).is_finite()
+/// What [`Npy::read_real`] takes, for error messages.
+pub(crate) const REAL: &str = "real numbers (bool, integers, float16, float32 or float64)";
+
+fn unreadable(path: &Path, why: &anyhow::Error) -> anyhow::Error {
+    anyhow!("{} is not a readable .npy file ({why:#}); write it with numpy.save", path.display())
+}
+
+/// The float32 that is equal to a float16 of these bits: a sign, 5 bits of exponent, 10 of fraction.
+fn widen(half: u16) -> f32 {
+    let (exponent, fraction) = (u32::from(half >> 10 & 31), u32::from(half & 0x3ff));
+    let magnitude = match exponent {
+        // Subnormal numbers: multiples of 2^-24.
+        0 => (f32::from(half & 0x3ff) / 16_777_216.0).to_bits(),
+        31 => 255 << 23 | fraction << 13,
+        _ => (exponent + 127 - 15) << 23 | fraction << 13,
     };
-    if let Some((index, value)) = array.indexed_iter().find(|(_, value)| !finite(value)) {
-        let (index, value) = (ndarray::Dimension::slice(&index), value.complex());
-        bail!(
-            "{}: the value at {index:?} is {} + {}i in {}; remove or mask such values",
-            path.display(),
-            value.re,
-            value.im,
-            V::Real::NAME
-        );
-    }
-    Ok(array)
+    f32::from_bits(magnitude | u32::from(half & 0x8000) << 16)
 }
 
 /// Writes an array to a NumPy file.

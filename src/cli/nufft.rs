@@ -14,7 +14,8 @@ use wavemill::nufft::{ModeOrder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Sta
 use wavemill::{Device, Real};
 
 use crate::args::{self, Kernel, Order, Precision};
-use crate::npy::{Points, Values};
+use crate::input::{Points, Values};
+use crate::measure::median;
 use crate::{device, output};
 
 /// Runs the command.
@@ -30,7 +31,7 @@ pub(crate) fn run(args: &args::Nufft) -> Result<()> {
     if axes != files {
         bail!("--{name} has {axes} axes, but --points names {files} files; give one file of coordinates for each axis");
     }
-    for path in [&args.out, &args.measured.timings].into_iter().flatten() {
+    for path in [&args.out, &args.run.timings].into_iter().flatten() {
         output::check(path)?;
     }
     match args.precision {
@@ -65,12 +66,22 @@ impl<T: Real> Input<T> {
             shape if shape == item => None,
             [batch, shape @ ..] if shape == item => Some(*batch),
             shape => bail!(
-                "{} has the shape {shape:?}, but there are {item:?} {name}; a type {} needs values of that shape, or of it with a batch axis in front",
+                "{} has the shape {shape:?}, but there are {item:?} {name}; a type {} needs values of that shape, \
+                 or of it with a batch axis in front",
                 args.values.display(),
                 args.kind
             ),
         };
         Ok(Self { points, targets, values, batch })
+    }
+
+    /// About the time that a processor takes, for the choice of a device: a kernel is some 8 wide along each axis, and
+    /// a fine grid has a few times as many numbers as there are modes.
+    fn seconds(&self, args: &args::Nufft) -> f64 {
+        let ends = (self.points.len() + self.targets.len()) as f64;
+        let dimensions = i32::try_from(args.points.len()).unwrap_or(i32::MAX);
+        let modes = args.modes.iter().map(|&extent| extent as f64).product::<f64>();
+        self.batch.unwrap_or(1) as f64 * (ends * 8f64.powi(dimensions) * 1e-9 + modes * 1e-7)
     }
 }
 
@@ -213,10 +224,10 @@ where
     Complex<T>: WritableElement,
 {
     let input = Input::<T>::read(args)?;
-    let device = device::choose(args.on.device)?;
+    let device = device::choose(args.run.device, input.seconds(args))?;
     let mut samples = Samples::new();
     let mut kept = None;
-    for round in 0..args.warmup + args.measured.repeat.get() {
+    for round in 0..args.warmup + args.run.repeat.get() {
         drop(kept.take());
         if round == args.warmup {
             samples.clear();
@@ -231,7 +242,7 @@ where
         note("total", start.elapsed());
         note("plan", built);
         note("set_points", set - built);
-        if args.measured.timings.is_some() {
+        if args.run.timings.is_some() {
             let start = Instant::now();
             plan.execute_into(&input.values, &mut result)?;
             note("execute", start.elapsed());
@@ -248,7 +259,7 @@ where
     if let Some(path) = &args.out {
         result.write(path)?;
     }
-    if let Some(path) = &args.measured.timings {
+    if let Some(path) = &args.run.timings {
         write_timings(path, args, &input, plan.recipe_json(), &samples)?;
     }
     let mut text = plan.describe().trim_end().to_owned();
@@ -259,17 +270,6 @@ where
         }
     }
     output::print(&text)
-}
-
-/// The middle value, or the mean of the two in the middle.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]),
-    }
 }
 
 /// All that a plan chose.
@@ -310,12 +310,12 @@ fn write_timings<T: Real>(
         "type": args.kind,
         "points": input.points.len(),
         "threads": rayon::current_num_threads(),
-        "repeat": args.measured.repeat,
+        "repeat": args.run.repeat,
         "warmup": args.warmup,
         "unit": "seconds",
         "timings": medians,
         "samples": samples,
         "recipe": recipe,
     });
-    output::write_text(path, &format!("{document:#}\n"))
+    output::write_json(path, &document)
 }

@@ -44,6 +44,26 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<()> {
     write(path, |file| file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display())))
 }
 
+/// Writes a JSON document.
+pub(crate) fn write_json(path: &Path, document: &serde_json::Value) -> Result<()> {
+    write_text(path, &format!("{document:#}\n"))
+}
+
+/// A CSV document of these rows, the first of which names the columns.
+pub(crate) fn csv(rows: impl IntoIterator<Item = Vec<String>>) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row)?;
+    }
+    Ok(String::from_utf8(writer.into_inner().context("cannot write the CSV")?)?)
+}
+
+/// Makes the folder for results, and those that hold it.
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}; name one in a place you can write to", folder.display()))
+}
+
 /// Finds out before a long computation whether its result could be written.
 pub(crate) fn check(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

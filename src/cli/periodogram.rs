@@ -24,7 +24,7 @@ const BACKGROUND_NODES: usize = 256;
 /// More frequencies than this would fill the memory of a laptop.
 const MOST_FREQUENCIES: f64 = (1u64 << 26) as f64;
 
-/// The frequencies of the spectrum: k / period for k from `first` to `last`.
+/// The frequencies of the spectrum, evenly spaced: k / period for k from `first` to `last`.
 struct Comb {
     period: f64,
     /// Frequencies for each resolution element.
@@ -44,7 +44,8 @@ impl Comb {
         let lowest = 1.0 / span;
         if last.is_nan() || highest < 2.0 * lowest {
             bail!(
-                "--max-frequency {highest} is too small: the data resolve frequencies from {lowest:.6} on; give at least twice that"
+                "--max-frequency {highest} is too small: the data resolve frequencies from {lowest:.6} on; give at \
+                 least twice that"
             );
         }
         if last > MOST_FREQUENCIES {
@@ -65,7 +66,7 @@ impl Comb {
 struct Peak {
     frequency: f64,
     amplitude: f64,
-    /// Amplitude over the median of what is left around it.
+    /// Amplitude over the background: the median around it after all periods found are subtracted.
     ratio: f64,
 }
 
@@ -97,7 +98,7 @@ pub(crate) fn run(args: &args::Periodogram) -> Result<()> {
     for column in trend(&times, span, args.detrend) {
         fit.add(column);
     }
-    let device = device::choose(args.device)?;
+    let device = device::choose(args.device, (times.len() + comb.last) as f64 * 1e-7)?;
     let mut plan = NufftPlan::<f64>::builder([2 * comb.last + 1])
         .tolerance(1e-9)
         .sign(Sign::Minus)
@@ -112,7 +113,7 @@ pub(crate) fn run(args: &args::Periodogram) -> Result<()> {
     let mut found: Vec<f64> = Vec::new();
     while found.len() < usize::from(args.peaks) && samples > needed + 2 * found.len() {
         let Some(frequency) = strongest(&comb, &left, &level, &found, span) else { break };
-        // Each is fitted and taken out with its leakage before the next is sought, by the same plan.
+        // Each wave is fitted and subtracted, its spectral leakage with it, before the next is looked for.
         let wave = |part: fn(f64) -> f64| times.iter().map(|time| part(TAU * frequency * time)).collect();
         fit.add(wave(f64::cos));
         fit.add(wave(f64::sin));
@@ -136,7 +137,8 @@ pub(crate) fn run(args: &args::Periodogram) -> Result<()> {
         output::write_text(path, &draw(&series, &comb, &spectrum, &level, &peaks)?)?;
     }
     let mut text = format!(
-        "{}: {samples} values over {span:.4} {}, {} gaps left out, a trend of degree {} removed\n{} frequencies up to {:.4} {}, on {}\n\n",
+        "{}: {samples} values over {span:.4} {}, {} gaps left out, a trend of degree {} removed\n\
+         {} frequencies up to {:.4} {}, on {}\n\n",
         series.name,
         if series.unit.is_empty() { "units of time" } else { series.unit },
         series.gaps,
@@ -170,7 +172,7 @@ pub(crate) fn run(args: &args::Periodogram) -> Result<()> {
     output::print(&text)
 }
 
-/// A period with the decimals that a quarter of a resolution element leaves certain.
+/// A period, with the decimals that are certain if its frequency is known to a quarter of a resolution element.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
 fn quote(period: f64, span: f64) -> String {
     let uncertainty = period * period / (4.0 * span);
@@ -181,7 +183,7 @@ fn per(series: &Series) -> &'static str {
     if series.unit.is_empty() { "per unit" } else { "per year" }
 }
 
-/// Chebyshev polynomials on the span: powers of time would be all but dependent.
+/// Chebyshev polynomials on the span of times: powers of time would be nearly linearly dependent.
 fn trend(times: &[f64], span: f64, degree: u8) -> Vec<Vec<f64>> {
     let angle = |time: f64| (2.0 * time / span).clamp(-1.0, 1.0).acos();
     (0..=degree).map(|n| times.iter().map(|&time| (f64::from(n) * angle(time)).cos()).collect()).collect()
@@ -232,7 +234,8 @@ fn background(comb: &Comb, amplitudes: &[f64], span: f64) -> Vec<f64> {
     level.collect()
 }
 
-/// The local maximum that stands out most, a resolution element or more from those already found, between the samples.
+/// The frequency of the local maximum highest above the background, interpolated between those of the comb, and at
+/// least a resolution element from those already found.
 fn strongest(comb: &Comb, amplitudes: &[f64], level: &[f64], found: &[f64], span: f64) -> Option<f64> {
     let ratio = |i: usize| amplitudes[i] / level[i];
     let far = |i: usize| found.iter().all(|f| (comb.frequencies[i] - f).abs() >= 1.0 / span);

@@ -217,7 +217,7 @@ pub(crate) fn table(report: &Report) -> Result<String> {
 }
 
 /// What a GPU does: points a second of transforms between arrays that are on it, and the share of its copy bandwidth
-/// that what moves data once or a few times reaches.
+/// that work bound by memory reaches.
 #[cfg(feature = "gpu")]
 pub(crate) fn gpu(name: &str, rows: &[serde_json::Map<String, serde_json::Value>]) -> Result<String> {
     let text = |row: &serde_json::Map<_, _>, key: &str| row.get(key).map(ToString::to_string).unwrap_or_default();
@@ -312,7 +312,7 @@ impl Spectrum<'_> {
             root.draw(&Text::new(self.title.clone(), (20, 22), words(20, BLACK, HPos::Left)))?;
             let (_, body) = root.split_vertically(40);
             let ends = self.frequencies[0]..self.frequencies[self.frequencies.len() - 1];
-            // Dips to nothing say little: the axis ends below the background.
+            // Dips to nearly 0 would stretch the axis: it ends a little below the background.
             let least = self.background.iter().copied().filter(|level| *level > 0.0).fold(f64::MAX, f64::min) / 5.0;
             let up = Decades::around(self.amplitudes.iter().copied().map(|value| value.max(least)));
             let floor = up.0.start;

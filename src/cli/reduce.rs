@@ -4,52 +4,45 @@ use std::fmt::{Debug, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use ndarray::{ArrayD, ArrayViewD};
-use ndarray_npy::{ReadableElement, WritableElement};
+use ndarray_npy::WritableElement;
 use num_complex::Complex;
 use rayon::prelude::*;
 use serde_json::json;
 use wavemill::reduce::{Answer, Element, Op, ReducePlan};
 
 use crate::args;
-use crate::nufft::median;
-use crate::{device, npy, output};
+use crate::measure::{median, samples};
+use crate::npy::{self, Npy, Type};
+use crate::{device, output};
+
+/// About what a processor reduces by one operation: for the choice of a device.
+const BYTES_PER_SECOND: f64 = 5e9;
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Reduce) -> Result<()> {
-    if let Some(path) = &args.measured.timings {
+    if let Some(path) = &args.run.timings {
         output::check(path)?;
     }
-    let path = &args.data;
-    // Halves and truths are computed with as what holds them: f32, and 0 or 1.
-    if let Some(halves) = npy::read_half(path)? {
-        return reduce(args, halves, false);
+    let file = Npy::open(&args.data)?;
+    match file.element() {
+        Some(Type::Bool) => of(args, &file.read_bool()?, true),
+        Some(Type::Int8) => of(args, &file.read::<i8>()?, false),
+        Some(Type::Int16) => of(args, &file.read::<i16>()?, false),
+        Some(Type::Int32) => of(args, &file.read::<i32>()?, false),
+        Some(Type::Int64) => of(args, &file.read::<i64>()?, false),
+        Some(Type::Uint8) => of(args, &file.read::<u8>()?, false),
+        Some(Type::Uint16) => of(args, &file.read::<u16>()?, false),
+        Some(Type::Uint32) => of(args, &file.read::<u32>()?, false),
+        Some(Type::Uint64) => of(args, &file.read::<u64>()?, false),
+        Some(Type::Float16) => of(args, &file.read_half()?, false),
+        Some(Type::Float32) => of(args, &file.read::<f32>()?, false),
+        Some(Type::Float64) => of(args, &file.read::<f64>()?, false),
+        Some(Type::Complex64) => of(args, &file.read::<Complex<f32>>()?, false),
+        Some(Type::Complex128) => of(args, &file.read::<Complex<f64>>()?, false),
+        None => Err(file.refuse(&format!("complex64, complex128 or {}", npy::REAL))),
     }
-    if let Some(truths) = npy::read_as::<bool>(path)? {
-        return reduce(args, truths.mapv(u8::from), true);
-    }
-    // The first that the file holds.
-    let found = [
-        of::<f32>,
-        of::<f64>,
-        of::<i32>,
-        of::<i64>,
-        of::<i16>,
-        of::<i8>,
-        of::<u8>,
-        of::<u16>,
-        of::<u32>,
-        of::<u64>,
-        of::<Complex<f32>>,
-        of::<Complex<f64>>,
-    ];
-    for of in found {
-        if of(args, path)? {
-            return Ok(());
-        }
-    }
-    bail!("{} must hold bool, float16, float32, float64, integers, complex64 or complex128", path.display())
 }
 
 /// What every element's results can be written as.
@@ -59,16 +52,8 @@ impl<E> Written for E where
 {
 }
 
-/// Reduces the file, or says that it holds another type.
-fn of<E: Written + ReadableElement>(args: &args::Reduce, path: &Path) -> Result<bool> {
-    let Some(data) = npy::read_as::<E>(path)? else { return Ok(false) };
-    reduce(args, data, false)?;
-    Ok(true)
-}
-
-/// Reduces an array; `truths` says that its elements are 0 and 1 for false and true, and so are its extremes.
-fn reduce<E: Written>(args: &args::Reduce, data: ArrayD<E>, truths: bool) -> Result<()> {
-    let device = device::choose(args.on.device)?;
+/// Reduces the data, writes or prints the results; `truths` says that the elements 0 and 1 stand for bool.
+fn of<E: Written>(args: &args::Reduce, data: &ArrayD<E>, truths: bool) -> Result<()> {
     let ops: Vec<Op> = args.ops.iter().map(|op| op.with_ddof(args.ddof)).collect();
     let mut builder = ReducePlan::<E>::builder(data.shape()).ops(ops.iter().copied());
     builder = builder.keepdims(args.keepdims).skip_nan(args.skip_nan);
@@ -76,60 +61,58 @@ fn reduce<E: Written>(args: &args::Reduce, data: ArrayD<E>, truths: bool) -> Res
         builder = builder.axes(&axes(&args.axis, data.ndim())?);
     }
     if let Some(path) = &args.weights {
-        builder = builder.weights(&npy::read_real(path)?.context("weights must be real numbers")?);
+        builder = builder.weights(&Npy::open(path)?.read_real()?);
     }
-    let plan = builder.build(&device)?;
-    let mut samples = Vec::new();
+    let bytes = data.len() * size_of::<E>();
+    let plan = builder.build(&device::choose(args.run.device, ops.len() as f64 * bytes as f64 / BYTES_PER_SECOND)?)?;
     let mut answers = Vec::new();
-    for _ in 0..args.measured.repeat.get() {
-        let begun = Instant::now();
-        answers = plan.execute(&data)?;
-        samples.push(begun.elapsed().as_secs_f64());
-    }
-    if let Some(path) = &args.measured.timings {
-        write_timings(path, args, &plan.describe(), &data, &samples)?;
+    let samples = samples(args.run.repeat.get(), || {
+        answers = plan.execute(data)?;
+        Ok(())
+    })?;
+    if let Some(path) = &args.run.timings {
+        let seconds = median(&samples);
+        let read = read_time(&data.view(), args.run.repeat.get());
+        let document = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "plan": plan.describe(),
+            "threads": rayon::current_num_threads(),
+            "bytes": bytes,
+            "execute": seconds,
+            "read": read,
+            "share_of_read_bandwidth": read.map(|read| read / seconds),
+            "bytes_per_second": bytes as f64 / seconds,
+            "samples": samples,
+        });
+        output::write_json(path, &document)?;
     }
     match &args.out {
         Some(folder) => {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create the folder {}", folder.display()))?;
             for (op, answer) in ops.iter().zip(&answers) {
-                let path = folder.join(format!("{}.npy", op.name()));
-                match answer {
-                    Answer::Element(extremes) if truths => npy::write(&path, &truth(extremes))?,
-                    answer => write(&path, answer)?,
-                }
+                write(&folder.join(format!("{}.npy", op.name())), answer, truths)?;
             }
+            Ok(())
         }
         None => {
             let mut text = String::new();
             for (op, answer) in ops.iter().zip(&answers) {
-                let answer = match answer {
-                    Answer::Element(extremes) if truths => printed(&Answer::<E>::Truth(truth(extremes))),
-                    answer => printed(answer),
-                };
-                writeln!(text, "{op}: {answer}")?;
+                writeln!(text, "{op}: {}", printed(answer, truths))?;
             }
-            output::print(&text)?;
+            output::print(&text)
         }
     }
-    Ok(())
-}
-
-fn truth<E: Element>(of: &ArrayD<E>) -> ArrayD<bool> {
-    of.map(|element| *element != E::default())
 }
 
 /// Axes as NumPy counts them, negative ones from the end.
 fn axes(given: &[isize], dimensions: usize) -> Result<Vec<usize>> {
-    if dimensions == 0 && !given.is_empty() {
-        bail!("--axis {}: the array has no axes, being a single number; leave --axis out", given[0]);
-    }
+    ensure!(dimensions > 0, "--axis {}: the array has no axes, it is one number; leave --axis out", given[0]);
     let axis = |&axis: &isize| {
         let found = if axis < 0 { dimensions.checked_add_signed(axis) } else { usize::try_from(axis).ok() };
         found.filter(|&axis| axis < dimensions).with_context(|| {
             format!(
-                "--axis {axis}: the array has {dimensions} axes; give 0 to {0} or -{dimensions} to -1",
+                "--axis {axis}: the array has {dimensions} axes; give 0 to {} or -{dimensions} to -1",
                 dimensions - 1
             )
         })
@@ -137,11 +120,17 @@ fn axes(given: &[isize], dimensions: usize) -> Result<Vec<usize>> {
     given.iter().map(axis).collect()
 }
 
-fn write<E: Written>(path: &Path, answer: &Answer<E>) -> Result<()> {
+/// The least or greatest of bool, which are bool.
+fn truths_of<E: Element>(array: &ArrayD<E>) -> ArrayD<bool> {
+    array.mapv(|value| value != E::default())
+}
+
+fn write<E: Written>(path: &Path, answer: &Answer<E>, truths: bool) -> Result<()> {
     match answer {
         Answer::Sum(array) => npy::write(path, array),
         Answer::Mean(array) => npy::write(path, array),
         Answer::Float(array) => npy::write(path, array),
+        Answer::Element(array) if truths => npy::write(path, &truths_of(array)),
         Answer::Element(array) => npy::write(path, array),
         Answer::Index(array) => npy::write(path, array),
         Answer::Truth(array) => npy::write(path, array),
@@ -150,7 +139,7 @@ fn write<E: Written>(path: &Path, answer: &Answer<E>) -> Result<()> {
 }
 
 /// As ndarray prints arrays: long ones with their middle left out.
-fn printed<E: Element>(answer: &Answer<E>) -> String {
+fn printed<E: Element>(answer: &Answer<E>, truths: bool) -> String {
     fn text<T: Debug>(array: &ArrayD<T>) -> String {
         let text = format!("{array:?}");
         // Without ndarray's remarks on the layout.
@@ -160,6 +149,7 @@ fn printed<E: Element>(answer: &Answer<E>) -> String {
         Answer::Sum(array) => text(array),
         Answer::Mean(array) => text(array),
         Answer::Float(array) => text(array),
+        Answer::Element(array) if truths => text(&truths_of(array)),
         Answer::Element(array) => text(array),
         Answer::Index(array) => text(array),
         Answer::Truth(array) => text(array),
@@ -178,28 +168,4 @@ pub(crate) fn read_time<E: Element>(data: &ArrayViewD<'_, E>, repeat: usize) -> 
         begun.elapsed().as_secs_f64()
     };
     Some(median(&(0..repeat).map(|_| read()).collect::<Vec<_>>()))
-}
-
-fn write_timings<E: Element>(
-    path: &Path,
-    args: &args::Reduce,
-    plan: &str,
-    data: &ArrayD<E>,
-    samples: &[f64],
-) -> Result<()> {
-    let bytes = data.len() * size_of::<E>();
-    let seconds = median(samples);
-    let read = read_time(&data.view(), args.measured.repeat.get());
-    let text = serde_json::to_string_pretty(&json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "plan": plan,
-        "threads": rayon::current_num_threads(),
-        "bytes": bytes,
-        "execute": seconds,
-        "read": read,
-        "share_of_read_bandwidth": read.map(|read| read / seconds),
-        "bytes_per_second": bytes as f64 / seconds,
-        "samples": samples,
-    }))?;
-    output::write_text(path, &(text + "\n"))
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::cases::{Group, PUBLISHED, PUBLISHED_POINTS};
@@ -35,7 +35,7 @@ impl Report {
     /// Prints the table and writes the folder's files.
     pub(crate) fn publish(&self, folder: &Path) -> Result<()> {
         output::print(&self.table()?)?;
-        output::write_text(&folder.join("results.json"), &format!("{:#}\n", self.json()))?;
+        output::write_json(&folder.join("results.json"), &self.json())?;
         output::write_text(&folder.join("results.csv"), &self.csv()?)?;
         output::write_text(&folder.join("ladder.svg"), &plot::ladder(self)?)?;
         output::write_text(&folder.join("table.svg"), &plot::table(self)?)?;
@@ -106,8 +106,10 @@ impl Report {
             writeln!(text, "\n{} did not compute {}: {}", skip.device, skip.case, skip.reason)?;
         }
         text.push_str(
-            "\ntotal: a fresh plan, its points and one execution. execute, points/s: one execution with the plan kept.\n\
-             error: relative l2 against direct sums on a sample of the result.\n",
+            "\ntotal: a fresh plan, its points and one execution.\n\
+             execute, Mpoints/s: one execution with the plan and the points kept.\n\
+             error: relative, against sums by the definition on a sample of the result; the l2 norm of transforms and\n\
+             products, the greatest of reductions.\n",
         );
         Ok(text)
     }
@@ -158,8 +160,7 @@ impl Report {
     }
 
     fn csv(&self) -> Result<String> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record([
+        let head = [
             "group",
             "device",
             "type",
@@ -175,9 +176,10 @@ impl Report {
             "points_per_s",
             "error",
             "runs",
-        ])?;
-        for row in &self.rows {
-            writer.write_record([
+        ];
+        let rows = self.rows.iter().map(|row| {
+            let number = |value: f64| format!("{value:e}");
+            vec![
                 row.group.name().to_owned(),
                 self.devices[row.device].clone(),
                 row.kind.to_string(),
@@ -185,18 +187,17 @@ impl Report {
                 row.extents.replace(" x ", "x"),
                 row.points.to_string(),
                 row.precision.to_string(),
-                format!("{:e}", row.tolerance),
-                format!("{:e}", row.plan),
-                format!("{:e}", row.set_points),
-                format!("{:e}", row.execute),
-                format!("{:e}", row.total),
-                format!("{:e}", row.rate()),
-                format!("{:e}", row.error),
+                number(row.tolerance),
+                number(row.plan),
+                number(row.set_points),
+                number(row.execute),
+                number(row.total),
+                number(row.rate()),
+                number(row.error),
                 row.runs.to_string(),
-            ])?;
-        }
-        let bytes = writer.into_inner().context("cannot write the CSV")?;
-        Ok(String::from_utf8(bytes)?)
+            ]
+        });
+        output::csv(std::iter::once(head.map(str::to_owned).to_vec()).chain(rows))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Time series from CSV files: dates or plain numbers, with gaps.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -9,6 +10,9 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use crate::args::{self, TimeFormat};
+
+#[cfg(test)]
+mod tests;
 
 /// Values at uneven times, without the gaps.
 #[derive(Debug)]
@@ -36,7 +40,13 @@ impl Series {
     pub(crate) fn read(args: &args::Periodogram) -> Result<Self> {
         let path = args.data.as_path();
         let file = File::open(path).with_context(|| format!("cannot open {}; check the path", path.display()))?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+        Self::parse(file, args)
+    }
+
+    /// Reads them from the contents of the file.
+    fn parse(contents: impl Read, args: &args::Periodogram) -> Result<Self> {
+        let path = args.data.as_path();
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(contents);
         let header = reader.headers().with_context(|| unreadable(path))?.clone();
         let time = column(&header, args.time.as_deref(), 0, "--time")?;
         let value = column(&header, args.value.as_deref(), 1, "--value")?;
@@ -109,7 +119,8 @@ fn parse_times(rows: &[Row], format: TimeFormat) -> Result<(Vec<f64>, &'static s
         }
         (TimeFormat::Number, _, Err(row)) => bail!("line {}: {} is no finite number", row.line, row.time),
         (TimeFormat::Auto, Err(date), Err(number)) => bail!(
-            "line {}: {} is no date and line {}: {} is no number; write all times as YYYYMMDD, YYYY-MM-DD or RFC 3339, or all as numbers",
+            "line {}: {} is no date and line {}: {} is no number; write all times as YYYYMMDD, YYYY-MM-DD or RFC 3339, \
+             or all as numbers",
             date.line,
             date.time,
             number.line,

@@ -219,9 +219,9 @@ impl<T: Float> Block<'_, T> {
                             // steps there, or their packed copies have.
                             unsafe {
                                 if four {
-                                    block.tile::<V, PARTS, 4, N>(capability, a, panel_b, steps, at, count, depth);
+                                    block.tile::<V, PARTS, 4, N>(capability, a, panel_b, steps, [at, count], depth);
                                 } else {
-                                    block.tile::<V, PARTS, ROWS, N>(capability, a, panel_b, steps, at, count, depth);
+                                    block.tile::<V, PARTS, ROWS, N>(capability, a, panel_b, steps, [at, count], depth);
                                 }
                             }
                         }
@@ -412,8 +412,7 @@ impl<T: Float> Block<'_, T> {
         a: Rows<'_, T>,
         b: Matrix<T>,
         steps: usize,
-        at: [usize; 2],
-        [left, across]: [usize; 2],
+        [at, [left, across]]: [[usize; 2]; 2],
         depth: usize,
     ) {
         let count = left.min(R / PARTS);

@@ -104,9 +104,10 @@ impl<E: Element> ReducePlan<E> {
         if let (None, Some(op)) = (&self.weights, self.ops.iter().find(|op| op.weighs())) {
             return Err(Error::parameter("weights", format!("given to the builder for {op}"), "none"));
         }
-        let weights = self.weights.as_ref().map(|weights| {
-            weights.broadcast(IxDyn(&self.shape)).expect("the builder has checked that weights fit the shape")
-        });
+        let weights = match &self.weights {
+            Some(weights) => Some(weights.broadcast(IxDyn(&self.shape)).ok_or_else(|| misfit(weights, &self.shape))?),
+            None => None,
+        };
         let reduced = self.reduce(data.view().into_dyn(), weights, |cells| self.columns(&cells))?;
         let mut columns: Vec<_> = self.columns(&Partials::identity(self.needs(), 0, E::PARTS))?;
         let tiles = reduced.tiles.into_iter().collect::<Result<Vec<_>>>()?;
@@ -309,10 +310,7 @@ impl<E: Element> ReduceBuilder<E> {
             return Err(empty(op));
         }
         match (&weights, ops.iter().find(|op| op.weighs())) {
-            (Some(weights), _) if weights.broadcast(IxDyn(&shape)).is_none() => {
-                let expected = format!("a shape that broadcasts to {}", shape::written(&shape));
-                return Err(Error::shape("weights", expected, shape::written(weights.shape())));
-            }
+            (Some(weights), _) if weights.broadcast(IxDyn(&shape)).is_none() => return Err(misfit(weights, &shape)),
             (Some(_), None) => {
                 return Err(Error::parameter(
                     "weights",
@@ -324,4 +322,10 @@ impl<E: Element> ReduceBuilder<E> {
         }
         Ok(ReducePlan { shape, over, ops, keepdims, skip, weights, device: device.clone(), element: PhantomData })
     }
+}
+
+/// Weights that do not broadcast to the data.
+fn misfit(weights: &ArrayD<f64>, shape: &[usize]) -> Error {
+    let expected = format!("a shape that broadcasts to {}", shape::written(shape));
+    Error::shape("weights", expected, shape::written(weights.shape()))
 }
