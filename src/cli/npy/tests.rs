@@ -1,3 +1,5 @@
+//! Headers that can and cannot be read, every float16, both orders, and any bytes.
+
 use super::*;
 use crate::fuzz;
 

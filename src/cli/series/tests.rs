@@ -1,3 +1,5 @@
+//! Any bytes are a series or an error.
+
 use clap::Parser;
 
 use super::*;
