@@ -5,6 +5,7 @@ mod common;
 mod error_law;
 mod extremes;
 mod fft;
+mod fuzz;
 mod gpu;
 mod hostile;
 mod laws;

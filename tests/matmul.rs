@@ -9,14 +9,14 @@ use wavemill::{Cpu, Device, Error, Float, Kind, Number};
 use crate::common::{Random, cpu, on_every_device};
 
 /// Numbers within ±1.
-fn matrix<V: Number>(random: &mut Random, rows: usize, columns: usize) -> Array2<V> {
+pub(crate) fn matrix<V: Number>(random: &mut Random, rows: usize, columns: usize) -> Array2<V> {
     let mut part = || V::Real::nearest(random.between(-1.0, 1.0));
     Array2::from_shape_simple_fn((rows, columns), || V::part_of(Complex::new(part(), part())))
 }
 
 /// The matrix in another layout of memory: columns in one piece, or every other element of rows and columns that run
 /// backwards.
-fn laid<V: Number>(x: &Array2<V>, layout: usize) -> Array2<V> {
+pub(crate) fn laid<V: Number>(x: &Array2<V>, layout: usize) -> Array2<V> {
     match layout {
         0 => x.clone(),
         1 => {
@@ -39,19 +39,24 @@ fn wide<V: Number>(x: V) -> Complex<f64> {
 }
 
 /// op(X) in memory.
-fn applied<V: Number>(x: &Array2<V>, op: Op) -> Array2<V> {
+pub(crate) fn applied<V: Number>(x: &Array2<V>, op: Op) -> Array2<V> {
     let x = if op.transposes() { x.t().to_owned() } else { x.clone() };
     if op.conjugates() { x.mapv(|z| V::part_of(z.complex().conj())) } else { x }
 }
 
 /// Whether each element is within the rounding error that the documentation allows.
-fn close<V: Number>(c: ArrayView2<'_, V>, expected: &Array2<Complex<f64>>, sizes: &Array2<f64>, k: usize) -> bool {
+pub(crate) fn close<V: Number>(
+    c: ArrayView2<'_, V>,
+    expected: &Array2<Complex<f64>>,
+    sizes: &Array2<f64>,
+    k: usize,
+) -> bool {
     let unit = V::Real::ROUNDOFF * V::PARTS as f64 * (k.min(256) + k / 256 + 4) as f64;
     c.iter().zip(expected).zip(sizes).all(|((&c, e), size)| (wide(c) - e).norm() <= unit * size)
 }
 
 /// alpha·op(A)·op(B) + beta·C in f64, and the sum of all magnitudes in it.
-fn oracle<V: Number>(
+pub(crate) fn oracle<V: Number>(
     alpha: V,
     a: &Array2<V>,
     b: &Array2<V>,
@@ -89,7 +94,7 @@ fn check<V: Number>(
     );
 }
 
-const OPS: [Op; 4] = [Op::Plain, Op::Transpose, Op::Conjugate, Op::Adjoint];
+pub(crate) const OPS: [Op; 4] = [Op::Plain, Op::Transpose, Op::Conjugate, Op::Adjoint];
 
 /// Around tiles, blocks and panels, one number, nothing at all, long and thin.
 const SHAPES: [[usize; 3]; 24] = [
@@ -206,6 +211,16 @@ fn threads_change_no_bit() {
     }
     of::<f64>([30, 40, 50], &[70]);
     of::<Complex<f32>>([30, 4, 50], &[7, 2, 5]);
+}
+
+/// A batch of products without elements was cut in two for ever.
+#[test]
+fn a_batch_may_have_no_elements() {
+    for (m, k, n, batch) in [(0, 3, 2, 2), (4, 3, 0, 3), (2, 0, 2, 2), (2, 2, 2, 0)] {
+        let plan = MatmulPlan::<f64>::builder(m, k, n).batch(&[batch]).build(&cpu()).unwrap();
+        let (a, b) = (ndarray::Array3::ones([batch, m, k]), ndarray::Array3::ones([batch, k, n]));
+        assert_eq!(plan.execute(&a, &b).unwrap(), ndarray::Array3::from_elem([batch, m, n], k as f64).into_dyn());
+    }
 }
 
 #[test]

@@ -220,6 +220,16 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     assert!(wrong(weighted.weights(&three)).contains("broadcasts"));
 }
 
+/// Weights of a chunk where nothing weighs were written to sums that are not there.
+#[test]
+fn weights_are_nothing_to_operations_that_do_not_weigh() {
+    let x = ndarray::array![1.0f64, 5.0];
+    let plan = ReducePlan::builder([2]).ops([Op::Sum]).build(&cpu()).unwrap();
+    let mut state = plan.state();
+    state.update_weighted(&x, &ndarray::array![0.5, 0.25], &[0]).unwrap();
+    assert_eq!(state.finish().unwrap(), plan.execute(&x).unwrap());
+}
+
 #[test]
 fn answers_are_written_over_only_if_all_of_them_fit() {
     let x = ndarray::array![[1.0f32, 5.0], [3.0, 4.0]];

@@ -72,6 +72,9 @@ struct Task<V> {
 /// C = alpha·A·B + beta·C, all matrices of a batch.
 pub(crate) fn run<V: Number>(product: Product<'_, V>) {
     let Product { a, b, c, conjugate, alpha, beta } = product;
+    if c.is_empty() {
+        return;
+    }
     let (axes, shape) = (c.ndim(), [c.len_of(Axis(c.ndim() - 2)), a.len_of(Axis(a.ndim() - 1))]);
     let count = c.len().checked_div(shape[0] * c.len_of(Axis(axes - 1))).unwrap_or(0);
     let work = shape[0].saturating_mul(shape[1]).saturating_mul(c.len_of(Axis(axes - 1)));

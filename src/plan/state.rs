@@ -63,7 +63,8 @@ impl<E: Element> ReduceState<E> {
         self.take(chunk.view().into_dyn(), None, at)
     }
 
-    /// Takes in a chunk and its weights, of a shape that broadcasts to the chunk's.
+    /// Takes in a chunk and its weights, of a shape that broadcasts to the chunk's; operations that do not weigh take
+    /// no notice of them.
     ///
     /// # Errors
     /// As [`ReduceState::update`], and [`Error::Shape`] if the weights do not fit the chunk.
@@ -90,6 +91,8 @@ impl<E: Element> ReduceState<E> {
             let expected = format!("inside {}", shape::written(whole));
             return Err(Error::shape("chunk", expected, format!("{} at {at:?}", shape::written(chunk.shape()))));
         }
+        // Weights are nothing to operations that do not weigh.
+        let weights = weights.filter(|_| self.plan.needs().weighted);
         let over = self.plan.over.clone();
         let extents = chunk.shape().to_vec();
         let reduced = self.plan.reduce(chunk, weights, |cells| cells)?;

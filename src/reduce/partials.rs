@@ -144,6 +144,8 @@ impl<S: Scalar> Partials<S> {
 
     /// Whether they can be of results of so many elements each: no more are counted, and no place is beyond them.
     pub(crate) fn fit(&self, elements: u64, skip: bool) -> bool {
+        // Numbers that are never NaN are not skipped.
+        let skip = skip && S::FLOAT;
         let inside = |place: u64, with: bool| place < elements && with == skip;
         self.counts.iter().all(|count| count.valid <= elements)
             && self.first_least.iter().flatten().all(|best| inside(best.place, best.skip))
