@@ -34,6 +34,7 @@ pub(crate) enum AnyBackend {
 
 /// What kind of device it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// The processor, through rayon.
     Cpu,

@@ -7,6 +7,7 @@ use crate::error::Result;
 
 /// A backend that was found.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Candidate {
     /// The device's name.
     pub name: String,

@@ -76,6 +76,7 @@ pub(crate) fn print_all() -> Result<()> {
             Kind::Cpu => "processor",
             Kind::Gpu => "GPU",
             Kind::SoftwareGpu => "software GPU",
+            _ => "device",
         };
         writeln!(text, "{selector:<6} {} ({kind})", candidate.name)?;
         let mut line = |name: &str, value: &str| writeln!(text, "       {name:<width$}{value}");

@@ -9,6 +9,7 @@ use crate::shape;
 
 /// What [`freivalds`] found.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Check {
     /// The largest `|A(Bx) - Cx|` of a row, in units of the rounding error that a right product may have there.
     pub worst: f64,

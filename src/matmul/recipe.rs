@@ -6,6 +6,7 @@ use crate::shape;
 
 /// What a plan chose.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MatmulRecipe {
     /// m, k and n.
     pub shape: [usize; 3],

@@ -26,6 +26,7 @@ impl fmt::Display for ModeOrder {
 
 /// Where the grid of a GPU's plan is transformed between spreading and deconvolution. On the CPU it is where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum UniformTransform {
     /// Where a model expects it to be faster: on hardware the device, since the way to the host and back takes longer
     /// than all the rest; a device emulated in software leaves it to the host, which is what it runs on.
