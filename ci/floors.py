@@ -80,7 +80,8 @@ def main():
         segments = path.strip().split("::")
         own = module.split("::")
         if segments[0] == "crate":
-            return segments[1:]
+            # The program is a crate of its own, which begins at src/cli/main.rs.
+            return (["cli"] if own[0] == "cli" else []) + segments[1:]
         if segments[0] in ("self", "super"):
             base = own[:]
             while segments and segments[0] in ("self", "super"):

@@ -8,7 +8,7 @@ use wavemill::{Device, Kind};
 
 use crate::args;
 use crate::cases::{self, Problem};
-use crate::report::{Report, Skip};
+use crate::rows::{Report, Skip};
 use crate::{device, families, measure, output};
 
 /// Points up to which `--quick` measures a software GPU: more took up to a minute an execution.

@@ -22,6 +22,7 @@ mod periodogram;
 mod plot;
 mod reduce;
 mod report;
+mod rows;
 mod series;
 
 use std::process::ExitCode;

@@ -4,13 +4,12 @@ use std::time::{Duration, Instant};
 
 use ndarray::ArrayD;
 use num_complex::Complex;
-use serde_json::Value;
-use wavemill::nufft::NufftPlan;
+use serde_json::{Value, json};
+use wavemill::nufft::{ModeOrder, NufftPlan, Recipe, Sign};
 use wavemill::{Device, Real};
 
 use crate::args::Precision;
 use crate::cases::{Group, Problem};
-use crate::nufft::recipe_json;
 
 /// At most this many runs of one case.
 const MOST_RUNS: usize = 25;
@@ -167,4 +166,26 @@ pub(crate) fn sampled_error<T: Real>(result: &ArrayD<Complex<T>>, problem: &Prob
     let whole = flat.iter().map(|value| wide(value).norm_sqr()).sum::<f64>() / flat.len() as f64;
     let sampled = reference.values.iter().map(Complex::norm_sqr).sum::<f64>() / count;
     (error / if whole > 0.0 { whole } else { sampled }).sqrt()
+}
+
+/// All that a plan chose.
+pub(crate) fn recipe_json(recipe: &Recipe) -> Value {
+    json!({
+        "device": recipe.device,
+        "precision": recipe.precision,
+        "modes": recipe.modes,
+        "grid": recipe.grid,
+        "batch": recipe.batch,
+        "sign": if recipe.sign == Sign::Plus { "+" } else { "-" },
+        "order": if recipe.order == ModeOrder::Centred { "centered" } else { "fft" },
+        "tolerance_asked": recipe.asked,
+        "tolerance": recipe.tolerance,
+        "predicted_error": recipe.predicted_error,
+        "kernel": recipe.kernel.to_string(),
+        "width": recipe.width,
+        "upsampling": recipe.upsampling,
+        "degree": recipe.degree,
+        "tiles": recipe.tiles,
+        "bytes": recipe.bytes,
+    })
 }

@@ -10,12 +10,12 @@ use ndarray::{Array1, ArrayView1};
 use ndarray_npy::WritableElement;
 use num_complex::Complex;
 use serde_json::{Map, Value, json};
-use wavemill::nufft::{ModeOrder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Stage, Timings};
+use wavemill::nufft::{ModeOrder, NufftPlan, NufftPlan3, Shape, Sign, Stage, Timings};
 use wavemill::{Device, Real};
 
 use crate::args::{self, Kernel, Order, Precision};
 use crate::input::{Points, Values};
-use crate::measure::median;
+use crate::measure::{median, recipe_json};
 use crate::{device, output};
 
 /// Runs the command.
@@ -270,28 +270,6 @@ where
         }
     }
     output::print(&text)
-}
-
-/// All that a plan chose.
-pub(crate) fn recipe_json(recipe: &Recipe) -> Value {
-    json!({
-        "device": recipe.device,
-        "precision": recipe.precision,
-        "modes": recipe.modes,
-        "grid": recipe.grid,
-        "batch": recipe.batch,
-        "sign": if recipe.sign == Sign::Plus { "+" } else { "-" },
-        "order": if recipe.order == ModeOrder::Centred { "centered" } else { "fft" },
-        "tolerance_asked": recipe.asked,
-        "tolerance": recipe.tolerance,
-        "predicted_error": recipe.predicted_error,
-        "kernel": recipe.kernel.to_string(),
-        "width": recipe.width,
-        "upsampling": recipe.upsampling,
-        "degree": recipe.degree,
-        "tiles": recipe.tiles,
-        "bytes": recipe.bytes,
-    })
 }
 
 fn write_timings<T: Real>(

@@ -9,7 +9,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use crate::args::Precision;
 use crate::cases::{Group, PUBLISHED, PUBLISHED_POINTS};
 use crate::measure::Row;
-use crate::report::Report;
+use crate::rows::Report;
 
 /// Okabe and Ito's colours, which the colour-blind tell apart.
 const COLOURS: [RGBColor; 6] = [

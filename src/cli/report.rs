@@ -7,29 +7,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::cases::{Group, PUBLISHED, PUBLISHED_POINTS};
-use crate::families::Rate;
-use crate::measure::Row;
+use crate::rows::Report;
 use crate::{output, plot};
-
-/// A case that a device could not compute.
-#[derive(Debug)]
-pub(crate) struct Skip {
-    pub(crate) device: String,
-    pub(crate) case: String,
-    pub(crate) reason: String,
-}
-
-/// All that was measured.
-#[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) quick: bool,
-    pub(crate) devices: Vec<String>,
-    pub(crate) rows: Vec<Row>,
-    pub(crate) rates: Vec<Rate>,
-    pub(crate) skipped: Vec<Skip>,
-    /// How long the measurements took.
-    pub(crate) seconds: f64,
-}
 
 impl Report {
     /// Prints the table and writes the folder's files.
@@ -47,11 +26,6 @@ impl Report {
                 .map(|name| folder.join(name).display().to_string())
                 .join(", ")
         ))
-    }
-
-    /// The rows of one part on one device.
-    pub(crate) fn part(&self, group: Group, device: usize) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(move |row| row.group == group && row.device == device)
     }
 
     fn table(&self) -> Result<String> {

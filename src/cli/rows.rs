@@ -1,0 +1,32 @@
+//! All that `bench` measured, and what it left out.
+
+use crate::cases::Group;
+use crate::families::Rate;
+use crate::measure::Row;
+
+/// A case that a device could not compute.
+#[derive(Debug)]
+pub(crate) struct Skip {
+    pub(crate) device: String,
+    pub(crate) case: String,
+    pub(crate) reason: String,
+}
+
+/// All that was measured.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) quick: bool,
+    pub(crate) devices: Vec<String>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) rates: Vec<Rate>,
+    pub(crate) skipped: Vec<Skip>,
+    /// How long the measurements took.
+    pub(crate) seconds: f64,
+}
+
+impl Report {
+    /// The rows of one part on one device.
+    pub(crate) fn part(&self, group: Group, device: usize) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.group == group && row.device == device)
+    }
+}
