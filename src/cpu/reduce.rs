@@ -279,7 +279,7 @@ impl<E: Element> Task<'_, E> {
                 _ => false,
             });
             if !found {
-                // Of other types, or narrower than a strip: widened, by what is nobody's.
+                // Of other types, or narrower than a strip: widened, with padding that is ignored.
                 copies.clear();
                 for r in 0..count {
                     self.fetch(slice(r), &mut copies);

@@ -102,7 +102,7 @@ impl Format {
     }
 }
 
-/// Of what a block is.
+/// Which output a block belongs to, and which of its elements it covers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block {
     /// The result its elements belong to.

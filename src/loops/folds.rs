@@ -1,5 +1,5 @@
-//! What a block of elements comes to: every quantity that is needed, over a run of one result's elements or over rows
-//! of columns.
+//! Folds blocks of elements into partials: every quantity that a reduction needs, over a run of one result's elements,
+//! or over rows of columns.
 //!
 //! Compiled once for each scalar type, by [`crate::machine::simd`] for what the processor has.
 
@@ -328,7 +328,7 @@ impl<S: Accumulate> Panels<S> {
 /// Some rows of a panel; at the `end` of the block its columns go into their cells.
 #[derive(Debug)]
 pub(crate) struct PanelRows<'a, S: Accumulate> {
-    /// At least as many columns as lanes; those beyond the cells' results are nobody's.
+    /// At least as many columns as lanes; those beyond the results are padding, and ignored.
     pub(crate) rows: &'a [&'a [S]],
     /// The place of the first row.
     pub(crate) first: u64,

@@ -15,6 +15,7 @@ use std::marker::PhantomData;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::machine::pages::Line;
 use crate::machine::simd::{self, Vector, Vectorised, prefetch_from};
 use crate::numeric::float::{Float, Numeric};
 
@@ -41,11 +42,6 @@ struct Scratch {
     a: Vec<Line>,
     b: Vec<Line>,
 }
-
-/// A cache line: vectors do not cross one.
-#[derive(Debug, Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
-#[repr(C, align(64))]
-struct Line([u64; 8]);
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch { a: Vec::new(), b: Vec::new() }) };

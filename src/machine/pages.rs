@@ -27,10 +27,10 @@ enum Memory {
     Mapped(memmap2::MmapMut),
 }
 
-/// A cache line, for alignment.
-#[derive(Clone, Copy, Zeroable, Pod)]
+/// A cache line, for memory that begins where one does: no vector in it crosses two.
+#[derive(Debug, Clone, Copy, Zeroable, Pod)]
 #[repr(C, align(64))]
-struct Line([u64; 8]);
+pub(crate) struct Line([u64; 8]);
 
 impl<T> fmt::Debug for Pages<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
