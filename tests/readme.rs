@@ -1,7 +1,10 @@
 //! The README is short, its program is the example, its figures are the record's, and what it names is there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+
+const RECORD: &str = "benches/record/epyc-milan-2-cores/2026-11-22";
 
 fn file(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
@@ -12,6 +15,11 @@ fn file(name: &str) -> String {
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let begin = format!("```{language}\n");
     text.split(&begin).skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_owned()).collect()
+}
+
+/// With single spaces instead of line ends and indentation.
+fn joined(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -35,58 +43,142 @@ fn what_it_names_is_there() {
     for link in readme.split("](").skip(1).map(|rest| rest.split(')').next().unwrap_or_default()) {
         assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(link).exists(), "{link}");
     }
-    let named = readme.split('`').skip(1).step_by(2);
+    let prose: String = readme.split("```").step_by(2).collect();
+    let named: Vec<_> = prose.split('`').skip(1).step_by(2).map(joined).collect();
     let paths = ["src/", "tests/", "benches/", "examples/", "shaders/", "ci/"];
-    for path in named.filter(|name| paths.iter().any(|start| name.starts_with(start))) {
+    for path in named.iter().filter(|name| paths.iter().any(|start| name.starts_with(start))) {
         assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists(), "{path}");
     }
-    let (commands, program) = (blocks(&readme, "sh"), file("src/cli/args.rs"));
+    let calls = file("src/plan/calls.rs");
+    for function in named.iter().filter_map(|name| name.split_once('(')?.0.split_once("::").map(|(_, name)| name)) {
+        assert!(["<", "("].iter().any(|next| calls.contains(&format!("pub fn {function}{next}"))), "{function}");
+    }
+    for arguments in named.iter().filter_map(|name| name.strip_prefix("wavemill ")) {
+        holds_for_the_program(arguments);
+    }
+    let commands = blocks(&readme, "sh");
     assert!(commands.iter().any(|block| block.contains("cargo test")), "{commands:?}");
     for line in commands.iter().flat_map(|block| block.lines()) {
-        if let Some((_, arguments)) = line.split_once(" -- ") {
-            let command = arguments.split(' ').next().unwrap();
-            let variant = command[..1].to_uppercase() + &command[1..];
-            assert!(program.contains(&format!("{variant}({variant})")), "{command}");
-            for option in arguments.split(' ').filter_map(|word| word.strip_prefix("--")) {
-                assert!(program.contains(&format!("{}: ", option.replace('-', "_"))), "--{option}");
-            }
-        } else if let Some((_, example)) = line.split_once("--example ") {
-            file(&format!("examples/{example}.rs"));
-        } else {
-            assert!(line.starts_with("cargo test"), "{line}");
+        let (cargo, arguments) = line.split_once(" -- ").map_or((line, None), |(cargo, rest)| (cargo, Some(rest)));
+        holds_for_cargo(cargo);
+        arguments.inspect(|arguments| holds_for_the_program(arguments));
+    }
+}
+
+/// `cargo run` or `cargo test` with features and targets that are there.
+fn holds_for_cargo(line: &str) {
+    let (manifest, words) = (file("Cargo.toml"), line.split(' ').collect::<Vec<_>>());
+    assert!(matches!(words[..2], ["cargo", "run" | "test"]), "{line}");
+    let mut words = words[2..].iter();
+    while let Some(option) = words.next() {
+        let mut is_there = |before: &str, after: &str| {
+            let name = words.next().unwrap_or_else(|| panic!("{line}: {option} of what?"));
+            assert!(manifest.contains(&format!("{before}{name}{after}")), "{line}: no {name}");
+        };
+        match *option {
+            "--release" => {}
+            "--features" => is_there("\n", " = ["),
+            "--test" => is_there("[[test]]\nname = \"", "\"\n"),
+            "--example" => drop(file(&format!("examples/{}.rs", words.next().unwrap()))),
+            _ => panic!("{line}: {option} is not known to this test"),
         }
     }
 }
 
-/// The figures on the plots are those of the cases: a summary that was made of other records would show.
-#[test]
-fn its_plots_are_of_the_record() {
-    let record = "benches/record/epyc-milan-2-cores/2026-11-22";
-    let summary = file(&format!("{record}/summary.csv"));
-    assert_eq!(summary.lines().count(), 1 + 3 * 2);
-    for line in summary.lines().skip(1) {
-        let [family, of, cases, mean, worst, slower] = line.split(',').collect::<Vec<_>>()[..] else {
-            panic!("{line}")
-        };
-        let plot = file(&format!("{record}/{family}.svg"));
-        assert!(file("README.md").contains(&format!("{record}/{family}.svg")), "{family}");
-        for text in [of.to_owned(), format!("{cases} cases"), format!("mean {mean}"), format!("worst {worst}")] {
-            assert!(plot.contains(&format!(">{text}</text>")), "{family}: {text}");
-        }
-        assert!(plot.contains(&format!(">{slower} slower</text>")), "{family}: {slower} slower");
+/// A command of the program, with options that this command has.
+fn holds_for_the_program(arguments: &str) {
+    let mut words = arguments.split(' ');
+    let command = words.next().unwrap();
+    let variant = command[..1].to_uppercase() + &command[1..];
+    let program = file("src/cli/args.rs");
+    let has = |after: &str| program.contains(&format!("\n    {variant}{after}"));
+    assert!(has(",\n") || has(&format!("({variant}),\n")), "no command {command}");
+    let mut known = options(&program, "Args");
+    if has("(") {
+        known.extend(options(&program, &variant));
+        known.extend(options(&program, "Run"));
     }
-    let reductions: Vec<f64> = file(&format!("{record}/reduce.csv"))
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').collect::<Vec<_>>())
-        .filter(|row| row[1] == "1")
-        .map(|row| row[7].parse().unwrap())
-        .collect();
-    let mean = (reductions.iter().map(|ratio| ratio.ln()).sum::<f64>() / reductions.len() as f64).exp();
-    let slower = reductions.iter().filter(|&&ratio| ratio < 1.0).count();
-    let expected = format!("reductions,1 thread,{},{mean:.2}", reductions.len());
-    assert!(
-        summary.lines().any(|line| line.starts_with(&expected) && line.ends_with(&format!(",{slower}"))),
-        "{expected}"
-    );
+    for option in words.filter_map(|word| word.strip_prefix("--")) {
+        assert!(known.contains(option), "{command} has no --{option}, it has {known:?}");
+    }
+}
+
+/// The long options of a structure of the command line.
+fn options(program: &str, structure: &str) -> BTreeSet<String> {
+    let (_, body) = program.split_once(&format!("struct {structure} {{\n")).unwrap_or_else(|| panic!("{structure}"));
+    let body = joined(body.split_once("\n}").unwrap().0).replace("( ", "(");
+    let fields: Vec<_> = body.split("pub(crate) ").collect();
+    let option = |pair: &[&str]| {
+        let attribute = pair[0].rsplit_once("#[arg(")?.1;
+        let named = attribute.strip_prefix("long = \"").map(|rest| rest.split('"').next().unwrap().to_owned());
+        let field = pair[1].split(':').next().unwrap().replace('_', "-");
+        named.or_else(|| attribute.starts_with("long").then_some(field))
+    };
+    fields.windows(2).filter_map(option).collect()
+}
+
+/// The rows of a CSV file without quotes, as what is in the columns of these names.
+fn columns<const N: usize>(name: &str, columns: [&str; N]) -> Vec<[String; N]> {
+    let text = file(&format!("{RECORD}/{name}"));
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    let places = columns.map(|column| header.iter().position(|found| *found == column).expect(column));
+    lines.map(|line| places.map(|place| line[place].to_owned())).collect()
+}
+
+/// The fastest peer's time over wavemill's in every case of the record, by family and by what divides the family.
+fn recorded() -> Vec<(&'static str, &'static str, Vec<f64>)> {
+    let number = |text: &String| text.parse::<f64>().unwrap_or_else(|error| panic!("{text}: {error}"));
+    let mut families = Vec::new();
+    for (of, kind) in [("total", "total"), ("execution", "execute")] {
+        let named = ["wavemill", "finufft", "ducc"].map(|program| format!("{program}_{kind}_s"));
+        let rows = columns("peers.csv", named.each_ref().map(String::as_str));
+        // A peer that refuses a case leaves its columns empty.
+        let fastest = |[ours, peers @ ..]: &[String; 3]| {
+            let ran = peers.iter().filter(|time| !time.is_empty());
+            ran.map(number).reduce(f64::min).map(|time| time / number(ours))
+        };
+        families.push(("transforms", of, rows.iter().filter_map(fastest).collect()));
+    }
+    let page = file(&format!("{RECORD}/matmul.md"));
+    for (of, threads) in [("1 thread", "1"), ("2 threads", "2")] {
+        let rows = columns("reduce.csv", ["threads", "ratio"]);
+        let ratios = rows.iter().filter(|row| row[0] == threads).map(|row| number(&row[1]));
+        families.push(("reductions", of, ratios.collect()));
+        let rows = page.lines().filter(|line| line.contains("**")).map(|line| line.split('|').map(str::trim));
+        let rows = rows.map(Iterator::collect::<Vec<_>>).filter(|row| row[3] == threads);
+        families.push(("products", of, rows.map(|row| number(&row[8].replace('*', ""))).collect()));
+    }
+    families
+}
+
+/// Record, summary, plots and README say the same.
+#[test]
+fn its_figures_are_of_the_record() {
+    let (readme, summary) = (joined(&file("README.md")), file(&format!("{RECORD}/summary.csv")));
+    let families = recorded();
+    assert_eq!(summary.lines().count(), 1 + families.len());
+    for (family, of, ratios) in families {
+        let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
+        let worst = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let (cases, slower) = (ratios.len(), ratios.iter().filter(|&&ratio| ratio < 1.0).count());
+        let row = format!("{family},{of},{cases},{mean:.2},{worst:.2},{slower}");
+        assert!(summary.lines().any(|line| line == row), "{row}");
+
+        let figures = [
+            format!("{cases} cases"),
+            format!("geometric mean {mean:.2}"),
+            format!("worst {worst:.2}"),
+            format!("{slower} slower"),
+        ];
+        let plot = file(&format!("{RECORD}/{family}.svg"));
+        let (_, panel) = plot.split_once(&format!(">{of}</text>")).unwrap_or_else(|| panic!("{family}: {of}"));
+        for (text, line) in figures.iter().zip(panel.lines().skip(1)) {
+            assert!(line.ends_with(&format!(">{text}</text>")), "{family}, {of}: {line} instead of {text}");
+        }
+        let (_, told) = readme.split_once(&format!("{RECORD}/{family}.svg)")).unwrap_or_else(|| panic!("{family}"));
+        let told = told.split("![").next().unwrap().to_lowercase();
+        let sentence = format!("{of}: {}", figures.join(", "));
+        assert!(told.contains(&sentence), "{family}: the README does not say: {sentence}");
+    }
 }

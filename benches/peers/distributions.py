@@ -1,9 +1,10 @@
-"""Draws how a record stands beside its peers: for each family of kernels the distribution of (time of the fastest peer) / (wavemill's time)
-over all recorded cases, losses in another colour, and writes the figures to summary.csv.
+"""Draws how a record stands beside its peers: for each family the distribution of the fastest peer's time over
+wavemill's, of all recorded cases, losses in another colour, and writes the figures to summary.csv.
 
     python3 benches/peers/distributions.py benches/record/<machine>/<date>
 
-reads peers.csv, reduce.csv and matmul.md there and writes transforms.svg, reductions.svg, products.svg and summary.csv beside them.
+reads peers.csv, reduce.csv and matmul.md there; writes transforms.svg, reductions.svg, products.svg and summary.csv
+beside them.
 """
 
 import csv
@@ -13,7 +14,8 @@ from pathlib import Path
 
 # Bins of a quarter of an octave.
 STEPS = 4
-WIDTH, ROW, LEFT, RIGHT, TOP = 720, 118, 150, 20, 34
+WIDTH, ROW, LEFT, RIGHT, TOP = 720, 118, 165, 20, 50
+LOSS, GAIN = "#c44e52", "#4c72b0"
 
 
 def transforms(folder):
@@ -21,7 +23,8 @@ def transforms(folder):
         rows = list(csv.DictReader(file))
     number = lambda row, name: float(row[name]) if row.get(name) else math.inf
     for label, kind in [("total", "total"), ("execution", "execute")]:
-        ratios = [min(number(r, f"finufft_{kind}_s"), number(r, f"ducc_{kind}_s")) / float(r[f"wavemill_{kind}_s"]) for r in rows]
+        faster = lambda row: min(number(row, f"{peer}_{kind}_s") for peer in ("finufft", "ducc"))
+        ratios = [faster(row) / float(row[f"wavemill_{kind}_s"]) for row in rows]
         yield label, [ratio for ratio in ratios if math.isfinite(ratio)]
 
 
@@ -34,8 +37,8 @@ def reductions(folder):
 
 
 def products(folder):
-    lines = [line.strip("|").split("|") for line in (folder / "matmul.md").read_text().splitlines() if line.startswith("| ")]
-    rows = [[cell.strip() for cell in line] for line in lines if "**" in line[7]] if lines else []
+    lines = [line for line in (folder / "matmul.md").read_text().splitlines() if line.startswith("| ") and "**" in line]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     for threads in ("1", "2"):
         label = f"{threads} thread{'s' if threads == '2' else ''}"
         yield label, [float(row[7].strip("*")) for row in rows if row[2] == threads]
@@ -46,67 +49,72 @@ def summary(ratios):
     return len(ratios), mean, min(ratios), sum(ratio < 1 for ratio in ratios)
 
 
-def plot(title, rows):
+def plot(title, note, rows):
     low = min(-4, min(math.floor(STEPS * math.log2(min(ratios))) for _, ratios in rows))
-    high = max(math.ceil(STEPS * math.log2(max(ratios))) for _, ratios in rows)
-    high = min(max(high, 8), 20)  # What is beyond 32 times is drawn in the last bin.
+    high = max(8, max(math.floor(STEPS * math.log2(max(ratios))) + 1 for _, ratios in rows))
     x = lambda at: LEFT + (WIDTH - LEFT - RIGHT) * (at - low) / (high - low)
-    height = TOP + ROW * len(rows) + 40
+    base = TOP + ROW * len(rows) - 8
+    height = base + 48
+    text = lambda at, y, words, more="": f'<text x="{at:.1f}" y="{y:.1f}"{more}>{words}</text>'
+    line = lambda x1, y1, x2, y2, more="": (
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="black"{more}/>')
+    bar = lambda left, top, width, tall, fill: (
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{tall:.1f}" fill="{fill}"/>')
+    middle = ' text-anchor="middle"'
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
         'font-family="sans-serif" font-size="13">',
-        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        f'<text x="{LEFT}" y="20" font-size="15" font-weight="bold">{title}</text>',
-        f'<text x="{WIDTH - RIGHT}" y="20" text-anchor="end" font-size="11">time of the fastest peer / wavemill\'s time</text>',
+        bar(0, 0, WIDTH, height, "white"),
+        bar(LEFT, TOP - 6, x(0) - LEFT, base - TOP + 6, "#fbeeee"),
+        text(12, 20, title, ' font-size="15" font-weight="bold"'),
+        text(x(0) - 8, TOP - 11, "a peer is faster", f' text-anchor="end" fill="{LOSS}"'),
+        text(x(0) + 8, TOP - 11, "wavemill is faster", f' fill="{GAIN}"'),
+        text(WIDTH - RIGHT, TOP - 11, note, ' text-anchor="end" font-size="12"'),
     ]
     for number, (label, ratios) in enumerate(rows):
-        base = TOP + ROW * (number + 1) - 8
+        floor = TOP + ROW * (number + 1) - 8
         bins = [0] * (high - low)
         for ratio in ratios:
-            at = math.floor(STEPS * math.log2(ratio)) - low
-            bins[min(max(at, 0), len(bins) - 1)] += 1
-        most = max(bins)
+            bins[math.floor(STEPS * math.log2(ratio)) - low] += 1
         for at, count in enumerate(bins):
             if count:
-                tall = (ROW - 30) * count / most
-                colour = "#c44e52" if at + low < 0 else "#4c72b0"
+                tall = (ROW - 30) * count / max(bins)
                 left, right = x(at + low), x(at + low + 1)
-                out.append(
-                    f'<rect x="{left + 1:.1f}" y="{base - tall:.1f}" width="{right - left - 2:.1f}" height="{tall:.1f}" fill="{colour}"/>'
-                    f'<text x="{(left + right) / 2:.1f}" y="{base - tall - 3:.1f}" text-anchor="middle" font-size="10">{count}</text>'
-                )
+                out.append(bar(left + 1, floor - tall, right - left - 2, tall, LOSS if at + low < 0 else GAIN))
+                out.append(text((left + right) / 2, floor - tall - 3, count, middle + ' font-size="10"'))
         cases, mean, worst, losses = summary(ratios)
-        for line, text in enumerate([label, f"{cases} cases", f"mean {mean:.2f}", f"worst {worst:.2f}", f"{losses} slower"]):
-            weight = ' font-weight="bold"' if line == 0 else ""
-            out.append(f'<text x="12" y="{base - 62 + 16 * line}"{weight}>{text}</text>')
-        out.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}" stroke="black"/>')
-    base = TOP + ROW * len(rows) - 8
+        figures = [f"{cases} cases", f"geometric mean {mean:.2f}", f"worst {worst:.2f}", f"{losses} slower"]
+        for place, words in enumerate([label, *figures]):
+            out.append(text(12, floor - 62 + 16 * place, words, ' font-weight="bold"' if place == 0 else ""))
+        out.append(line(LEFT, floor, WIDTH - RIGHT, floor))
     for octave in range(math.ceil(low / STEPS), high // STEPS + 1):
-        at, text = x(octave * STEPS), f"{2.0 ** octave:g}"
-        out.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{base}" y2="{base + 5}" stroke="black"/>')
-        out.append(f'<text x="{at:.1f}" y="{base + 19}" text-anchor="middle">{text}</text>')
-    out.append(f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{TOP}" y2="{base}" stroke="black" stroke-dasharray="4 3"/>')
-    out.append(f'<text x="{x(0) - 8:.1f}" y="{base + 36}" text-anchor="end" fill="#c44e52">a peer is faster</text>')
-    out.append(f'<text x="{x(0) + 8:.1f}" y="{base + 36}" fill="#4c72b0">wavemill is faster</text>')
+        out.append(line(x(octave * STEPS), base, x(octave * STEPS), base + 5))
+        out.append(text(x(octave * STEPS), base + 19, f"{2.0 ** octave:g}", middle))
+    out.append(line(x(0), TOP - 22, x(0), base, ' stroke-dasharray="4 3"'))
+    under = "time of the fastest peer / wavemill's time, log scale; numbers of cases"
+    out.append(text((LEFT + WIDTH - RIGHT) / 2, base + 38, under, middle + ' font-size="12"'))
     return "\n".join(out) + "\n</svg>\n"
 
 
 def main():
     folder = Path(sys.argv[1])
     families = {
-        "transforms": ("Non-uniform FFTs beside finufft and ducc0", transforms),
-        "reductions": ("Reductions beside NumPy, bottleneck, numbagg, polars and ndarray", reductions),
-        "products": ("Matrix products beside OpenBLAS, faer and gemm", products),
+        "transforms": ("Non-uniform FFTs beside finufft and ducc0", "", transforms),
+        # The other peers have one thread, and reduce.py leaves them out with two.
+        "reductions": ("Reductions beside NumPy, bottleneck, numbagg, polars and ndarray",
+                       "with 2 threads: numbagg and polars alone", reductions),
+        "products": ("Matrix products beside OpenBLAS, faer and gemm", "", products),
     }
     with (folder / "summary.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["family", "of", "cases", "geometric_mean", "worst", "slower"])
-        for family, (title, read) in families.items():
+        for family, (title, note, read) in families.items():
             rows = list(read(folder))
-            (folder / f"{family}.svg").write_text(plot(title, rows))
+            (folder / f"{family}.svg").write_text(plot(title, note, rows))
             for label, ratios in rows:
                 cases, mean, worst, losses = summary(ratios)
                 table.writerow([family, label, cases, f"{mean:.2f}", f"{worst:.2f}", losses])
 
 
-main()
+if __name__ == "__main__":
+    main()
