@@ -318,6 +318,10 @@ pub(crate) struct Bench {
     #[cfg(feature = "gpu")]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) gpu_report: Option<PathBuf>,
+    /// Time after which the GPU report begins nothing further, in seconds [default: 400].
+    #[cfg(feature = "gpu")]
+    #[arg(long, value_name = "S", value_parser = seconds, requires = "gpu_report")]
+    pub(crate) limit: Option<f64>,
     /// Folder to write results.json, results.csv and plots to.
     #[arg(long, value_name = "FOLDER", default_value = "wavemill-bench")]
     pub(crate) out: PathBuf,

@@ -11,6 +11,8 @@ mod fit;
 mod fuzz;
 #[cfg(feature = "gpu")]
 mod gpu_report;
+#[cfg(feature = "gpu")]
+mod gpu_rows;
 mod input;
 mod matmul;
 mod measure;

@@ -1,0 +1,16 @@
+// Copies an array, four numbers to a lane: what a device moves when it does nothing else.
+
+@group(0) @binding(0) var<storage, read> from: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> to: array<vec4<f32>>;
+
+@compute @workgroup_size(256)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let at = (group.y * groups.x + group.x) * 256u + lane;
+    if (at < arrayLength(&to)) {
+        to[at] = from[at];
+    }
+}
