@@ -1,29 +1,34 @@
 // Type 1, first stage: grid[l] += sum_j c[j] prod_a phi((l_a - u_ja) 2/w), deterministic and without atomics.
 //
-// A team of lanes holds a box of the grid in workgroup memory and takes the points of one tile in batches: the kernel
-// values of a batch are computed together, then each lane adds, point after point, to the cells that are its own: those
-// with its residues modulo the width. A cell has one owner, so points need no barrier between them and the order of
-// additions is fixed. Boxes of one dispatch never overlap (tiles of one parity colour), so the return to the grid is a
-// plain addition. Items of a batch are workgroups along z.
+// A workgroup holds a box of the grid in registers: a lane owns COLUMN neighbouring cells along the first axis, and takes
+// the points of the box one after another, so that no two lanes add to one cell and the order of additions is fixed. The
+// kernel values of a batch of points are computed together and wait in workgroup memory. Boxes of one dispatch never
+// overlap (tiles of one parity colour), so the return to the grid is a plain addition. A crowded tile is the work of
+// several groups: all but the last leave their sums in scratch memory, and the last one returns them with its own. Items
+// of a batch are workgroups along z. Where there are fewer axes the missing ones come last, with one cell each.
 
 const AXES = {{AXES}}u;
 const WIDTH = {{WIDTH}}u;
-const SPLIT = {{SPLIT}}u; // lanes that share the first of three axes
-const TEAM = {{TEAM}}u; // lanes of one box
-const TEAMS = {{TEAMS}}u; // boxes of one workgroup
+const COLUMN = {{COLUMN}}u; // cells of a lane
+const COLUMNS = {{COLUMNS}}u; // lanes of a box on each axis
+const SECOND = {{SECOND}}u;
+const THIRD = {{THIRD}}u;
+const LANES = COLUMNS * SECOND * THIRD;
 const BATCH = {{BATCH}}u; // points between barriers
-const CELLS = {{CELLS}}u; // cells of the largest box
-const VALUES = BATCH * AXES * WIDTH;
+const QUADS = {{QUADS}}u; // kernel values along the first axis, four by four; none of one axis
+const PLAIN = {{PLAIN}}u; // kernel values along the other axes; along the only axis, with zeros on either side
 
 struct Params {
     cells: vec3<u32>, // of the grid; leading ones where there are fewer axes
     points: u32,
     base: u32, // of the first item's strengths
+    item: u32, // the first item
 }
 
 struct Call {
     first: u32,
     jobs: u32,
+    apart: u32, // whether sums go to scratch memory
 }
 
 struct Job {
@@ -31,6 +36,8 @@ struct Job {
     first: u32,
     extent: vec3<u32>,
     count: u32,
+    others: u32, // the first of the boxes in scratch memory that it returns with its own, and how many
+    joined: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -42,121 +49,130 @@ struct Job {
 @group(0) @binding(6) var<storage, read> coefficients: array<Real>;
 @group(0) @binding(7) var<storage, read> strengths: array<Complex>;
 @group(0) @binding(8) var<storage, read_write> grid: array<Complex>;
+@group(0) @binding(9) var<storage, read_write> scratch: array<Complex>;
 
-var<workgroup> tile: array<Complex, TEAMS * CELLS>;
-var<workgroup> values: array<Real, TEAMS * VALUES>;
-var<workgroup> charges: array<Complex, TEAMS * BATCH>;
-// Where a stencil begins in the box, times 16, plus that place's residue.
-var<workgroup> corners: array<i32, TEAMS * BATCH * AXES>;
+// Where a stencil begins in the box, which may be before it where a box is a part of its tile.
+var<workgroup> starts: array<vec3<i32>, BATCH>;
+var<workgroup> charges: array<Complex, BATCH>;
+var<workgroup> quads: array<vec4<Real>, BATCH * max(QUADS, 1u)>;
+var<workgroup> plain: array<Real, BATCH * PLAIN>;
 
 {{KERNEL}}
 
-// `start` modulo `period`; a stencil may begin before a box that is a slice of its tile.
-fn packed(start: i32, period: u32) -> i32 {
-    let residue = (start % i32(period) + i32(period)) % i32(period);
-    return (start << 4u) | residue;
+// Of the point i, on the first axis and those that there are after it.
+fn start(job: Job, i: u32, axis: u32) -> i32 {
+    return i32(cells[axis * params.points + i]) - i32(job.origin[axis]);
 }
 
-// The first stencil cell that belongs to the lane with this residue.
-fn owned(lane: u32, corner: i32, period: u32) -> u32 {
-    let residue = u32(corner & 15);
-    return select(lane - residue, lane + period - residue, lane < residue);
+// A kernel value along the first axis, 0 beside the stencil.
+fn value(i: u32, cell: i32) -> Real {
+    if (cell < 0 || cell >= i32(WIDTH)) {
+        return Real(0);
+    }
+    return kernel(arguments[i], u32(cell));
+}
+
+// Axes in the order of the box: missing ones last.
+fn turned(extents: vec3<u32>) -> vec3<u32> {
+    if (AXES == 1u) {
+        return extents.zxy;
+    }
+    if (AXES == 2u) {
+        return extents.yzx;
+    }
+    return extents;
 }
 
 @compute @workgroup_size({{LANES}})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
-    let team = invocation / TEAM;
-    let lane = invocation % TEAM;
-    let first = unfolded(group) * TEAMS;
-    if (first >= call.jobs) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let index = unfolded(group);
+    if (index >= call.jobs) {
         return;
     }
+    let job = jobs[call.first + index];
+    let third = lane % THIRD;
+    let second = lane / THIRD % SECOND;
+    let first = lane / (THIRD * SECOND) * COLUMN;
+    {{DECLARE}}
+    // Cells of the column that are touched.
+    var low = i32(COLUMNS * COLUMN);
+    var high = -i32(WIDTH);
 
-    // Every lane goes through as many batches as the busiest team, since barriers are for all.
-    var longest = 0u;
-    for (var other = 0u; other < TEAMS; other++) {
-        if (first + other < call.jobs) {
-            longest = max(longest, jobs[call.first + first + other].count);
-        }
-    }
-    var job = Job();
-    if (first + team < call.jobs) {
-        job = jobs[call.first + first + team];
-    }
-
-    let box = team * CELLS;
-    let volume = job.extent.x * job.extent.y * job.extent.z;
-    for (var cell = lane; cell < volume; cell += TEAM) {
-        tile[box + cell] = Complex();
-    }
-
-    let height = i32(job.extent.y);
-    let depth = i32(job.extent.x);
-    let a = lane % WIDTH;
-    let b = (lane / WIDTH) % WIDTH;
-    let c = lane / (WIDTH * WIDTH);
-
-    for (var done = 0u; done < longest; done += BATCH) {
-        let batch = min(BATCH, max(job.count, done) - done);
+    for (var done = 0u; done < job.count; done += BATCH) {
+        let batch = min(BATCH, job.count - done);
+        let from_here = job.first + done;
         workgroupBarrier(); // the previous batch has been read
-        for (var point = lane; point < batch; point += TEAM) {
-            let i = job.first + done + point;
-            let slot = team * BATCH + point;
-            charges[slot] = strengths[params.base + group.z * params.points + order[i]];
-            for (var axis = 0u; axis < AXES; axis++) {
-                let start = i32(cells[axis * params.points + i]) - i32(job.origin[3u - AXES + axis]);
-                let period = select(WIDTH, SPLIT, AXES == 3u && axis == 0u);
-                corners[slot * AXES + axis] = packed(start, period);
+        for (var point = lane; point < batch; point += LANES) {
+            let i = from_here + point;
+            charges[point] = strengths[params.base + group.z * params.points + order[i]];
+            var at = vec3<i32>(start(job, i, 0u), 0, 0);
+            if (AXES > 1u) {
+                at.y = start(job, i, 1u);
             }
+            if (AXES > 2u) {
+                at.z = start(job, i, 2u);
+            }
+            starts[point] = at;
         }
-        for (var value = lane; value < batch * AXES * WIDTH; value += TEAM) {
-            let i = job.first + done + value / (AXES * WIDTH);
-            let axis = (value / WIDTH) % AXES;
-            values[team * VALUES + value] = kernel(arguments[axis * params.points + i], value % WIDTH);
+        for (var quad = lane; quad < batch * QUADS; quad += LANES) {
+            let i = from_here + quad / max(QUADS, 1u);
+            let cell = i32(quad % max(QUADS, 1u) * 4u) - start(job, i, 0u);
+            var four = vec4<Real>();
+            if (cell > -4 && cell < i32(WIDTH)) {
+                four = vec4<Real>(value(i, cell), value(i, cell + 1), value(i, cell + 2), value(i, cell + 3));
+            }
+            quads[quad] = four;
+        }
+        for (var at = lane; at < batch * PLAIN; at += LANES) {
+            let i = from_here + at / PLAIN;
+            let place = at % PLAIN;
+            if (AXES == 1u) {
+                plain[at] = value(i, i32(place) - i32(COLUMN - 1u));
+            } else {
+                plain[at] = kernel(arguments[(1u + place / WIDTH) * params.points + i], place % WIDTH);
+            }
         }
         workgroupBarrier();
         for (var point = 0u; point < batch; point++) {
-            let slot = team * BATCH + point;
-            let weights = slot * AXES * WIDTH;
-            let corner = corners[slot * AXES + AXES - 1u];
-            let along = owned(a, corner, WIDTH);
-            let x = box + u32(corner >> 4u) + along; // boxes span the last axis of their tile
-            let charge = charges[slot] * values[weights + (AXES - 1u) * WIDTH + along];
-            if (AXES == 1u) {
-                tile[x] += charge;
-            } else {
-                let corner = corners[slot * AXES + AXES - 2u];
-                let along = owned(b, corner, WIDTH);
-                let y = (corner >> 4u) + i32(along);
-                if (y >= 0 && y < height) {
-                    let charge = charge * values[weights + (AXES - 2u) * WIDTH + along];
-                    if (AXES == 2u) {
-                        tile[x + u32(y) * job.extent.z] += charge;
-                    } else {
-                        // Of the lane's cells of the stencil only those in the box, which may be a slice of the tile.
-                        let corner = corners[slot * AXES];
-                        let start = corner >> 4u;
-                        let before = u32(max(-start, 0));
-                        let end = u32(clamp(depth - start, 0, i32(WIDTH)));
-                        var along = owned(c, corner, SPLIT);
-                        along += (max(before, along) - along + SPLIT - 1u) / SPLIT * SPLIT;
-                        for (; along < end; along += SPLIT) {
-                            let z = u32(start + i32(along));
-                            tile[x + (z * job.extent.y + u32(y)) * job.extent.z] += charge * values[weights + along];
-                        }
-                    }
+            let begin = starts[point];
+            // Below 0 is beyond the width too.
+            let b = u32(i32(second) - begin.y);
+            let c = u32(i32(third) - begin.z);
+            let a = i32(first) - begin.x;
+            if ((AXES == 1u || b < WIDTH) && (AXES < 3u || c < WIDTH) && a > -i32(COLUMN) && a < i32(WIDTH)) {
+                low = min(low, -a);
+                high = max(high, -a);
+                var charge = charges[point];
+                if (AXES > 1u) {
+                    charge *= plain[point * PLAIN + b];
                 }
+                if (AXES > 2u) {
+                    charge *= plain[point * PLAIN + WIDTH + c];
+                }
+                {{ADD}}
             }
         }
     }
-    workgroupBarrier();
 
-    let item = group.z * params.cells.x * params.cells.y * params.cells.z;
-    for (var cell = lane; cell < volume; cell += TEAM) {
-        let x = wrapped(job.origin.z + cell % job.extent.z, params.cells.z);
-        let rows = cell / job.extent.z;
-        let y = wrapped(job.origin.y + rows % job.extent.y, params.cells.y);
-        let z = wrapped(job.origin.x + rows / job.extent.y, params.cells.x);
-        grid[item + (z * params.cells.y + y) * params.cells.z + x] += tile[box + cell];
+    if (call.apart != 0u) {
+        let box = index * COLUMN * LANES + lane;
+        {{PUT_ASIDE}}
+        return;
     }
+    for (var other = job.others; other < job.others + job.joined; other++) {
+        let box = other * COLUMN * LANES + lane;
+        {{JOIN}}
+    }
+    if (job.joined > 0u) {
+        low = 0;
+        high = i32(COLUMN);
+    }
+    if (second >= job.extent.y || third >= job.extent.z || low > high) {
+        return;
+    }
+    let n = turned(params.cells);
+    let row = wrapped(job.origin.y + second, n.y) * n.z + wrapped(job.origin.z + third, n.z);
+    let here = (params.item + group.z) * n.x * n.y * n.z + row;
+    let end = min(high + i32(WIDTH), i32(job.extent.x) - i32(first));
+    {{RETURN}}
 }

@@ -91,7 +91,7 @@ pub(super) fn run<T: Real>(
     }
     let count = items.len() as u32;
     let (window, base) = context.window::<T>("values", values, items, points.len)?;
-    let params = points.params(context, base)?;
+    let params = points.params(context, [base, 0])?;
     let kernel = &prepared.kernel;
     let resources = vec![
         params.as_entire_binding(),

@@ -3,21 +3,24 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::buffer::complex_bytes;
 use crate::gpu::device::Context;
 use crate::nufft::bins::{AxisTiles, Bins, Tiling};
 use crate::real::Real;
 
-/// The widest kernel: a lane owns a stencil cell on each of two axes, and 256 lanes are what every device has.
+/// The widest kernel there are shaders for.
 pub(super) const WIDEST: usize = 16;
-/// Points one workgroup takes in one dispatch at most: a crowded tile has several rounds, so that no dispatch runs into
-/// a watchdog.
-const ROUND: usize = 4096;
-/// Loop iterations of one lane in one dispatch, about: Mesa's llvmpipe ends a shader's loops after 65,535 in all.
-const ITERATIONS: usize = 1 << 15;
-/// Lanes a workgroup should have at least: a wide subgroup.
-const LANES: usize = 64;
+/// Lanes of a workgroup: what every device has.
+const LANES: usize = 256;
+/// Workgroup memory of a workgroup, what every device has: with it some workgroups share a processor.
+const MEMORY: usize = 16 << 10;
+/// Points between barriers at most.
+const BATCH: usize = 64;
+/// Points that one workgroup takes: the tiles that have more are the work of several.
+const SHARE: usize = 1024;
+/// Bytes of scratch memory for the sums of crowded tiles; more of them take several rounds.
+const SCRATCH: u64 = 64 << 20;
 
 /// How a workgroup is laid out: a function of the device's limits, the precision, the axes and the width alone, so that
 /// results on one device depend on nothing else.
@@ -25,66 +28,63 @@ const LANES: usize = 64;
 pub(super) struct Shape {
     pub(super) axes: usize,
     pub(super) width: usize,
-    /// Lanes that share the first of three axes.
-    pub(super) split: usize,
-    /// Lanes of one box.
-    pub(super) team: usize,
-    /// Boxes of one workgroup.
-    pub(super) teams: usize,
+    /// Cells of a lane, along the first axis.
+    pub(super) column: usize,
+    /// Lanes of a box on each axis, missing ones last.
+    pub(super) lanes: [usize; 3],
     /// Points between barriers.
     pub(super) batch: usize,
-    /// Cells of the largest box.
-    pub(super) cells: usize,
 }
 
 impl Shape {
     /// `None` if the device is too small for the width.
     pub(super) fn new<T: Real>(limits: &wgpu::Limits, axes: usize, width: usize) -> Option<Self> {
-        let invocations =
-            limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x).min(256) as usize;
-        let plane = width.pow(axes.min(2) as u32);
-        if !(2..=WIDEST).contains(&width) || plane > invocations {
+        let invocations = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
+        if !(2..=WIDEST).contains(&width) || (invocations as usize) < LANES {
             return None;
         }
-        let split = match axes {
-            3 => width.div_ceil(width.div_ceil((invocations / plane).min(width))),
-            _ => 1,
+        // The last axis is never cut where a tile and its halo fit it: neighbouring lanes return neighbouring cells.
+        let third = if width <= 9 { 16 } else { 32 };
+        let (column, lanes) = match axes {
+            1 => (4, [64, 1, 1]),
+            2 => (16, [4, 32, 1]),
+            _ => (16, [1, LANES / third, third]),
         };
-        let team = plane * split;
-        let teams = (LANES / team).clamp(1, invocations / team);
-        // More memory for a workgroup means fewer of them at a time; only in 3-D are large boxes worth it, the more so
-        // in f64, where a tile of a wide kernel is cut and its points are gone through for each part.
-        let most = match (axes, size_of::<T>()) {
-            (3, 8) => 48 << 10,
-            (3, _) => 32 << 10,
-            _ => 16 << 10,
-        };
-        let room = (limits.max_compute_workgroup_storage_size.min(most) as usize - 64) / teams;
-        let (real, complex) = (size_of::<T>(), complex_bytes::<T>() as usize);
-        let point = axes * width * real + complex + 4 * axes;
-        let batch = (room / 5 / point).clamp(2, 32);
-        let cells = room.checked_sub(batch * point)? / complex;
-        // The last axis of a tile is never cut: a tile may have three widths less three cells, and a halo of one width.
-        (cells >= 4 * width).then_some(Self { axes, width, split, team, teams, batch, cells })
+        let mut shape = Self { axes, width, column, lanes, batch: 1 };
+        let room = limits.max_compute_workgroup_storage_size.min(MEMORY as u32) as usize - 64;
+        shape.batch = (room / shape.point_bytes::<T>()).min(BATCH);
+        (shape.batch > 0).then_some(shape)
     }
 
-    /// The largest tile, along one axis, that fits one box with its halo.
-    fn side(&self) -> usize {
-        let padded = (1..).take_while(|side: &usize| side.pow(self.axes as u32) <= self.cells).last().unwrap_or(1);
-        (padded + 1).saturating_sub(self.width).max(self.width)
+    /// Kernel values of a point along the first axis, four by four.
+    pub(super) fn quads(&self) -> usize {
+        if self.axes == 1 { 0 } else { self.lanes[0] * self.column / 4 }
     }
 
-    /// Points one team takes in one dispatch.
-    fn round(&self) -> usize {
-        let additions = if self.axes == 3 { self.width.div_ceil(self.split) } else { 1 };
-        let evaluations = (self.axes * self.width).div_ceil(self.team);
-        ROUND.min(ITERATIONS / (2 + additions + evaluations))
+    /// Kernel values of a point along the other axes; along the only one, with zeros on either side.
+    pub(super) fn plain(&self) -> usize {
+        if self.axes == 1 { self.width + 2 * (self.column - 1) } else { (self.axes - 1) * self.width }
+    }
+
+    /// Workgroup memory of a point: where its stencil begins, its strength, its kernel values.
+    fn point_bytes<T: Real>(&self) -> usize {
+        16 + complex_bytes::<T>() as usize + (4 * self.quads() + self.plain()) * size_of::<T>()
+    }
+
+    /// Cells of a box, missing axes last.
+    fn extent(&self) -> [usize; 3] {
+        [self.lanes[0] * self.column, self.lanes[1], self.lanes[2]]
+    }
+
+    /// Cells of a box.
+    fn cells(&self) -> usize {
+        self.extent().iter().product()
     }
 
     /// An even number of tiles on an axis: the fewest that fit a box, and none smaller than a halo, so that tiles of
     /// one parity stay apart.
-    fn tiles(&self, cells: usize) -> AxisTiles {
-        let (halo, most) = (self.width - 1, self.side());
+    fn tiles(&self, cells: usize, most: usize) -> AxisTiles {
+        let halo = self.width - 1;
         let even = |count| {
             let tiles = AxisTiles::even(cells, count);
             let sizes = (0..count).map(|tile| tiles.start(tile + 1) - tiles.start(tile));
@@ -107,7 +107,10 @@ impl Shape {
     }
 
     pub(super) fn tiling(&self, grid: &[usize]) -> Tiling {
-        Tiling { axes: grid.iter().map(|&cells| self.tiles(cells)).collect() }
+        let halo = self.width - 1;
+        // What a box holds besides the halo, or a halo where it holds less.
+        let most = self.extent().map(|cells| cells.saturating_sub(halo).max(halo).max(1));
+        Tiling { axes: grid.iter().zip(most).map(|(&cells, most)| self.tiles(cells, most)).collect() }
     }
 }
 
@@ -123,7 +126,7 @@ pub(super) fn shape<T: Real>(context: &Context, axes: usize, width: usize) -> Re
     })
 }
 
-/// A box of the grid and the points one team spreads into it; the layout is the shader's.
+/// A box of the grid and the points one workgroup spreads into it; the layout is the shader's.
 #[derive(Debug, Clone, Copy, Default, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 struct Job {
@@ -131,107 +134,130 @@ struct Job {
     first: u32,
     extent: [u32; 3],
     count: u32,
+    /// The first of the boxes in scratch memory that it returns with its own, and how many.
+    others: u32,
+    joined: u32,
+    pad: [u32; 2],
 }
 
 /// The jobs of a set of points in the order of their dispatches, on the device.
 #[derive(Debug)]
 pub(super) struct Jobs {
     pub(super) jobs: wgpu::Buffer,
-    /// One dispatch's first job and number of jobs each, at the stride uniforms are aligned to.
+    /// One dispatch's first job, its number of jobs and whether they go to scratch memory, at the stride uniforms are
+    /// aligned to.
     pub(super) calls: wgpu::Buffer,
     pub(super) stride: u32,
     /// Jobs of each dispatch.
     pub(super) counts: Vec<usize>,
+    /// Sums of crowded tiles on their way, where there are any.
+    pub(super) scratch: Option<wgpu::Buffer>,
+}
+
+/// Dispatches that follow one another: first the jobs that leave their sums in scratch memory, then one for each colour,
+/// whose jobs touch no common cell.
+struct Round {
+    aside: Vec<Job>,
+    colours: Vec<Vec<Job>>,
 }
 
 impl Jobs {
-    /// Rounds come after one another, and in a round the colours: jobs of one dispatch touch no common cell. `cells`
-    /// are the first ones of stencils, axis-major.
-    pub(super) fn new<T: Real>(context: &Context, shape: &Shape, bins: &Bins<T>, cells: &[u32]) -> Result<Self> {
-        let colours = 1 << shape.axes;
-        let mut dispatches: Vec<Vec<Job>> = Vec::new();
-        for (tile, points) in bins.starts.windows(2).enumerate() {
-            let (first, end) = (points[0] as usize, points[1] as usize);
-            if first == end {
-                continue;
-            }
-            let (colour, boxes) = boxes(&bins.tiling, tile, cells, first..end, shape)?;
-            for (round, begin) in (first..end).step_by(shape.round()).enumerate() {
-                let dispatch = round * colours + colour;
-                if dispatches.len() <= dispatch {
-                    dispatches.resize_with(dispatch + 1, Vec::new);
-                }
-                let count = (end - begin).min(shape.round()) as u32;
-                dispatches[dispatch].extend(boxes.iter().map(|part| Job { first: begin as u32, count, ..*part }));
-            }
+    pub(super) fn new<T: Real>(context: &Context, shape: &Shape, bins: &Bins<T>) -> Result<Self> {
+        let box_bytes = shape.cells() as u64 * complex_bytes::<T>();
+        let room = (SCRATCH.min(context.limits.max_storage_buffer_binding_size) / box_bytes) as usize;
+        let rounds = rounds(shape, bins, room);
+        let aside = rounds.iter().map(|round| round.aside.len()).max().unwrap_or(0);
+        let mut dispatches: Vec<(u32, Vec<Job>)> = Vec::new();
+        for Round { aside, colours } in rounds {
+            dispatches.push((1, aside));
+            dispatches.extend(colours.into_iter().map(|jobs| (0, jobs)));
         }
-        dispatches.retain(|jobs| !jobs.is_empty());
+        dispatches.retain(|(_, jobs)| !jobs.is_empty());
 
         let stride = context.limits.min_uniform_buffer_offset_alignment.max(16);
         let mut calls = vec![0u32; dispatches.len() * stride as usize / 4];
         let mut first = 0;
-        for (call, jobs) in calls.chunks_exact_mut(stride as usize / 4).zip(&dispatches) {
-            call[..2].copy_from_slice(&[first, jobs.len() as u32]);
+        for (call, (apart, jobs)) in calls.chunks_exact_mut(stride as usize / 4).zip(&dispatches) {
+            call[..3].copy_from_slice(&[first, jobs.len() as u32, *apart]);
             first += jobs.len() as u32;
         }
+        let all: Vec<Job> = dispatches.iter().flat_map(|(_, jobs)| jobs).copied().collect();
+        let scratch = |boxes: usize| context.storage("sums of crowded tiles", boxes as u64 * box_bytes);
         Ok(Self {
-            jobs: context.table("spreading jobs", &dispatches.concat())?,
+            jobs: context.table("spreading jobs", &all)?,
             calls: context.uniform(&calls)?,
             stride,
-            counts: dispatches.iter().map(Vec::len).collect(),
+            counts: dispatches.iter().map(|(_, jobs)| jobs.len()).collect(),
+            scratch: (aside > 0).then(|| scratch(aside)).transpose()?,
         })
     }
 }
 
-/// A tile's colour and the boxes its padded cells are cut into: along the first axis, and where one plane is still too
-/// much along the second. Where points are few only the cells between their outermost stencils are cleared and returned
-/// to the grid: when all their stencils together have fewer cells than the tile.
-fn boxes(
-    tiling: &Tiling,
-    tile: usize,
-    cells: &[u32],
-    points: Range<usize>,
-    shape: &Shape,
-) -> Result<(usize, Vec<Job>)> {
+/// The jobs of all tiles, of which `room` at a time leave their sums in scratch memory.
+fn rounds<T: Real>(shape: &Shape, bins: &Bins<T>, room: usize) -> Vec<Round> {
+    let empty = || Round { aside: Vec::new(), colours: vec![Vec::new(); 1 << shape.axes] };
+    let mut rounds = vec![empty()];
+    for tile in 0..bins.tiling.count() {
+        let points = bins.points(tile);
+        if points.is_empty() {
+            continue;
+        }
+        let (colour, boxes) = boxes(&bins.tiling, tile, shape);
+        let shares: Vec<_> =
+            parts(points.len(), SHARE).map(|(first, count)| points.start + first..points.start + first + count).collect();
+        let mut left = &shares[..];
+        while !left.is_empty() {
+            let mut round = rounds.last_mut().expect("there is one");
+            // The last share returns the others, one after another for each box.
+            let others = ((room - round.aside.len().min(room)) / boxes.len()).min(left.len() - 1);
+            if others == 0 && left.len() > 1 && !round.aside.is_empty() {
+                rounds.push(empty());
+                continue;
+            }
+            let (now, later) = left.split_at(others + 1);
+            let (last, aside) = now.split_last().expect("at least one");
+            for part in &boxes {
+                let job = |points: &Range<usize>| Job { first: points.start as u32, count: points.len() as u32, ..*part };
+                let others = round.aside.len() as u32;
+                round.aside.extend(aside.iter().map(job));
+                round.colours[colour].push(Job { others, joined: aside.len() as u32, ..job(last) });
+            }
+            left = later;
+            if !left.is_empty() {
+                rounds.push(empty());
+                round = rounds.last_mut().expect("there is one");
+                debug_assert!(round.aside.is_empty());
+            }
+        }
+    }
+    rounds
+}
+
+/// A tile's colour and the boxes its padded cells are cut into.
+fn boxes(tiling: &Tiling, tile: usize, shape: &Shape) -> (usize, Vec<Job>) {
     let place = tiling.place(tile);
     let mut colour = 0;
-    let mut origin = [0; 3];
-    let mut extent = [1; 3];
+    let (mut origin, mut extent) = ([0; 3], [1; 3]);
     for (axis, tiles) in tiling.axes.iter().enumerate() {
-        let at = 3 - tiling.axes.len() + axis;
         colour = 2 * colour + place[axis] % 2;
-        origin[at] = tiles.start(place[axis]);
-        extent[at] = tiles.start(place[axis] + 1) - origin[at] + shape.width - 1;
+        origin[axis] = tiles.start(place[axis]);
+        extent[axis] = tiles.start(place[axis] + 1) - origin[axis] + shape.width - 1;
     }
-    let axes = tiling.axes.len();
-    if points.len() * shape.width.pow(axes as u32) < extent.iter().product() {
-        let len = cells.len() / axes;
-        for axis in 0..axes {
-            let first = |point: usize| cells[axis * len + point] as usize;
-            let (low, high) = points.clone().map(first).fold((usize::MAX, 0), |(a, b), x| (a.min(x), b.max(x)));
-            (origin[3 - axes + axis], extent[3 - axes + axis]) = (low, high - low + shape.width);
-        }
-    }
-    let planes = shape.cells / (extent[1] * extent[2]);
-    let rows = shape.cells / extent[2];
-    if rows == 0 {
-        return Err(Error::TooLarge {
-            what: "a row of a spreading tile",
-            needed: format!("{} cells of workgroup memory", extent[2]),
-            limit: format!("there is room for {}; use a larger grid or the CPU", shape.cells),
-        });
-    }
+    let most = shape.extent();
+    let cut = |axis: usize| parts(extent[axis], most[axis]);
     let mut boxes = Vec::new();
-    for (z, deep) in parts(extent[0], planes.max(1)) {
-        for (y, high) in parts(extent[1], if planes == 0 { rows } else { extent[1] }) {
-            boxes.push(Job {
-                origin: [origin[0] + z, origin[1] + y, origin[2]].map(|cell| cell as u32),
-                extent: [deep, high, extent[2]].map(|cells| cells as u32),
-                ..Job::default()
-            });
+    for (a, deep) in cut(0) {
+        for (b, high) in cut(1) {
+            for (c, wide) in cut(2) {
+                boxes.push(Job {
+                    origin: [origin[0] + a, origin[1] + b, origin[2] + c].map(|cell| cell as u32),
+                    extent: [deep, high, wide].map(|cells| cells as u32),
+                    ..Job::default()
+                });
+            }
         }
     }
-    Ok((colour, boxes))
+    (colour, boxes)
 }
 
 /// `whole` cut into the fewest parts of at most `most`, as even as may be: where each begins and its length.

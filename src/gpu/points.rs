@@ -52,25 +52,26 @@ impl<T: Real> Points<T> {
             cells: context.table("the cells of points", &cells)?,
             arguments: context.table("the fractions of points", &arguments)?,
             order: context.table("the order of points", &order)?,
-            jobs: Jobs::new(context, shape, &bins, &cells)?,
+            jobs: Jobs::new(context, shape, &bins)?,
             extents,
-            params: params(context, &extents, len, 0)?,
+            params: params(context, &extents, len, [0, 0])?,
             kind: PhantomData,
         })
     }
 
-    /// The parameters of spreading and interpolation, for items whose first number has the index `base` in its binding.
-    pub(super) fn params(&self, context: &Context, base: u32) -> Result<Cow<'_, wgpu::Buffer>> {
-        if base == 0 {
+    /// The parameters of spreading and interpolation, for items whose first number has the index `base` in its binding,
+    /// the first one `item` in the grids'.
+    pub(super) fn params(&self, context: &Context, [base, item]: [u32; 2]) -> Result<Cow<'_, wgpu::Buffer>> {
+        if [base, item] == [0, 0] {
             Ok(Cow::Borrowed(&self.params))
         } else {
-            params(context, &self.extents, self.len, base).map(Cow::Owned)
+            params(context, &self.extents, self.len, [base, item]).map(Cow::Owned)
         }
     }
 }
 
 /// As the shaders lay them out.
-fn params(context: &Context, extents: &[u32; 3], len: usize, base: u32) -> Result<wgpu::Buffer> {
+fn params(context: &Context, extents: &[u32; 3], len: usize, [base, item]: [u32; 2]) -> Result<wgpu::Buffer> {
     let [z, y, x] = *extents;
-    context.uniform(&[z, y, x, len as u32, base, 0, 0, 0])
+    context.uniform(&[z, y, x, len as u32, base, item, 0, 0])
 }
