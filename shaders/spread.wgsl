@@ -94,7 +94,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let second = lane / THIRD % SECOND;
     let first = lane / (THIRD * SECOND) * COLUMN;
     {{DECLARE}}
-    // Cells of the column that are touched.
+    // Whether any point reaches the column, and where those begin that do, or may.
+    var touched = false;
     var low = i32(COLUMNS * COLUMN);
     var high = -i32(WIDTH);
 
@@ -127,7 +128,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let i = from_here + at / PLAIN;
             let place = at % PLAIN;
             if (AXES == 1u) {
-                plain[at] = value(i, i32(place) - i32(COLUMN - 1u));
+                plain[at] = value(i, i32(place) - i32(COLUMN));
             } else {
                 plain[at] = kernel(arguments[(1u + place / WIDTH) * params.points + i], place % WIDTH);
             }
@@ -139,15 +140,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let b = u32(i32(second) - begin.y);
             let c = u32(i32(third) - begin.z);
             let a = i32(first) - begin.x;
-            if ((AXES == 1u || b < WIDTH) && (AXES < 3u || c < WIDTH) && a > -i32(COLUMN) && a < i32(WIDTH)) {
+            // Of fewer axes a box has as many lanes as work together anyway, and a branch costs more than it saves.
+            if (AXES < 3u || (b < WIDTH && c < WIDTH && a > -i32(COLUMN) && a < i32(WIDTH))) {
+                touched = touched || ((AXES != 2u || b < WIDTH) && a > -i32(COLUMN) && a < i32(WIDTH));
                 low = min(low, -a);
                 high = max(high, -a);
                 var charge = charges[point];
-                if (AXES > 1u) {
-                    charge *= plain[point * PLAIN + b];
+                if (AXES == 2u) {
+                    charge *= select(Real(0), plain[point * PLAIN + min(b, WIDTH - 1u)], b < WIDTH);
                 }
-                if (AXES > 2u) {
-                    charge *= plain[point * PLAIN + WIDTH + c];
+                if (AXES == 3u) {
+                    charge *= plain[point * PLAIN + b] * plain[point * PLAIN + WIDTH + c];
                 }
                 {{ADD}}
             }
@@ -164,10 +167,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         {{JOIN}}
     }
     if (job.joined > 0u) {
+        touched = true;
         low = 0;
         high = i32(COLUMN);
     }
-    if (second >= job.extent.y || third >= job.extent.z || low > high) {
+    if (second >= job.extent.y || third >= job.extent.z || !touched) {
         return;
     }
     let n = turned(params.cells);

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::matmul::product::Product;
 use crate::matmul::recipe::MatmulRecipe;
-use crate::real::Number;
+use crate::real::{Number, Real};
 use crate::reduce::partials::Partials;
 use crate::reduce::request::{Reduced, Reduction};
 
@@ -107,6 +107,15 @@ impl Device {
             AnyBackend::Cpu(cpu) => cpu.has_cost_model(),
             #[cfg(feature = "gpu")]
             AnyBackend::Gpu(gpu) => gpu.has_cost_model(),
+        }
+    }
+
+    /// Cells of the largest grid it takes.
+    pub(crate) fn most_cells<T: Real>(&self) -> usize {
+        match &self.backend {
+            AnyBackend::Cpu(cpu) => cpu.most_cells::<T>(),
+            #[cfg(feature = "gpu")]
+            AnyBackend::Gpu(gpu) => gpu.most_cells::<T>(),
         }
     }
 

@@ -73,7 +73,7 @@ fn case(line: &str) -> Case<'_> {
 }
 
 /// Whether a result is what NumPy says, to the rounding that NumPy itself has.
-fn same(got: &str, expected: &str, op: Op, precision: f64, scale: f64) -> bool {
+fn same(got: &str, expected: &str, op: Op, precision: f64, scale: f64, lost: f64) -> bool {
     if let (Ok(got), Ok(expected)) = (got.parse::<i128>(), expected.parse::<i128>()) {
         return got == expected;
     }
@@ -85,7 +85,7 @@ fn same(got: &str, expected: &str, op: Op, precision: f64, scale: f64) -> bool {
     let exact = matches!(op, Op::Min | Op::Max);
     // Squares of the smallest numbers are 0 to NumPy.
     let floor = if op == Op::Norm2 { precision.powi(3) } else { 0.0 };
-    let allowed = if exact { 0.0 } else { 16.0 * precision * (expected.abs() + scale) + floor };
+    let allowed = lost + if exact { 0.0 } else { 16.0 * precision * (expected.abs() + scale) + floor };
     got == expected || (got.is_nan() && expected.is_nan()) || (got - expected).abs() <= allowed
 }
 
@@ -97,6 +97,7 @@ fn check<E: Element>(device: &Device, shape: &[usize], values: Vec<E>, cases: &[
     let sizes: Vec<f64> = x.iter().flat_map(numbers).map(|x| x.parse::<f64>().unwrap().abs()).collect();
     let total: f64 = sizes.iter().filter(|size| size.is_finite()).sum();
     let precision = if ["f32", "c64"].contains(&E::NAME) { 6e-8 } else { 1.2e-16 };
+    let lost = if ["f32", "c64"].contains(&E::NAME) { sizes.len() as f64 * common::lost(device) } else { 0.0 };
     let mut compared = 0;
     for (layout, x) in layouts(&x) {
         for Case { axes, skip, op, expected, line } in cases {
@@ -129,7 +130,7 @@ fn check<E: Element>(device: &Device, shape: &[usize], values: Vec<E>, cases: &[
                 .zip(expected.chunks(parts))
                 .filter(|(got, expected)| !(parts == 2 && nan(got) && nan(expected)));
             for (got, expected) in pairs.flat_map(|(got, expected)| got.iter().zip(expected)) {
-                assert!(same(got, expected, *op, precision, scale), "{what}: {got} instead of {expected}");
+                assert!(same(got, expected, *op, precision, scale, lost), "{what}: {got} instead of {expected}");
                 compared += 1;
             }
         }

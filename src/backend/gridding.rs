@@ -89,6 +89,11 @@ pub(crate) trait Gridding: Engine {
         false
     }
 
+    /// Cells of the largest grid it takes.
+    fn most_cells<T: Real>(&self) -> usize {
+        usize::MAX
+    }
+
     /// Where a grid is transformed that will be, and the seconds that decided it where it was left open: on the host
     /// with the way there and back, and on the device.
     fn uniform<T: Real>(&self, _asked: UniformTransform, _grid: &[usize]) -> (UniformTransform, Option<[f64; 2]>) {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use crate::error::{Error, Result};
-use crate::gpu::device::{Context, lock};
+use crate::gpu::device::{Context, PATIENCE, lock};
 use crate::real::Real;
 
 /// Bytes copied in one piece: bounds staging memory, which is pinned.
@@ -241,8 +241,10 @@ impl Context {
                 });
             })?;
             self.wait(submitted)?;
-            let mapped =
-                receiver.try_recv().map_err(|_| self.error(format!("{what}: the driver did not map memory")))?;
+            // Another thread that waited may have taken the answer, and be about to hand it over.
+            let mapped = receiver
+                .recv_timeout(PATIENCE)
+                .map_err(|_| self.error(format!("{what}: the driver did not map memory")))?;
             mapped.map_err(|error| self.error(format!("{what}: {error}")))?;
             {
                 let view = staging.get_mapped_range(0..size).map_err(|error| self.error(format!("{what}: {error}")))?;

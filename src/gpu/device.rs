@@ -13,7 +13,7 @@ use crate::gpu::kernel::Kernel;
 use crate::real::Real;
 
 /// One wait; infinite ones have hung on software devices.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// When a device that does not answer is taken for lost.
 const END_OF_PATIENCE: Duration = Duration::from_secs(900);
 

@@ -8,7 +8,7 @@ use num_complex::Complex;
 
 use crate::backend::gridding::{Design, Grid, Gridding, Phased, Spectrum};
 use crate::error::{Error, Result};
-use crate::gpu::buffer::{Input, Output};
+use crate::gpu::buffer::{Input, Output, complex_bytes};
 use crate::gpu::grid::{Fine, bytes as grid_bytes};
 use crate::gpu::phase::Phases;
 use crate::gpu::points::Points;
@@ -61,6 +61,10 @@ impl Gridding for Gpu {
     type Fine<T: Real> = Fine<T>;
     type Points<T: Real> = Points<T>;
     type Prepared<T: Real> = Prepared<T>;
+
+    fn most_cells<T: Real>(&self) -> usize {
+        (self.0.limits.max_storage_buffer_binding_size / complex_bytes::<T>()) as usize
+    }
 
     fn uniform<T: Real>(&self, asked: UniformTransform, grid: &[usize]) -> (UniformTransform, Option<[f64; 2]>) {
         if asked != UniformTransform::Auto {

@@ -15,8 +15,9 @@ pub(super) const WIDEST: usize = 16;
 const LANES: usize = 256;
 /// Workgroup memory of a workgroup, what every device has: with it some workgroups share a processor.
 const MEMORY: usize = 16 << 10;
-/// Points between barriers at most.
-const BATCH: usize = 64;
+/// Points between barriers at most, of one and two axes and of three: the fewer, the more workgroups share a processor
+/// and its cache of coefficients; the more, the fewer lanes of a large workgroup wait.
+const BATCHES: [usize; 3] = [32, 32, 64];
 /// Points that one workgroup takes: the tiles that have more are the work of several.
 const SHARE: usize = 1024;
 /// Bytes of scratch memory for the sums of crowded tiles; more of them take several rounds.
@@ -45,14 +46,16 @@ impl Shape {
         }
         // The last axis is never cut where a tile and its halo fit it: neighbouring lanes return neighbouring cells.
         let third = if width <= 9 { 16 } else { 32 };
-        let (column, lanes) = match axes {
-            1 => (4, [64, 1, 1]),
-            2 => (16, [4, 32, 1]),
-            _ => (16, [1, LANES / third, third]),
+        // Measured on an H200 (benches/record): long columns take registers, short ones more lanes or a larger halo.
+        let (column, lanes) = match (axes, size_of::<T>()) {
+            (1, _) => (4, [64, 1, 1]),
+            (2, _) => (8, [if width <= 8 { 2 } else { 4 }, 32, 1]),
+            (_, 8) => (4, [1, LANES / third, third]),
+            _ => (if width <= 7 { 12 } else { 16 }, [1, LANES / third, third]),
         };
         let mut shape = Self { axes, width, column, lanes, batch: 1 };
         let room = limits.max_compute_workgroup_storage_size.min(MEMORY as u32) as usize - 64;
-        shape.batch = (room / shape.point_bytes::<T>()).min(BATCH);
+        shape.batch = (room / shape.point_bytes::<T>()).min(BATCHES[axes - 1]);
         (shape.batch > 0).then_some(shape)
     }
 
@@ -63,7 +66,7 @@ impl Shape {
 
     /// Kernel values of a point along the other axes; along the only one, with zeros on either side.
     pub(super) fn plain(&self) -> usize {
-        if self.axes == 1 { self.width + 2 * (self.column - 1) } else { (self.axes - 1) * self.width }
+        if self.axes == 1 { self.width + 2 * self.column } else { (self.axes - 1) * self.width }
     }
 
     /// Workgroup memory of a point: where its stencil begins, its strength, its kernel values.
@@ -203,8 +206,9 @@ fn rounds<T: Real>(shape: &Shape, bins: &Bins<T>, room: usize) -> Vec<Round> {
             continue;
         }
         let (colour, boxes) = boxes(&bins.tiling, tile, shape);
-        let shares: Vec<_> =
-            parts(points.len(), SHARE).map(|(first, count)| points.start + first..points.start + first + count).collect();
+        let shares: Vec<_> = parts(points.len(), SHARE)
+            .map(|(first, count)| points.start + first..points.start + first + count)
+            .collect();
         let mut left = &shares[..];
         while !left.is_empty() {
             let mut round = rounds.last_mut().expect("there is one");
@@ -217,7 +221,8 @@ fn rounds<T: Real>(shape: &Shape, bins: &Bins<T>, room: usize) -> Vec<Round> {
             let (now, later) = left.split_at(others + 1);
             let (last, aside) = now.split_last().expect("at least one");
             for part in &boxes {
-                let job = |points: &Range<usize>| Job { first: points.start as u32, count: points.len() as u32, ..*part };
+                let job =
+                    |points: &Range<usize>| Job { first: points.start as u32, count: points.len() as u32, ..*part };
                 let others = round.aside.len() as u32;
                 round.aside.extend(aside.iter().map(job));
                 round.colours[colour].push(Job { others, joined: aside.len() as u32, ..job(last) });

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::gpu::device::Context;
+use crate::gpu::device::{Context, PATIENCE};
 use crate::nufft::timings::{Stage, Timings};
 
 /// Passes of a submission that can be timed.
@@ -141,7 +141,8 @@ impl Queue {
         })?;
         context.wait(index)?;
         let elapsed = begun.elapsed();
-        let mapped = receiver.try_recv().is_ok_and(|mapped| mapped.is_ok());
+        // Another thread that waited may have taken the answer, and be about to hand it over.
+        let mapped = receiver.recv_timeout(PATIENCE).is_ok_and(|mapped| mapped.is_ok());
         let view = stamps.staging.get_mapped_range(0..bytes).ok().filter(|_| mapped);
         let ticks = view.map(|view| bytemuck::pod_collect_to_vec::<u8, u64>(&view));
         let period = f64::from(context.queue.get_timestamp_period());

@@ -21,6 +21,10 @@ use crate::reduce::scalar::Scalar;
 
 /// Elements of a run, and of a column, that are joined on the device: sums of integers in halves fit for 2^15.
 const BLOCKS: [usize; 2] = [1 << 14, 1 << 10];
+/// Elements of a longer run's blocks at most, where they are floating-point numbers, and how many blocks are enough: each
+/// has a record that the host joins.
+const LONGEST: usize = 1 << 16;
+const MANY: usize = 1 << 11;
 /// Bytes of a piece: it bounds the staging memory, and the next piece travels while this one is reduced.
 const PIECE: u64 = 64 << 20;
 /// Bytes of a weight: f64, or a number of f32 and what rounding took from it.
@@ -314,7 +318,11 @@ impl<'a> Job<'a> {
             skip,
             counted: true,
             exponent: 0,
-            block: BLOCKS[usize::from(columns)],
+            block: if kind.float() && !columns {
+                (shape.rows / MANY).next_power_of_two().clamp(BLOCKS[0], LONGEST)
+            } else {
+                BLOCKS[usize::from(columns)]
+            },
             lanes: lanes(kind, load),
             stored: kind.bytes() * if load == Load::Elements { 1 } else { 2 },
         }

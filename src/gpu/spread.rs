@@ -22,7 +22,7 @@ pub(super) fn source<T: Real>(shape: &Shape, padded: usize, degree: usize) -> So
     );
     let cells = |line: &dyn Fn(usize) -> String| unrolled(0..column, line);
     let add = if axes == 1 {
-        let at = "let at = point * PLAIN + u32(i32(COLUMN - 1u) + a);";
+        let at = "let at = point * PLAIN + u32(i32(COLUMN) + clamp(a, -i32(COLUMN), i32(WIDTH)));";
         format!("{at}\n    {}", cells(&|r| format!("c{r} += charge * plain[at + {r}u];")))
     } else {
         let quads = "let quad = point * QUADS + first / 4u;";

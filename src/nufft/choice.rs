@@ -26,6 +26,9 @@ pub(crate) struct Request<'a> {
     pub(crate) upsampling: Option<f64>,
     /// Points expected, for the costs of a CPU; elsewhere the upsampling factor is 2 unless one is asked for.
     pub(crate) points: Option<usize>,
+    /// Cells of the largest grid the device takes: where the usual factor asks for more and none is asked for, a wider
+    /// kernel on a smaller grid does it.
+    pub(crate) cells: usize,
 }
 
 /// The largest ratio of cells to modes a kernel's parameter is made for: tiny axes have grids many times larger, which
@@ -41,7 +44,7 @@ const SHORT: usize = 64;
 
 /// Chooses width and grid.
 pub(crate) fn choose<T: Float>(request: &Request<'_>) -> Result<Choice> {
-    let Request { modes, tolerance: asked, accept, shape, upsampling, points } = *request;
+    let Request { modes, tolerance: asked, accept, shape, upsampling, points, cells } = *request;
     if modes.is_empty() || modes.len() > 3 || modes.contains(&0) {
         return Err(Error::parameter("modes", "one to three extents, each at least 1", format!("{modes:?}")));
     }
@@ -72,6 +75,9 @@ pub(crate) fn choose<T: Float>(request: &Request<'_>) -> Result<Choice> {
         Some(points) if upsampling.is_none() && shape != Shape::Gaussian => {
             cheapest::<T>(modes, tolerance, shape, points).unwrap_or(plain)
         }
+        _ if upsampling.is_none() && plain.cells() > cells => {
+            candidates::<T>(modes, tolerance, shape).find(|candidate| candidate.cells() <= cells).unwrap_or(plain)
+        }
         _ => plain,
     };
     let Candidate { width, grid, upsampling, predicted_error } = best;
@@ -87,6 +93,10 @@ struct Candidate {
 }
 
 impl Candidate {
+    fn cells(&self) -> usize {
+        self.grid.iter().fold(1, |cells, &axis| cells.saturating_mul(axis))
+    }
+
     /// The grid has at least σ cells a mode; `size` rounds up to a size that transforms well.
     fn new<T: Float>(
         modes: &[usize],
@@ -296,7 +306,7 @@ mod tests {
 
     fn request(modes: &[usize], tolerance: f64) -> Request<'_> {
         let points = Some(modes.iter().product());
-        Request { modes, tolerance, accept: false, shape: Shape::Prolate, upsampling: None, points }
+        Request { modes, tolerance, accept: false, shape: Shape::Prolate, upsampling: None, points, cells: usize::MAX }
     }
 
     #[test]

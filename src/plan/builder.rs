@@ -193,6 +193,7 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
             shape: *shape,
             upsampling: *upsampling,
             points: device.has_cost_model().then(expected),
+            cells: device.most_cells::<T>(),
         })?;
         self.assemble(device, choice, true, start)
     }

@@ -48,7 +48,7 @@ impl<T: Real> NufftBuilder<T, ToFrequencies> {
 
     fn request<'a>(&self, modes: &'a [usize], points: Option<usize>) -> Request<'a> {
         let Self { tolerance, accept, .. } = *self;
-        Request { modes, tolerance, accept, shape: Shape::Prolate, upsampling: None, points }
+        Request { modes, tolerance, accept, shape: Shape::Prolate, upsampling: None, points, cells: usize::MAX }
     }
 }
 

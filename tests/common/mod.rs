@@ -65,6 +65,17 @@ pub(crate) fn relative_error<'a, T: Real>(
     if off == 0.0 { 0.0 } else { (off / norm).sqrt() }
 }
 
+/// What a device may make of f32: nothing of numbers below 2^-126, where it computes so. The sum of one such number tells.
+pub(crate) fn lost(device: &Device) -> f64 {
+    let tiny = Array1::from_elem(1, f32::from_bits(3));
+    let plan = wavemill::reduce::ReducePlan::builder([1]).ops([wavemill::reduce::Op::Sum]).build(device).unwrap();
+    match &plan.execute(&tiny).unwrap()[..] {
+        [wavemill::reduce::Answer::Sum(sum)] if sum[[]] == tiny[0] => 0.0,
+        [wavemill::reduce::Answer::Sum(sum)] if sum[[]] == 0.0 => f64::from(f32::MIN_POSITIVE),
+        other => panic!("{other:?} instead of the sum of {tiny}"),
+    }
+}
+
 /// What the error law allows.
 pub(crate) fn allowed<T: Real>(tolerance: f64) -> f64 {
     let floor = if T::NAME == "f32" { 1e-6 } else { 3e-14 };
