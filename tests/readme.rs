@@ -182,3 +182,20 @@ fn its_figures_are_of_the_record() {
         assert!(told.contains(&sentence), "{family}: the README does not say: {sentence}");
     }
 }
+
+/// The same of the GPU's peers.
+#[test]
+fn its_figures_of_a_gpu_are_of_the_record() {
+    let (readme, page) = (joined(&file("README.md")), file("benches/record/nvidia-h200/2026-11-26/gpu-peers.md"));
+    for (family, peer) in [("nufft", "cuFINUFFT"), ("fft", "cuFFT"), ("matmul", "cuBLAS")] {
+        let rows = page.lines().filter(|line| line.starts_with(&format!("| {family} ")));
+        let ratio = |line: &str| line.split('|').nth(5).unwrap().trim().parse::<f64>().unwrap();
+        let ratios: Vec<f64> = rows.map(ratio).collect();
+        let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
+        let worst = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let slower = ratios.iter().filter(|&&ratio| ratio < 1.0).count();
+        let figures = format!("{} cases, geometric mean {mean:.2}, worst {worst:.2}, {slower} slower.", ratios.len());
+        assert!(page.contains(&format!("{family}: {figures}")), "{family}: {figures}");
+        assert!(readme.contains(&format!("Beside {peer}: {figures}")), "{peer}: {figures}");
+    }
+}

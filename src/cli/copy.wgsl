@@ -1,7 +1,7 @@
 // Copies an array, four numbers to a lane: what a device moves when it does nothing else.
 
-@group(0) @binding(0) var<storage, read> from: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> to: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> input: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> output: array<vec4<f32>>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -10,7 +10,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let at = (group.y * groups.x + group.x) * 256u + lane;
-    if (at < arrayLength(&to)) {
-        to[at] = from[at];
+    if (at < arrayLength(&output)) {
+        output[at] = input[at];
     }
 }

@@ -38,6 +38,9 @@ impl<T> fmt::Debug for Pages<T> {
     }
 }
 
+/// Bytes above which the system is asked what it has: asking takes some microseconds.
+const ASKED: usize = 1 << 28;
+
 /// Bytes of memory the system says are available, where it says so.
 pub(crate) fn available() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -61,6 +64,12 @@ impl<T: Pod> Pages<T> {
             needed: format!("{bytes} bytes"),
             limit: format!("the system refused them ({error}); {advice}"),
         };
+        // Systems that promise more than they have would end the program later, when the memory is used.
+        if bytes > ASKED
+            && let Some(available) = available().filter(|&available| bytes as u64 > available)
+        {
+            return Err(refused(&format_args!("{available} bytes are available")));
+        }
         let memory = if bytes < LARGE {
             Memory::Heap(vec![Line([0; 8]); bytes.div_ceil(64)])
         } else {

@@ -92,6 +92,8 @@ fn a_gpu_is_reported_on() {
     let folder = Folder::new("gpu-report");
     let out = folder.path("report");
     let printed = succeed(&["bench", "--quick", "--software", "--gpu-report", &out]);
+    assert!(printed.contains(" 0 left out"), "{printed}");
+    assert!(printed.contains("part copy, op shader"), "{printed}");
     assert!(printed.contains("0 outside the error law, 0 not the same bits again"), "{printed}");
     let text = fs::read_to_string(Path::new(&out).join("gpu.json")).unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
