@@ -46,7 +46,8 @@ fn main() -> Result<()> {
     let mut sources = wavemill::gpu::shader_sources();
     sources.retain(|(name, _)| args.only.iter().all(|part| name.contains(part)));
     ensure!(!sources.is_empty(), "no kernel's name contains {:?}", args.only);
-    let modules = sources.iter().map(|(name, text)| translate::Module::parse(name, text)).collect::<Result<Vec<_>>>()?;
+    let modules =
+        sources.iter().map(|(name, text)| translate::Module::parse(name, text)).collect::<Result<Vec<_>>>()?;
     let mut wrong = Vec::new();
     if args.translate {
         let failed: Vec<String> = modules.iter().flat_map(translate::Module::failures).collect();

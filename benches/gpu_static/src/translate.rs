@@ -14,7 +14,8 @@ pub(crate) struct Module {
 
 impl Module {
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self> {
-        let naga = naga::front::wgsl::parse_str(text).map_err(|error| anyhow!("{name}: {}", error.emit_to_string(text)))?;
+        let naga =
+            naga::front::wgsl::parse_str(text).map_err(|error| anyhow!("{name}: {}", error.emit_to_string(text)))?;
         let info = Validator::new(ValidationFlags::all(), Capabilities::FLOAT64)
             .validate(&naga)
             .map_err(|error| anyhow!("{name}: {}", error.emit_to_string(text)))?;
