@@ -168,7 +168,7 @@ impl Jobs {
     pub(super) fn new<T: Real>(context: &Context, shape: &Shape, bins: &Bins<T>) -> Result<Self> {
         let box_bytes = shape.cells() as u64 * complex_bytes::<T>();
         let room = (SCRATCH.min(context.limits.max_storage_buffer_binding_size) / box_bytes) as usize;
-        let rounds = rounds(shape, bins, room);
+        let rounds = rounds(shape, &bins.tiling, &bins.starts, room);
         let aside = rounds.iter().map(|round| round.aside.len()).max().unwrap_or(0);
         let mut dispatches: Vec<(u32, Vec<Job>)> = Vec::new();
         for Round { aside, colours } in rounds {
@@ -196,33 +196,29 @@ impl Jobs {
     }
 }
 
-/// The jobs of all tiles, of which `room` at a time leave their sums in scratch memory.
-fn rounds<T: Real>(shape: &Shape, bins: &Bins<T>, room: usize) -> Vec<Round> {
+/// The jobs of all tiles, of which `room` in a round leave their sums in scratch memory; a tile's points are those from
+/// its start to the next one's.
+fn rounds(shape: &Shape, tiling: &Tiling, starts: &[u32], room: usize) -> Vec<Round> {
     let empty = || Round { aside: Vec::new(), colours: vec![Vec::new(); 1 << shape.axes] };
     let mut rounds = vec![empty()];
-    for tile in 0..bins.tiling.count() {
-        let points = bins.points(tile);
-        if points.is_empty() {
-            continue;
-        }
-        let (colour, boxes) = boxes(&bins.tiling, tile, shape);
-        let shares: Vec<_> = parts(points.len(), SHARE)
-            .map(|(first, count)| points.start + first..points.start + first + count)
+    for (tile, points) in starts.windows(2).enumerate().filter(|(_, points)| points[0] < points[1]) {
+        let (colour, boxes) = boxes(tiling, tile, shape);
+        let shares: Vec<Range<u32>> = parts((points[1] - points[0]) as usize, SHARE)
+            .map(|(first, count)| points[0] + first as u32..points[0] + (first + count) as u32)
             .collect();
         let mut left = &shares[..];
         while !left.is_empty() {
-            let mut round = rounds.last_mut().expect("there is one");
-            // The last share returns the others, one after another for each box.
-            let others = ((room - round.aside.len().min(room)) / boxes.len()).min(left.len() - 1);
-            if others == 0 && left.len() > 1 && !round.aside.is_empty() {
+            let round = rounds.last_mut().expect("there is one");
+            let others = ((room - round.aside.len()) / boxes.len()).min(left.len() - 1);
+            if others + 1 < left.len() && !round.aside.is_empty() {
                 rounds.push(empty());
                 continue;
             }
+            // The last share returns the others with its own, for each box those that lie one after another.
             let (now, later) = left.split_at(others + 1);
             let (last, aside) = now.split_last().expect("at least one");
             for part in &boxes {
-                let job =
-                    |points: &Range<usize>| Job { first: points.start as u32, count: points.len() as u32, ..*part };
+                let job = |points: &Range<u32>| Job { first: points.start, count: points.len() as u32, ..*part };
                 let others = round.aside.len() as u32;
                 round.aside.extend(aside.iter().map(job));
                 round.colours[colour].push(Job { others, joined: aside.len() as u32, ..job(last) });
@@ -230,8 +226,6 @@ fn rounds<T: Real>(shape: &Shape, bins: &Bins<T>, room: usize) -> Vec<Round> {
             left = later;
             if !left.is_empty() {
                 rounds.push(empty());
-                round = rounds.last_mut().expect("there is one");
-                debug_assert!(round.aside.is_empty());
             }
         }
     }
@@ -272,4 +266,66 @@ fn parts(whole: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
         let begin = part * whole / count;
         (begin, (part + 1) * whole / count - begin)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every box of every tile takes each point once, scratch memory is no larger than it may be, and what waits there is
+    /// returned in the same round, by the box it belongs to.
+    #[test]
+    fn crowded_tiles_are_shared_and_nothing_is_lost() {
+        let limits = wgpu::Limits::default();
+        // At width 16 tiles are cut into several boxes.
+        for (axes, width) in [(1, 4), (2, 6), (2, 16), (3, 7), (3, 16)] {
+            let shape = Shape::new::<f64>(&limits, axes, width).unwrap();
+            let tiling = shape.tiling(&[90, 100, 110][..axes]);
+            let counts = [0, 1, 3 * SHARE, SHARE, 7, 5 * SHARE + 1, 0, SHARE + 1];
+            let mut starts = vec![0];
+            for tile in 0..tiling.count() {
+                starts.push(starts[tile] + counts[tile % counts.len()] as u32);
+            }
+            for room in [0, 1, 7, 40, usize::MAX] {
+                let rounds = rounds(&shape, &tiling, &starts, room);
+                let mut taken = std::collections::HashMap::new();
+                for Round { aside, colours } in &rounds {
+                    assert!(aside.len() <= room, "{} boxes in room for {room}", aside.len());
+                    let mut returned = vec![false; aside.len()];
+                    for (colour, job) in
+                        (0..).zip(colours).flat_map(|(colour, jobs)| jobs.iter().map(move |job| (colour, job)))
+                    {
+                        let others = job.others as usize..(job.others + job.joined) as usize;
+                        // Parts of neighbouring tiles may be the same cells, but not of one colour.
+                        let box_of = |job: &Job| (colour, job.origin, job.extent);
+                        let shares = others.clone().map(|other| &aside[other]).chain([job]);
+                        for share in shares {
+                            assert_eq!(box_of(share), box_of(job));
+                            assert!((1..=SHARE as u32).contains(&share.count));
+                            taken.entry(box_of(job)).or_insert_with(Vec::new).push((share.first, share.count));
+                        }
+                        others.for_each(|other| assert!(!std::mem::replace(&mut returned[other], true)));
+                    }
+                    assert!(returned.iter().all(|&returned| returned));
+                }
+                let mut expected = std::collections::HashMap::new();
+                for tile in (0..tiling.count()).filter(|&tile| starts[tile] < starts[tile + 1]) {
+                    let (colour, boxes) = boxes(&tiling, tile, &shape);
+                    for part in boxes {
+                        expected.insert((colour, part.origin, part.extent), (starts[tile], starts[tile + 1]));
+                    }
+                }
+                assert_eq!(taken.len(), expected.len());
+                for (part, mut shares) in taken {
+                    shares.sort_unstable();
+                    let (first, end) = expected[&part];
+                    let last = shares.iter().fold(first, |at, &(first, count)| {
+                        assert_eq!(at, first, "points of {part:?}");
+                        first + count
+                    });
+                    assert_eq!(last, end, "points of {part:?}");
+                }
+            }
+        }
+    }
 }
