@@ -1,10 +1,11 @@
 // Reductions: what is known of the elements x[k, r, c] over r, block by block of r. The host joins the blocks in f64.
 //
-// Where there is one column a workgroup takes a block of a run, neighbouring lanes neighbouring elements, and joins its lanes in a
-// fixed tree; else a lane takes a column's block. NaN is told by bits, as compilers may assume that there is none.
+// Where there is one column a workgroup takes a block of a run, neighbouring lanes neighbouring elements, and joins its
+// lanes in a fixed tree; else a lane takes a column's block. NaN is told by bits, as compilers may assume that there is
+// none.
 //
-// A section begins with `//: names` and ends at the next `//:`; it is there where all that it names is wanted. Arithmetic is that
-// of the elements' kind, of src/gpu/arithmetic.rs.
+// A section begins with `//: names` and ends at the next `//:`; it is there where all that it names is wanted.
+// Arithmetic is that of the elements' kind, of src/gpu/arithmetic.rs.
 
 const LANES = {{LANES}}u;
 const SKIP = {{SKIP}}; // whether NaNs count for nothing

@@ -1,11 +1,12 @@
 // Type 1, first stage: grid[l] += sum_j c[j] prod_a phi((l_a - u_ja) 2/w), deterministic and without atomics.
 //
-// A workgroup holds a box of the grid in registers: a lane owns COLUMN neighbouring cells along the first axis, and takes
-// the points of the box one after another, so that no two lanes add to one cell and the order of additions is fixed. The
-// kernel values of a batch of points are computed together and wait in workgroup memory. Boxes of one dispatch never
-// overlap (tiles of one parity colour), so the return to the grid is a plain addition. A crowded tile is the work of
-// several groups: all but the last leave their sums in scratch memory, and the last one returns them with its own. Items
-// of a batch are workgroups along z. Where there are fewer axes the missing ones come last, with one cell each.
+// A workgroup holds a box of the grid in registers: a lane owns COLUMN neighbouring cells along the first axis, and
+// takes the points of the box one after another, so that no two lanes add to one cell and the order of additions is
+// fixed. The kernel values of a batch of points are computed together and wait in workgroup memory. Boxes of one
+// dispatch never overlap (tiles of one parity colour), so the return to the grid is a plain addition. A crowded tile is
+// the work of several groups: all but the last leave their sums in scratch memory, and the last one returns them with
+// its own. Items of a batch are workgroups along z. Where there are fewer axes the missing ones come last, with one
+// cell each.
 
 const AXES = {{AXES}}u;
 const WIDTH = {{WIDTH}}u;

@@ -152,6 +152,13 @@ fn recorded() -> Vec<(&'static str, &'static str, Vec<f64>)> {
     families
 }
 
+/// How many they are, their geometric mean, the least of them, and how many are below 1.
+fn summed_up(ratios: &[f64]) -> (usize, f64, f64, usize) {
+    let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
+    let worst = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    (ratios.len(), mean, worst, ratios.iter().filter(|&&ratio| ratio < 1.0).count())
+}
+
 /// Record, summary, plots and README say the same.
 #[test]
 fn its_figures_are_of_the_record() {
@@ -159,9 +166,7 @@ fn its_figures_are_of_the_record() {
     let families = recorded();
     assert_eq!(summary.lines().count(), 1 + families.len());
     for (family, of, ratios) in families {
-        let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
-        let worst = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let (cases, slower) = (ratios.len(), ratios.iter().filter(|&&ratio| ratio < 1.0).count());
+        let (cases, mean, worst, slower) = summed_up(&ratios);
         let row = format!("{family},{of},{cases},{mean:.2},{worst:.2},{slower}");
         assert!(summary.lines().any(|line| line == row), "{row}");
 
@@ -191,10 +196,8 @@ fn its_figures_of_a_gpu_are_of_the_record() {
         let rows = page.lines().filter(|line| line.starts_with(&format!("| {family} ")));
         let ratio = |line: &str| line.split('|').nth(5).unwrap().trim().parse::<f64>().unwrap();
         let ratios: Vec<f64> = rows.map(ratio).collect();
-        let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
-        let worst = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let slower = ratios.iter().filter(|&&ratio| ratio < 1.0).count();
-        let figures = format!("{} cases, geometric mean {mean:.2}, worst {worst:.2}, {slower} slower.", ratios.len());
+        let (cases, mean, worst, slower) = summed_up(&ratios);
+        let figures = format!("{cases} cases, geometric mean {mean:.2}, worst {worst:.2}, {slower} slower.");
         assert!(page.contains(&format!("{family}: {figures}")), "{family}: {figures}");
         assert!(readme.contains(&format!("Beside {peer}: {figures}")), "{peer}: {figures}");
     }

@@ -1,5 +1,6 @@
-// Arithmetic of reductions of f32: how elements are loaded, and what keeps compilers from taking rounding errors for 0 (bits that are
-// not known before the dispatch). Sections `//: names` are left out where a reduction does not need them.
+// Arithmetic of reductions of f32: how elements are loaded, and what keeps compilers from taking rounding errors for 0
+// (bits that are not known before the dispatch). Sections `//: names` are left out where a reduction does not need
+// them.
 
 fn pin(x: Value) -> Value {
     return bitcast<Value>(bitcast<Bits>(x) ^ Bits(params.zero));
@@ -61,7 +62,8 @@ fn power(exponent: i32) -> Real {
     return bitcast<Real>(u32(exponent + 127) << 23u);
 }
 
-// Numbers as numbers from 1 to 4 times a power of two. What is below 2^-126 is made from its bits, as devices may take it for 0.
+// Numbers as numbers from 1 to 4 times a power of two. What is below 2^-126 is made from its bits, as devices may take
+// it for 0.
 fn scaled(x: Value) -> Scaled {
     let bits = bitcast<Bits>(x);
     let small = (bits & Bits(0x7f800000u)) == Bits(0u);

@@ -1,4 +1,5 @@
-// Arithmetic of reductions of f64, whose bits WGSL does not reach: what pins them is a 1 that is not known before the dispatch.
+// Arithmetic of reductions of f64, whose bits WGSL does not reach: what pins them is a 1 that is not known before the
+// dispatch.
 
 fn pin(x: Value) -> Value {
     return x * f64(params.one);

@@ -1,5 +1,5 @@
-// Arithmetic of reductions of integers of 32 bits: sums in halves of 16 bits, which do not overflow within a block, of squares in 96
-// bits.
+// Arithmetic of reductions of integers of 32 bits: sums in halves of 16 bits, which do not overflow within a block, of
+// squares in 96 bits.
 
 struct Sum {
     high: i32, // times 2^16

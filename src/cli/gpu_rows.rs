@@ -20,7 +20,8 @@ use crate::measure::{median, sampled_error};
 const BUDGET: f64 = 0.2;
 /// Runs of one measurement at most.
 const RUNS: usize = 15;
-/// Seconds a device works before it is measured: an idle one runs at a sixth of its clock, and takes a while to come up.
+/// Seconds a device works before it is measured: an idle one runs at a sixth of its clock, and takes a while to come
+/// up.
 const WARM: f64 = 0.3;
 /// The same for the first measurement.
 const AWAKE: f64 = 1.0;

@@ -157,8 +157,8 @@ pub(super) struct Jobs {
     pub(super) scratch: Option<wgpu::Buffer>,
 }
 
-/// Dispatches that follow one another: first the jobs that leave their sums in scratch memory, then one for each colour,
-/// whose jobs touch no common cell.
+/// Dispatches that follow one another: first the jobs that leave their sums in scratch memory, then one for each
+/// colour, whose jobs touch no common cell.
 struct Round {
     aside: Vec<Job>,
     colours: Vec<Vec<Job>>,
@@ -272,8 +272,8 @@ fn parts(whole: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
 mod tests {
     use super::*;
 
-    /// Every box of every tile takes each point once, scratch memory is no larger than it may be, and what waits there is
-    /// returned in the same round, by the box it belongs to.
+    /// Every box of every tile takes each point once, scratch memory is no larger than it may be, and what waits there
+    /// is returned in the same round, by the box it belongs to.
     #[test]
     fn crowded_tiles_are_shared_and_nothing_is_lost() {
         let limits = wgpu::Limits::default();

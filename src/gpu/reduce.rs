@@ -21,8 +21,8 @@ use crate::reduce::scalar::Scalar;
 
 /// Elements of a run, and of a column, that are joined on the device: sums of integers in halves fit for 2^15.
 const BLOCKS: [usize; 2] = [1 << 14, 1 << 10];
-/// Elements of a longer run's blocks at most, where they are floating-point numbers, and how many blocks are enough: each
-/// has a record that the host joins.
+/// Elements of a longer run's blocks at most, where they are floating-point numbers, and how many blocks are enough:
+/// each has a record that the host joins.
 const LONGEST: usize = 1 << 16;
 const MANY: usize = 1 << 11;
 /// Bytes of a piece: it bounds the staging memory, and the next piece travels while this one is reduced.

@@ -363,4 +363,19 @@ mod tests {
             }
         }
     }
+
+    /// A grid beyond what a device takes is made smaller, with a wider kernel, and not where a factor was asked for.
+    #[test]
+    fn a_grid_that_no_binding_holds_is_made_smaller() {
+        let (modes, tolerance) = ([256, 256, 256], 1e-6);
+        let of = |cells, upsampling| {
+            let request = Request { points: None, cells, upsampling, ..request(&modes, tolerance) };
+            let found = choose::<f64>(&request).unwrap();
+            (found.grid.iter().product::<usize>(), found.width, found.predicted_error)
+        };
+        let (usual, width, _) = of(usize::MAX, None);
+        let (smaller, wider, error) = of(usual - 1, None);
+        assert!(smaller < usual && wider > width && error <= tolerance, "{smaller} cells, {wider} wide, {error:e}");
+        assert_eq!(of(usual - 1, Some(2.0)).0, usual, "what was asked for");
+    }
 }

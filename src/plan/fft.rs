@@ -36,7 +36,8 @@ use crate::shape;
 /// // Any adapter, a software one too; a machine may have none.
 /// let Some(gpu) = Gpu::enumerate().into_iter().find_map(Result::ok) else { return Ok(()) };
 /// let fft = Fft::<f32>::new(&gpu, &[60], 1)?;
-/// let tone: Vec<_> = (0..60).map(|l| Complex::from_polar(1.0, -std::f32::consts::TAU * 7.0 * l as f32 / 60.0)).collect();
+/// let turn = -std::f32::consts::TAU * 7.0 / 60.0;
+/// let tone: Vec<_> = (0..60).map(|l| Complex::from_polar(1.0, turn * l as f32)).collect();
 /// let mut numbers = gpu.upload(&tone)?;
 /// fft.execute(&mut numbers, Sign::Plus)?;
 /// let spectrum = gpu.download(&numbers)?;

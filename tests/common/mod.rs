@@ -65,7 +65,8 @@ pub(crate) fn relative_error<'a, T: Real>(
     if off == 0.0 { 0.0 } else { (off / norm).sqrt() }
 }
 
-/// What a device may make of f32: nothing of numbers below 2^-126, where it computes so. The sum of one such number tells.
+/// What a device may make of f32: nothing of numbers below 2^-126, where it computes so. The sum of one such number
+/// tells.
 pub(crate) fn lost(device: &Device) -> f64 {
     let tiny = Array1::from_elem(1, f32::from_bits(3));
     let plan = wavemill::reduce::ReducePlan::builder([1]).ops([wavemill::reduce::Op::Sum]).build(device).unwrap();
