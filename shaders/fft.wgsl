@@ -1,5 +1,5 @@
 // The uniform transform of lines of numbers: X[k] = sum_l x[l] exp(2 pi i k l / LENGTH), Stockham's order, radices 2,
-// 3, 4, 5 and 8.
+// 3, 4, 5, 8 and products of two of them (shaders/fft/composite.wgsl).
 //
 // A workgroup takes COLUMNS lines. Neighbouring lanes take neighbouring lines, so that strided axes are read in whole
 // sectors. A lane keeps its butterflies in registers; between two stages they go through workgroup memory. The other
@@ -95,6 +95,8 @@ fn dft8(v: array<Complex, 8>) -> array<Complex, 8> {
         a[0] + b[0], a[1] + b1, a[2] + b2, a[3] + b3, a[0] - b[0], a[1] - b1, a[2] - b2, a[3] - b3
     );
 }
+
+{{COMPOSITES}}
 
 struct Place {
     input: u32,

@@ -1,13 +1,15 @@
-// Type 2, last stage: c[j] = sum_l grid[l] prod_a phi((l_a - u_ja) 2/w), one lane a point, in the order of the tiles;
-// items along z.
+// Type 2, last stage: c[j] = sum_l grid[l] prod_a phi((l_a - u_ja) 2/w), in the order of the tiles; items along z.
 //
-// The last axis is unrolled, its kernel values and cells in registers; the first axis' values are computed as its loop
-// goes, and of three axes the middle one's wait in workgroup memory, each lane reading only what it wrote.
+// Of two and three axes WIDTH lanes take a point: each has one cell of the last axis, so that lanes side by side read
+// cells side by side, and sums over the rows of the other axes; the sums of a point's lanes are added in their order.
+// Each lane computes one kernel value an axis, those of the other axes for all of the point's lanes. Of one axis a lane
+// takes a point.
 
 const WIDTH = {{WIDTH}}u;
-const LANES = {{LANES}}u;
+const SPAN = {{SPAN}}u; // lanes of a point
+const POINTS = {{POINTS}}u; // of a workgroup
+const LANES = SPAN * POINTS;
 const DEPTH = {{DEPTH}}u; // stencil cells on the first of three axes, else 1
-const HEIGHT = {{HEIGHT}}u; // stencil cells on the last axis but one, else 1
 
 struct Params {
     cells: vec3<u32>, // of the grid; leading ones where there are fewer axes
@@ -23,31 +25,32 @@ struct Params {
 @group(0) @binding(5) var<storage, read> grid: array<Complex>;
 @group(0) @binding(6) var<storage, read_write> values: array<Complex>;
 
-{{HEIGHTS}}
+var<workgroup> sums: array<Complex, LANES>;
+// Kernel values of the other axes.
+var<workgroup> weights_z: array<Real, LANES>;
+var<workgroup> weights_y: array<Real, LANES>;
 
 {{KERNEL}}
 
 @compute @workgroup_size({{LANES}})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let i = unfolded(group) * LANES + lane;
-    if (i >= params.points) {
-        return;
-    }
+    let point = lane / SPAN;
+    let cell = lane % SPAN;
+    let first = unfolded(group) * POINTS;
+    // Lanes without a point take the last one again.
+    let i = min(first + point, params.points - 1u);
     {{CORNERS}}
-    {{FILL_HEIGHTS}}
-    {{LAST}}
+    {{SHARE}}
     let grids = group.z * params.cells.x * params.cells.y * params.cells.z;
     var total = Complex();
-    for (var z = 0u; z < DEPTH; z++) {
-        let rows = wrapped(corner_z + z, params.cells.x) * params.cells.y;
-        var plane = Complex();
-        for (var y = 0u; y < HEIGHT; y++) {
-            let row = grids + (rows + wrapped(corner_y + y, params.cells.y)) * params.cells.z;
-            var sum = grid[row + x0] * k0;
-            {{ROW_SUM}}
-            {{ADD_ROW}}
+    {{TOTAL}}
+    sums[lane] = total;
+    workgroupBarrier();
+    if (lane < POINTS && first + lane < params.points) {
+        var value = sums[lane * SPAN];
+        for (var other = 1u; other < SPAN; other++) {
+            value += sums[lane * SPAN + other];
         }
-        {{ADD_PLANE}}
+        values[params.base + group.z * params.points + order[first + lane]] = value;
     }
-    values[params.base + group.z * params.points + order[i]] = total;
 }

@@ -1,23 +1,28 @@
 // Type 1, first stage: grid[l] += sum_j c[j] prod_a phi((l_a - u_ja) 2/w), deterministic and without atomics.
 //
 // A workgroup holds a box of the grid in registers: a lane owns COLUMN neighbouring cells along the first axis, and
-// takes the points of the box one after another, so that no two lanes add to one cell and the order of additions is
-// fixed. The kernel values of a batch of points are computed together and wait in workgroup memory. Boxes of one
-// dispatch never overlap (tiles of one parity colour), so the return to the grid is a plain addition. A crowded tile is
-// the work of several groups: all but the last leave their sums in scratch memory, and the last one returns them with
-// its own. Items of a batch are workgroups along z. Where there are fewer axes the missing ones come last, with one
-// cell each.
+// takes the points of the box that may reach them one after another, so that no two lanes add to one cell and the order
+// of additions is fixed. The kernel values of a batch of points are computed together and wait in workgroup memory, as
+// rows of the box with zeros beside the stencil. A batch's points come in the order of the cells they begin in along
+// the axis KEY, so those that reach some lanes are a range of them. Boxes of one dispatch never overlap (tiles of one
+// colour), so the return to the grid is a plain addition. A crowded tile is the work of several groups: all but the
+// last leave their sums in scratch memory, and the last one returns them with its own. Items of a batch are workgroups
+// along z. Where there are fewer axes the missing ones come last, with one cell each.
 
 const AXES = {{AXES}}u;
+const PLAINS = max(AXES - 1u, 1u); // axes whose kernel values are not taken four by four
 const WIDTH = {{WIDTH}}u;
 const COLUMN = {{COLUMN}}u; // cells of a lane
 const COLUMNS = {{COLUMNS}}u; // lanes of a box on each axis
 const SECOND = {{SECOND}}u;
 const THIRD = {{THIRD}}u;
 const LANES = COLUMNS * SECOND * THIRD;
+const KEY = {{KEY}}u;
+const TEAMS = {{TEAMS}}u; // of lanes that take the same points
+const TEAM = {{TEAM}}u; // cells of a team along the axis KEY
 const BATCH = {{BATCH}}u; // points between barriers
 const QUADS = {{QUADS}}u; // kernel values along the first axis, four by four; none of one axis
-const PLAIN = {{PLAIN}}u; // kernel values along the other axes; along the only axis, with zeros on either side
+const PLAIN = {{PLAIN}}u; // kernel values along the only axis, with zeros on either side
 
 struct Params {
     cells: vec3<u32>, // of the grid; leading ones where there are fewer axes
@@ -52,11 +57,15 @@ struct Job {
 @group(0) @binding(8) var<storage, read_write> grid: array<Complex>;
 @group(0) @binding(9) var<storage, read_write> scratch: array<Complex>;
 
-// Where a stencil begins in the box, which may be before it where a box is a part of its tile.
-var<workgroup> starts: array<vec3<i32>, BATCH>;
+// Where a stencil begins in the box along the axis KEY; before it where a box is a part of its tile.
+var<workgroup> starts: array<i32, BATCH>;
+// The first point of each team, and the first one after its last.
+var<workgroup> ranges: array<u32, 2u * TEAMS>;
 var<workgroup> charges: array<Complex, BATCH>;
 var<workgroup> quads: array<vec4<Real>, BATCH * max(QUADS, 1u)>;
-var<workgroup> plain: array<Real, BATCH * PLAIN>;
+var<workgroup> rows: array<Real, BATCH * SECOND>;
+var<workgroup> lines: array<Real, BATCH * THIRD>;
+var<workgroup> plain: array<Real, BATCH * max(PLAIN, 1u)>;
 
 {{KERNEL}}
 
@@ -71,6 +80,17 @@ fn value(i: u32, cell: i32) -> Real {
         return Real(0);
     }
     return kernel(arguments[i], u32(cell));
+}
+
+// The first point of a batch that begins at a cell or after it.
+fn first_from(cell: i32, batch: u32) -> u32 {
+    var before = 0u;
+    for (var step = {{SEARCHED}}u; step > 0u; step /= 2u) {
+        if (before + step <= batch && starts[min(before + step, BATCH) - 1u] < cell) {
+            before += step;
+        }
+    }
+    return before;
 }
 
 // Axes in the order of the box: missing ones last.
@@ -94,11 +114,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let third = lane % THIRD;
     let second = lane / THIRD % SECOND;
     let first = lane / (THIRD * SECOND) * COLUMN;
+    let team = select(second / TEAM, first / TEAM, AXES == 1u);
     {{DECLARE}}
-    // Whether any point reaches the column, and where those begin that do, or may.
-    var touched = false;
-    var low = i32(COLUMNS * COLUMN);
-    var high = -i32(WIDTH);
+    if (AXES == 1u) {
+        for (var at = lane; at < BATCH * PLAIN; at += LANES) {
+            plain[at] = Real(0);
+        }
+    }
 
     for (var done = 0u; done < job.count; done += BATCH) {
         let batch = min(BATCH, job.count - done);
@@ -107,14 +129,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var point = lane; point < batch; point += LANES) {
             let i = from_here + point;
             charges[point] = strengths[params.base + group.z * params.points + order[i]];
-            var at = vec3<i32>(start(job, i, 0u), 0, 0);
-            if (AXES > 1u) {
-                at.y = start(job, i, 1u);
+            starts[point] = start(job, i, KEY);
+        }
+        if (AXES > 1u) {
+            for (var at = lane; at < batch * SECOND; at += LANES) {
+                rows[at] = Real(0);
             }
-            if (AXES > 2u) {
-                at.z = start(job, i, 2u);
+        }
+        if (AXES > 2u) {
+            for (var at = lane; at < batch * THIRD; at += LANES) {
+                lines[at] = Real(0);
             }
-            starts[point] = at;
+        }
+        workgroupBarrier();
+        for (var bound = lane; bound < 2u * TEAMS; bound += LANES) {
+            let cell = i32(bound / 2u * TEAM);
+            ranges[bound] = first_from(select(cell + i32(TEAM), cell - i32(WIDTH) + 1, bound % 2u == 0u), batch);
         }
         for (var quad = lane; quad < batch * QUADS; quad += LANES) {
             let i = from_here + quad / max(QUADS, 1u);
@@ -125,36 +155,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
             quads[quad] = four;
         }
-        for (var at = lane; at < batch * PLAIN; at += LANES) {
-            let i = from_here + at / PLAIN;
-            let place = at % PLAIN;
+        for (var at = lane; at < batch * PLAINS * WIDTH; at += LANES) {
+            let j = at % WIDTH;
+            let point = at / WIDTH / PLAINS;
+            let i = from_here + point;
             if (AXES == 1u) {
-                plain[at] = value(i, i32(place) - i32(COLUMN));
+                plain[point * PLAIN + COLUMN - 1u + j] = kernel(arguments[i], j);
             } else {
-                plain[at] = kernel(arguments[(1u + place / WIDTH) * params.points + i], place % WIDTH);
+                let axis = 1u + at / WIDTH % PLAINS;
+                // Before the box is far beyond it.
+                let cell = u32(start(job, i, axis) + i32(j));
+                let value = kernel(arguments[axis * params.points + i], j);
+                if (axis == 1u && cell < SECOND) {
+                    rows[point * SECOND + cell] = value;
+                }
+                if (axis == 2u && cell < THIRD) {
+                    lines[point * THIRD + cell] = value;
+                }
             }
         }
         workgroupBarrier();
-        for (var point = 0u; point < batch; point++) {
-            let begin = starts[point];
-            // Below 0 is beyond the width too.
-            let b = u32(i32(second) - begin.y);
-            let c = u32(i32(third) - begin.z);
-            let a = i32(first) - begin.x;
-            // Of fewer axes a box has as many lanes as work together anyway, and a branch costs more than it saves.
-            if (AXES < 3u || (b < WIDTH && c < WIDTH && a > -i32(COLUMN) && a < i32(WIDTH))) {
-                touched = touched || ((AXES != 2u || b < WIDTH) && a > -i32(COLUMN) && a < i32(WIDTH));
-                low = min(low, -a);
-                high = max(high, -a);
-                var charge = charges[point];
-                if (AXES == 2u) {
-                    charge *= select(Real(0), plain[point * PLAIN + min(b, WIDTH - 1u)], b < WIDTH);
-                }
-                if (AXES == 3u) {
-                    charge *= plain[point * PLAIN + b] * plain[point * PLAIN + WIDTH + c];
-                }
-                {{ADD}}
-            }
+        let after = ranges[2u * team + 1u];
+        for (var point = ranges[2u * team]; point < after; point++) {
+            {{WEIGH}}
+            {{ADD}}
         }
     }
 
@@ -167,17 +191,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let box = other * COLUMN * LANES + lane;
         {{JOIN}}
     }
-    if (job.joined > 0u) {
-        touched = true;
-        low = 0;
-        high = i32(COLUMN);
-    }
-    if (second >= job.extent.y || third >= job.extent.z || !touched) {
+    if (second >= job.extent.y || third >= job.extent.z) {
         return;
     }
     let n = turned(params.cells);
     let row = wrapped(job.origin.y + second, n.y) * n.z + wrapped(job.origin.z + third, n.z);
     let here = (params.item + group.z) * n.x * n.y * n.z + row;
-    let end = min(high + i32(WIDTH), i32(job.extent.x) - i32(first));
     {{RETURN}}
 }

@@ -138,6 +138,8 @@ pub(crate) struct Room {
     /// Bytes of a number.
     pub(crate) bytes: usize,
     pub(crate) lanes: usize,
+    /// The largest radix.
+    pub(crate) radix: usize,
 }
 
 impl Room {
@@ -191,7 +193,8 @@ impl Plan {
         for (at, (&cells, [low, high])) in grid.iter().zip(wanted).enumerate() {
             let stride = grid[at + 1..].iter().product();
             let refused = || Error::parameter("the length of an axis", "a product of powers of 2, 3 and 5", cells);
-            if radices(cells).is_none() {
+            // 5 is the largest prime among the radices.
+            if radices(cells, 5).is_none() {
                 return Err(refused());
             }
             let factors = room.factors(cells, stride).ok_or_else(refused)?;
@@ -252,21 +255,29 @@ impl Plan {
     }
 }
 
-/// The radices of a line's stages, the largest first; none for lengths with other factors.
-pub(crate) fn radices(length: usize) -> Option<Vec<usize>> {
-    let mut left = length;
-    let mut found = Vec::new();
-    if length == 0 {
-        return None;
-    }
-    for radix in [8, 5, 4, 3, 2] {
-        while left.is_multiple_of(radix) {
-            found.push(radix);
-            left /= radix;
+/// The radices of a line's stages, the largest first, none above `most`: as few stages as may be, and of those the ones
+/// whose largest radix is the least. None for lengths with other factors than 2, 3 and 5.
+pub(crate) fn radices(length: usize, most: usize) -> Option<Vec<usize>> {
+    fn of(length: usize, most: usize) -> Option<Vec<usize>> {
+        if length == 1 {
+            return Some(Vec::new());
         }
+        let mut best: Option<Vec<usize>> = None;
+        // The largest first, so that each set of radices is tried once.
+        for radix in RADICES.into_iter().filter(|&radix| radix <= most && length.is_multiple_of(radix)) {
+            let Some(rest) = of(length / radix, radix) else { continue };
+            let found: Vec<usize> = [radix].into_iter().chain(rest).collect();
+            if best.as_ref().is_none_or(|best| (found.len(), &found) < (best.len(), best)) {
+                best = Some(found);
+            }
+        }
+        best
     }
-    (left == 1).then_some(found)
+    if length == 0 { None } else { of(length, most) }
 }
+
+/// The radices there are.
+const RADICES: [usize; 11] = [16, 15, 12, 10, 9, 8, 6, 5, 4, 3, 2];
 
 #[cfg(test)]
 mod tests {
@@ -327,7 +338,7 @@ mod tests {
 
     /// Small rooms, so that small axes take several passes.
     fn rooms() -> [Room; 3] {
-        [10, 16, 64].map(|numbers| Room { numbers, bytes: 8, lanes: 64 })
+        [10, 16, 64].map(|numbers| Room { numbers, bytes: 8, lanes: 64, radix: 8 })
     }
 
     const GRIDS: [&[usize]; 6] = [&[1], &[30], &[48, 6], &[5, 60], &[120], &[4, 9, 10]];
@@ -416,7 +427,7 @@ mod tests {
 
     #[test]
     fn lines_fit_their_room() {
-        let room = Room { numbers: 2048, bytes: 8, lanes: 256 };
+        let room = Room { numbers: 2048, bytes: 8, lanes: 256, radix: 16 };
         for (cells, stride, passes) in
             [(2048, 1, 1), (4096, 1, 2), (1024, 7, 1), (2048, 7, 2), (1 << 22, 1, 3), (46_656, 1, 2)]
         {
@@ -424,6 +435,6 @@ mod tests {
             assert_eq!((factors.iter().product::<usize>(), factors.len()), (cells, passes), "{factors:?}");
             assert!(factors.iter().all(|&factor| factor <= 2048), "{factors:?}");
         }
-        assert!(radices(14).is_none() && radices(0).is_none());
+        assert!(radices(14, 8).is_none() && radices(0, 8).is_none());
     }
 }

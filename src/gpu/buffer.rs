@@ -116,6 +116,38 @@ impl<V> From<&mut Array<V>> for Output<'static, V> {
     }
 }
 
+/// Bytes on their way to the host.
+#[derive(Debug)]
+pub(super) struct Fetch {
+    what: &'static str,
+    staging: wgpu::Buffer,
+    size: u64,
+    submitted: wgpu::SubmissionIndex,
+    mapped: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Fetch {
+    /// Waits for the bytes and reads them.
+    pub(super) fn read<R>(self, context: &Context, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        let Self { what, staging, size, submitted, mapped } = self;
+        context.wait(submitted)?;
+        // Another thread that waited may have taken the answer, and be about to hand it over.
+        let mapped = mapped
+            .recv_timeout(PATIENCE)
+            .map_err(|_| context.error(format!("{what}: the driver did not map memory")))?;
+        mapped.map_err(|error| context.error(format!("{what}: {error}")))?;
+        let view = staging.get_mapped_range(0..size).map_err(|error| context.error(format!("{what}: {error}")))?;
+        let done = read(&view);
+        drop(view);
+        staging.unmap();
+        let mut kept = lock(&context.staging);
+        if kept.as_ref().is_none_or(|kept| kept.size() < staging.size()) {
+            *kept = Some(staging);
+        }
+        Ok(done)
+    }
+}
+
 impl Context {
     /// A storage buffer from the pool, or a new one.
     pub(super) fn lease(self: &Arc<Self>, what: &'static str, bytes: u64) -> Result<Lease> {
@@ -224,36 +256,39 @@ impl Context {
             return Ok(());
         }
         self.transferred.fetch_add(whole, Ordering::Relaxed);
-        let kept = lock(&self.staging).take().filter(|staging| staging.size() >= whole.min(PIECE));
+        for (index, piece) in elements.chunks_mut(PIECE as usize / size_of::<E>()).enumerate() {
+            let first = index as u64 * PIECE;
+            let fetch = self.fetch(what, buffer, first..first + size_of_val(piece) as u64, |_| ())?;
+            fetch.read(self, |bytes| bytemuck::cast_slice_mut(piece).copy_from_slice(bytes))?;
+        }
+        Ok(())
+    }
+
+    /// Records commands and then the copy of some bytes to the host, and submits both together.
+    pub(super) fn fetch(
+        &self,
+        what: &'static str,
+        buffer: &wgpu::Buffer,
+        bytes: Range<u64>,
+        record: impl FnOnce(&mut wgpu::CommandEncoder),
+    ) -> Result<Fetch> {
+        let size = bytes.end - bytes.start;
+        let kept = lock(&self.staging).take().filter(|staging| staging.size() >= size);
         let staging = match kept {
             Some(staging) => staging,
-            None => self.create(what, whole.min(PIECE), wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)?,
+            None => self.create(what, size, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)?,
         };
-        for (index, piece) in elements.chunks_mut(PIECE as usize / size_of::<E>()).enumerate() {
-            let size = size_of_val(piece) as u64;
-            let submitted = self.submit(what, |encoder| {
-                encoder.copy_buffer_to_buffer(buffer, index as u64 * PIECE, &staging, 0, size);
-            })?;
-            let (sender, receiver) = mpsc::channel();
-            self.checked(what, || {
-                staging.map_async(wgpu::MapMode::Read, 0..size, move |mapped| {
-                    let _ = sender.send(mapped);
-                });
-            })?;
-            self.wait(submitted)?;
-            // Another thread that waited may have taken the answer, and be about to hand it over.
-            let mapped = receiver
-                .recv_timeout(PATIENCE)
-                .map_err(|_| self.error(format!("{what}: the driver did not map memory")))?;
-            mapped.map_err(|error| self.error(format!("{what}: {error}")))?;
-            {
-                let view = staging.get_mapped_range(0..size).map_err(|error| self.error(format!("{what}: {error}")))?;
-                bytemuck::cast_slice_mut(piece).copy_from_slice(&view);
-            }
-            staging.unmap();
-        }
-        *lock(&self.staging) = Some(staging);
-        Ok(())
+        let submitted = self.submit(what, |encoder| {
+            record(encoder);
+            encoder.copy_buffer_to_buffer(buffer, bytes.start, &staging, 0, size);
+        })?;
+        let (sender, mapped) = mpsc::channel();
+        self.checked(what, || {
+            staging.map_async(wgpu::MapMode::Read, 0..size, move |mapped| {
+                let _ = sender.send(mapped);
+            });
+        })?;
+        Ok(Fetch { what, staging, size, submitted, mapped })
     }
 
     /// The part of a buffer that holds some transforms' numbers, `count` each, and the index of the first of them

@@ -28,6 +28,8 @@ const SECTORS: usize = 128;
 
 /// The binding of what is read, where it is not what is written.
 const INPUT: &str = include_str!("../../shaders/fft/input.wgsl");
+/// A transform whose length is a product.
+const COMPOSITE: &str = include_str!("../../shaders/fft/composite.wgsl");
 /// Where a line lies along one axis.
 const PLACE_AXIS: &str = include_str!("../../shaders/fft/place_axis.wgsl");
 /// The bindings of the pass next to the modes of a NUFFT, which deconvolves.
@@ -44,7 +46,8 @@ fn room<T: Real>(limits: &wgpu::Limits) -> Room {
     let bytes = complex_bytes::<T>() as usize;
     let numbers = limits.max_compute_workgroup_storage_size.min(MEMORY) as usize / bytes;
     let lanes = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x) as usize;
-    Room { numbers, bytes, lanes: lanes.min(LANES) }
+    // As many numbers as a lane's registers hold well.
+    Room { numbers, bytes, lanes: lanes.min(LANES), radix: if bytes == 8 { 16 } else { 8 } }
 }
 
 /// Whether a pass is the one next to the modes of a NUFFT, which deconvolves too.
@@ -79,7 +82,7 @@ struct Layout {
 impl Layout {
     fn new(room: &Room, pass: &Pass, end: End) -> Self {
         let length = pass.length;
-        let radices = radices(length).unwrap_or_default();
+        let radices = radices(length, room.radix).unwrap_or_default();
         let largest = radices.first().copied().unwrap_or(1);
         // Of a strided axis some neighbouring lines, and of short lines enough to fill a workgroup.
         let strided = if pass.strides == [1, 1] { 1 } else { SECTORS / room.bytes };
@@ -101,11 +104,19 @@ impl Layout {
         }
     }
 
+    /// The transforms of the stages' radices that are products of two.
+    fn composites<T: Real>(&self) -> String {
+        let mut radices = self.radices.clone();
+        radices.dedup();
+        radices.into_iter().filter_map(composite::<T>).collect::<Vec<_>>().join("\n")
+    }
+
     fn source<T: Real>(&self) -> Source {
         let Self { length, columns, lanes, axes, rest, between, apart, end, fine, .. } = self;
         let rest = rest.map_or("none".into(), |rest| rest.to_string());
         let shape = format!("{length} x{columns} lanes {lanes} axes {axes} rest {rest}");
-        let name = format!("fft {shape} {between:?} apart {apart} end {end:?} fine {fine}");
+        let radices = self.radices.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
+        let name = format!("fft {shape} radices {radices} {between:?} apart {apart} end {end:?} fine {fine}");
         let mut place = unrolled(0..self.axes, |axis| {
             let counted = if self.rest == Some(axis) { "place.rest = i;" } else { "" };
             PLACE_AXIS.replace("{{AXIS}}", &axis.to_string()).replace("{{COUNTED}}", counted)
@@ -134,7 +145,7 @@ impl Layout {
             End::Out => WRITE_MODES,
             _ => "output[place.output + index * params.output_stride] = select(z, z.yx, params.exchanged != 0u);",
         };
-        let number = |x: f64| format!("Real({x:?}{})", if T::NAME == "f64" { "lf" } else { "" });
+        let number = number::<T>;
         let circle = std::f64::consts::TAU;
         let values = [
             ("LENGTH", length.to_string()),
@@ -154,6 +165,7 @@ impl Layout {
             ("SIN_5", number((circle / 5.0).sin())),
             ("SIN_10", number((circle / 10.0).sin())),
             ("SIN_8", number(std::f64::consts::FRAC_1_SQRT_2)),
+            ("COMPOSITES", self.composites::<T>()),
             ("PLACE", place),
             ("TAKEN", taken.into()),
             ("GIVEN", given.into()),
@@ -231,6 +243,44 @@ impl Layout {
         }
         text
     }
+}
+
+/// The transform of a radix that is a product of two, as WGSL; none of a radix that the shader has as it is.
+fn composite<T: Real>(radix: usize) -> Option<String> {
+    let (a, b) = match radix {
+        6 => (3, 2),
+        9 => (3, 3),
+        10 => (5, 2),
+        12 => (4, 3),
+        15 => (5, 3),
+        16 => (4, 4),
+        _ => return None,
+    };
+    let list = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(", ");
+    let first = unrolled(0..b, |n| {
+        let inputs = list(&mut (0..a).map(|m| format!("v[{}]", b * m + n)));
+        format!("let a{n} = dft{a}(array<Complex, {a}>({inputs}));")
+    });
+    let second = unrolled(0..a, |k| {
+        let inputs = list(&mut (0..b).map(|n| match n * k {
+            0 => format!("a{n}[{k}]"),
+            m if 4 * m == radix => format!("times_i(a{n}[{k}])"),
+            m => {
+                let w: Complex<f64> = twiddle(m, radix);
+                format!("times(a{n}[{k}], Complex({}, {}))", number::<T>(w.re), number::<T>(w.im))
+            }
+        }));
+        format!("let b{k} = dft{b}(array<Complex, {b}>({inputs}));")
+    });
+    let outputs = list(&mut (0..radix).map(|k| format!("b{}[{}]", k % a, k / a)));
+    let values =
+        [("{{RADIX}}", radix.to_string()), ("{{FIRST}}", first), ("{{SECOND}}", second), ("{{OUTPUTS}}", outputs)];
+    Some(values.iter().fold(COMPOSITE.to_owned(), |text, (name, value)| text.replace(name, value)))
+}
+
+/// A number as WGSL writes it.
+fn number<T: Real>(x: f64) -> String {
+    format!("Real({x:?}{})", if T::NAME == "f64" { "lf" } else { "" })
 }
 
 /// Shaders of lines of every radix and of some lengths that plans come to, on small devices and large ones.

@@ -13,17 +13,21 @@ use crate::gpu::points::Points;
 use crate::nufft::timings::Stage;
 use crate::real::Real;
 
-/// Lanes of a workgroup.
-const LANES: usize = 64;
+/// Lanes of a workgroup, about.
+const LANES: usize = 128;
 
-/// Kernel values on the middle one of three axes, in workgroup memory.
-const HEIGHTS: &str = include_str!("../../shaders/interp/heights.wgsl");
-/// How a lane writes its own.
-const FILL_HEIGHTS: &str = include_str!("../../shaders/interp/fill_heights.wgsl");
+/// The rows of a point, of which each lane has a cell.
+const ROWS: &str = include_str!("../../shaders/interp/rows.wgsl");
+
+/// Lanes of a point, and points that a workgroup takes.
+fn spans(axes: usize, width: usize) -> [usize; 2] {
+    let span = if axes == 1 { 1 } else { width };
+    [span, LANES / span]
+}
 
 pub(super) fn source<T: Real>(axes: usize, width: usize, padded: usize, degree: usize) -> Source {
     let first = 3 - axes;
-    // Axes that are missing have one cell, and a stencil of one cell with the weight 1.
+    // Axes that are missing have one cell.
     let corners = unrolled(0..3, |at| {
         let name = ["z", "y", "x"][at];
         match at.checked_sub(first) {
@@ -33,31 +37,35 @@ pub(super) fn source<T: Real>(axes: usize, width: usize, padded: usize, degree: 
                 .join("\n    "),
         }
     });
-    let last = unrolled(0..width, |j| {
-        format!("let k{j} = kernel(argument_x, {j}u);\n    let x{j} = wrapped(corner_x + {j}u, params.cells.z);")
-    });
-    let row_sum = unrolled(1..width, |j| format!("        sum += grid[row + x{j}] * k{j};"));
-    let (heights, fill_heights) = if axes == 3 { (HEIGHTS, FILL_HEIGHTS) } else { ("", "") };
-    let (add_row, add_plane) = match axes {
-        1 => ("plane += sum;", "total += plane;"),
-        2 => ("plane += sum * kernel(argument_y, y);", "total += plane;"),
-        _ => ("plane += sum * heights[y * LANES + lane];", "total += plane * kernel(argument_z, z);"),
+    let others = ["y", "z"].into_iter().take(axes - 1);
+    let share = others.map(|axis| format!("weights_{axis}[lane] = kernel(argument_{axis}, cell);"));
+    let barrier = (axes > 1).then(|| "workgroupBarrier();".to_owned());
+    let cell = |x: usize| {
+        format!("total += grid[grids + wrapped(corner_x + {x}u, params.cells.z)] * kernel(argument_x, {x}u);")
     };
+    let row = |y: usize| {
+        format!(
+            "let row{y} = wrapped(corner_y + {y}u, params.cells.y) * params.cells.z; \
+             let k{y} = weights_y[point * WIDTH + {y}u];"
+        )
+    };
+    let sum = |y: usize| format!("    sum += grid[plane + row{y}] * k{y};");
+    let [span, points] = spans(axes, width);
     let values = [
         ("WIDTH", width.to_string()),
-        ("LANES", LANES.to_string()),
+        ("SPAN", span.to_string()),
+        ("POINTS", points.to_string()),
+        ("LANES", (points * span).to_string()),
         ("DEPTH", if axes == 3 { width } else { 1 }.to_string()),
-        ("HEIGHT", if axes >= 2 { width } else { 1 }.to_string()),
-        ("HEIGHTS", heights.into()),
         ("CORNERS", corners),
-        ("FILL_HEIGHTS", fill_heights.into()),
-        ("LAST", last),
-        ("ROW_SUM", row_sum),
-        ("ADD_ROW", add_row.into()),
-        ("ADD_PLANE", add_plane.into()),
+        ("SHARE", share.chain(barrier).collect::<Vec<_>>().join("\n    ")),
+        ("TOTAL", if axes == 1 { unrolled(0..width, cell) } else { ROWS.into() }),
+        ("ROWS", unrolled(0..width, row)),
+        ("SUM", unrolled(0..width, sum)),
+        ("PLANE", if axes == 3 { "sum * weights_z[point * WIDTH + z]" } else { "sum" }.into()),
         ("KERNEL", horner(padded, degree)),
     ];
-    let name = format!("interp {axes}d w{width} degree {degree} of {padded}");
+    let name = format!("interp {axes}d w{width} degree {degree} of {padded} points {points}");
     generate::<T>(name, include_str!("../../shaders/interp.wgsl"), &values)
 }
 
@@ -65,6 +73,8 @@ pub(super) fn source<T: Real>(axes: usize, width: usize, padded: usize, degree: 
 #[derive(Debug)]
 pub(super) struct Prepared {
     kernel: Arc<Kernel>,
+    /// Points of a workgroup.
+    points: usize,
 }
 
 impl Prepared {
@@ -72,7 +82,7 @@ impl Prepared {
         let table = design.kernel;
         let source = source::<T>(design.grid.len(), table.width, table.padded, table.degree);
         let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Read, Slot::Read, Slot::Read, Slot::Write];
-        Ok(Self { kernel: context.kernel(&source, "main", &slots)? })
+        Ok(Self { kernel: context.kernel(&source, "main", &slots)?, points: spans(design.grid.len(), table.width)[1] })
     }
 }
 
@@ -104,7 +114,7 @@ pub(super) fn run<T: Real>(
     ];
     let group = context.bind(what, kernel, resources)?;
     fine.queue.pass(context, Stage::Interpolate, what, |pass| {
-        let (x, y) = folded(points.len.div_ceil(LANES));
+        let (x, y) = folded(points.len.div_ceil(prepared.points));
         pass.set_pipeline(&kernel.pipeline);
         pass.set_bind_group(0, &group, &[]);
         pass.dispatch_workgroups(x, y, count);

@@ -14,7 +14,9 @@ pub(super) const WIDEST: usize = 16;
 /// Lanes of a workgroup: what every device has.
 const LANES: usize = 256;
 /// Workgroup memory of a workgroup, what every device has: with it some workgroups share a processor.
-const MEMORY: usize = 16 << 10;
+const MEMORY: u32 = 16 << 10;
+/// What the ranges of points take of it, and what is between the arrays.
+const RANGES: usize = 1 << 10;
 /// Points between barriers at most, of one and two axes and of three: the fewer, the more workgroups share a processor
 /// and its cache of coefficients; the more, the fewer lanes of a large workgroup wait.
 const BATCHES: [usize; 3] = [32, 32, 64];
@@ -33,6 +35,8 @@ pub(super) struct Shape {
     pub(super) column: usize,
     /// Lanes of a box on each axis, missing ones last.
     pub(super) lanes: [usize; 3],
+    /// Rows of lanes on the second axis that take the same points.
+    pub(super) team: usize,
     /// Points between barriers.
     pub(super) batch: usize,
 }
@@ -45,16 +49,18 @@ impl Shape {
             return None;
         }
         // The last axis is never cut where a tile and its halo fit it: neighbouring lanes return neighbouring cells.
-        let third = if width <= 9 { 16 } else { 32 };
-        // Measured on an H200 (benches/record): long columns take registers, short ones more lanes or a larger halo.
+        let third = if width <= 11 { 16 } else { 32 };
+        // Long columns take registers, short ones more lanes or a larger halo. Measured on an H200 (benches/record) but for
+        // f64 of three axes, where columns of 12 take the fewest operations by count.
         let (column, lanes) = match (axes, size_of::<T>()) {
             (1, _) => (4, [64, 1, 1]),
             (2, _) => (8, [if width <= 8 { 2 } else { 4 }, 32, 1]),
-            (_, 8) => (4, [1, LANES / third, third]),
+            (_, 8) => (12, [1, LANES / third, third]),
             _ => (if width <= 7 { 12 } else { 16 }, [1, LANES / third, third]),
         };
-        let mut shape = Self { axes, width, column, lanes, batch: 1 };
-        let room = limits.max_compute_workgroup_storage_size.min(MEMORY as u32) as usize - 64;
+        let team = if axes == 2 { 1 } else { 2 };
+        let mut shape = Self { axes, width, column, lanes, team, batch: 1 };
+        let room = limits.max_compute_workgroup_storage_size.min(MEMORY) as usize - RANGES;
         shape.batch = (room / shape.point_bytes::<T>()).min(BATCHES[axes - 1]);
         (shape.batch > 0).then_some(shape)
     }
@@ -64,14 +70,26 @@ impl Shape {
         if self.axes == 1 { 0 } else { self.lanes[0] * self.column / 4 }
     }
 
-    /// Kernel values of a point along the other axes; along the only one, with zeros on either side.
+    /// Kernel values of a point along the only axis, with zeros on either side.
     pub(super) fn plain(&self) -> usize {
-        if self.axes == 1 { self.width + 2 * self.column } else { (self.axes - 1) * self.width }
+        if self.axes == 1 { self.width + 2 * (self.column - 1) } else { 0 }
+    }
+
+    /// Lanes that take the same points: how many such teams there are, and their cells along the axis of order.
+    pub(super) fn teams(&self) -> [usize; 2] {
+        if self.axes == 1 { [self.lanes[0], self.column] } else { [self.lanes[1] / self.team, self.team] }
+    }
+
+    /// The axis along which the points of a batch are in order.
+    pub(super) fn key(&self) -> usize {
+        (self.axes - 1).min(1)
     }
 
     /// Workgroup memory of a point: where its stencil begins, its strength, its kernel values.
     fn point_bytes<T: Real>(&self) -> usize {
-        16 + complex_bytes::<T>() as usize + (4 * self.quads() + self.plain()) * size_of::<T>()
+        let [_, second, third] = self.lanes;
+        let rows = [0, second, second + third][self.axes - 1];
+        4 + complex_bytes::<T>() as usize + (4 * self.quads() + self.plain() + rows) * size_of::<T>()
     }
 
     /// Cells of a box, missing axes last.
@@ -84,36 +102,46 @@ impl Shape {
         self.extent().iter().product()
     }
 
-    /// An even number of tiles on an axis: the fewest that fit a box, and none smaller than a halo, so that tiles of
-    /// one parity stay apart.
-    fn tiles(&self, cells: usize, most: usize) -> AxisTiles {
+    /// How many colours the tiles of an axis take, so that boxes of one colour never overlap, and the cells of a tile.
+    fn colours(&self, axis: usize) -> (usize, usize) {
         let halo = self.width - 1;
+        let room = self.extent()[axis].saturating_sub(halo);
+        match room {
+            _ if room >= halo => (2, room.max(1)),
+            // Narrow tiles, the next but one still within reach.
+            _ if 2 * room >= halo => (3, room),
+            // Tiles as large as a halo, whose boxes are cut.
+            _ => (2, halo),
+        }
+    }
+
+    /// The tiles of an axis: the fewest that fit a box, and none so small that tiles of one colour overlap.
+    fn tiles(&self, cells: usize, axis: usize) -> AxisTiles {
+        let halo = self.width - 1;
+        let (colours, most) = self.colours(axis);
         let even = |count| {
             let tiles = AxisTiles::even(cells, count);
             let sizes = (0..count).map(|tile| tiles.start(tile + 1) - tiles.start(tile));
             let (smallest, largest) = sizes.fold((cells, 0), |(low, high), size| (low.min(size), high.max(size)));
-            (tiles, smallest, largest)
+            (tiles, smallest * (colours - 1) >= halo, largest)
         };
         // Sizes differ by a cell or two, so the first guess may be just too large.
-        let mut count = cells.div_ceil(most).next_multiple_of(2);
-        while 2 * halo * count < cells && even(count).2 > most {
-            count += 2;
+        let mut count = cells.div_ceil(most).next_multiple_of(colours).min(cells / colours * colours);
+        while count + colours <= cells && even(count).2 > most && even(count + colours).1 {
+            count += colours;
         }
-        // Where tiles would be smaller than halos they are made larger than a box, and cut into several.
+        // Where tiles would be too small they are made larger than a box, and cut into several.
         loop {
-            let (tiles, smallest, _) = even(count);
-            if count == 2 || smallest >= halo {
+            let (tiles, apart, _) = even(count);
+            if count == colours || apart {
                 return tiles;
             }
-            count -= 2;
+            count -= colours;
         }
     }
 
     pub(super) fn tiling(&self, grid: &[usize]) -> Tiling {
-        let halo = self.width - 1;
-        // What a box holds besides the halo, or a halo where it holds less.
-        let most = self.extent().map(|cells| cells.saturating_sub(halo).max(halo).max(1));
-        Tiling { axes: grid.iter().zip(most).map(|(&cells, most)| self.tiles(cells, most)).collect() }
+        Tiling { axes: grid.iter().enumerate().map(|(axis, &cells)| self.tiles(cells, axis)).collect() }
     }
 }
 
@@ -199,7 +227,8 @@ impl Jobs {
 /// The jobs of all tiles, of which `room` in a round leave their sums in scratch memory; a tile's points are those from
 /// its start to the next one's.
 fn rounds(shape: &Shape, tiling: &Tiling, starts: &[u32], room: usize) -> Vec<Round> {
-    let empty = || Round { aside: Vec::new(), colours: vec![Vec::new(); 1 << shape.axes] };
+    let colours: usize = (0..shape.axes).map(|axis| shape.colours(axis).0).product();
+    let empty = || Round { aside: Vec::new(), colours: vec![Vec::new(); colours] };
     let mut rounds = vec![empty()];
     for (tile, points) in starts.windows(2).enumerate().filter(|(_, points)| points[0] < points[1]) {
         let (colour, boxes) = boxes(tiling, tile, shape);
@@ -238,7 +267,8 @@ fn boxes(tiling: &Tiling, tile: usize, shape: &Shape) -> (usize, Vec<Job>) {
     let mut colour = 0;
     let (mut origin, mut extent) = ([0; 3], [1; 3]);
     for (axis, tiles) in tiling.axes.iter().enumerate() {
-        colour = 2 * colour + place[axis] % 2;
+        let (colours, _) = shape.colours(axis);
+        colour = colours * colour + place[axis] % colours;
         origin[axis] = tiles.start(place[axis]);
         extent[axis] = tiles.start(place[axis] + 1) - origin[axis] + shape.width - 1;
     }
@@ -257,6 +287,15 @@ fn boxes(tiling: &Tiling, tile: usize, shape: &Shape) -> (usize, Vec<Job>) {
         }
     }
     (colour, boxes)
+}
+
+/// The batches of a tile's points that begin at `start`, in the order in which its groups take them.
+pub(super) fn batches(shape: &Shape, start: usize, count: usize) -> Vec<Range<usize>> {
+    let share = |(first, points): (usize, usize)| {
+        let end = start + first + points;
+        (start + first..end).step_by(shape.batch).map(move |first| first..end.min(first + shape.batch))
+    };
+    parts(count, SHARE).flat_map(share).collect()
 }
 
 /// `whole` cut into the fewest parts of at most `most`, as even as may be: where each begins and its length.

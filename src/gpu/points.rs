@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use crate::error::Result;
 use crate::gpu::device::Context;
-use crate::gpu::jobs::{Jobs, Shape};
+use crate::gpu::jobs::{Jobs, Shape, batches};
+use crate::machine::parallel::{self, Disjoint};
 use crate::nufft::bins::{BLOCK, Bins, Unpacked};
 use crate::real::Real;
 
@@ -30,23 +31,14 @@ impl<T: Real> Points<T> {
         let (len, axes) = (bins.len, bins.tiling.axes.len());
         let (mut cells, mut arguments) = (vec![0u32; axes * len], vec![T::zero(); axes * len]);
         let mut order = vec![0u32; len];
-        let mut block = Unpacked::new();
-        for tile in 0..bins.tiling.count() {
-            let place = bins.tiling.place(tile);
-            let points = bins.points(tile);
-            for first in points.clone().step_by(BLOCK) {
-                let part = first..points.end.min(first + BLOCK);
-                bins.unpack(part.clone(), &mut block);
-                order[part.clone()].copy_from_slice(&block.indices[..part.len()]);
-                for (axis, tiles) in bins.tiling.axes.iter().enumerate() {
-                    let (start, span) =
-                        (tiles.start(place[axis]) as u32, axis * len + part.start..axis * len + part.end);
-                    let within = &block.cells[axis][..part.len()];
-                    cells[span.clone()].iter_mut().zip(within).for_each(|(to, cell)| *to = start + cell);
-                    arguments[span].copy_from_slice(&block.arguments[axis][..part.len()]);
-                }
+        let shared = (Disjoint::new(&mut cells), Disjoint::new(&mut arguments), Disjoint::new(&mut order));
+        let tiles = bins.tiling.count();
+        parallel::each(tiles.div_ceil(TILES), len, |task| {
+            let (mut block, mut places, mut taken) = (Unpacked::new(), Vec::new(), Vec::new());
+            for tile in task * TILES..tiles.min((task + 1) * TILES) {
+                arrange(shape, &bins, tile, &mut block, &mut places, &mut taken, shared);
             }
-        }
+        });
         Ok(Self {
             len,
             cells: context.table("the cells of points", &cells)?,
@@ -66,6 +58,59 @@ impl<T: Real> Points<T> {
             Ok(Cow::Borrowed(&self.params))
         } else {
             params(context, &self.extents, self.len, [base, item]).map(Cow::Owned)
+        }
+    }
+}
+
+/// Tiles that one task arranges.
+const TILES: usize = 64;
+
+/// Where the points of a tile go: in the order of the cells they begin in along the axis that batches are ordered by,
+/// dealt out to its batches one after another, so that each batch has points of the whole tile, in order.
+fn arrange<T: Real>(
+    shape: &Shape,
+    bins: &Bins<T>,
+    tile: usize,
+    block: &mut Unpacked<T>,
+    places: &mut Vec<u32>,
+    next: &mut Vec<u32>,
+    (cells, arguments, order): (Disjoint<'_, u32>, Disjoint<'_, T>, Disjoint<'_, u32>),
+) {
+    let (points, place) = (bins.points(tile), bins.tiling.place(tile));
+    let starts: Vec<usize> = bins.tiling.axes.iter().zip(place).map(|(tiles, place)| tiles.start(place)).collect();
+    let key = shape.key();
+    let blocks = || points.clone().step_by(BLOCK).map(|first| first..points.end.min(first + BLOCK));
+
+    next.clear();
+    next.resize(bins.tiling.axes[key].start(place[key] + 1) - starts[key], 0);
+    for part in blocks() {
+        bins.unpack(part.clone(), block);
+        block.cells[key][..part.len()].iter().for_each(|&cell| next[cell as usize] += 1);
+    }
+    let mut before = 0;
+    for next in next.iter_mut() {
+        before += std::mem::replace(next, before);
+    }
+    let batches = batches(shape, points.start, points.len());
+    places.clear();
+    for row in 0..shape.batch {
+        places.extend(batches.iter().filter(|batch| row < batch.len()).map(|batch| (batch.start + row) as u32));
+    }
+    for part in blocks() {
+        bins.unpack(part.clone(), block);
+        for i in 0..part.len() {
+            let rank = &mut next[block.cells[key][i] as usize];
+            let to = places[*rank as usize] as usize;
+            *rank += 1;
+            for (axis, &start) in starts.iter().enumerate() {
+                // SAFETY: ranks differ, so `places` gives each point a place of its own, within its tile's.
+                unsafe {
+                    cells.write(axis * bins.len + to, start as u32 + block.cells[axis][i]);
+                    arguments.write(axis * bins.len + to, block.arguments[axis][i]);
+                }
+            }
+            // SAFETY: as above.
+            unsafe { order.write(to, block.indices[i]) };
         }
     }
 }

@@ -8,6 +8,7 @@ use ndarray::{ArrayViewD, CowArray, IxDyn};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::gpu::arithmetic::{Load, lanes, source};
+use crate::gpu::buffer::Fetch;
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Slot, Source, folded};
 use crate::gpu::record::{Block, Format, Kind, Record, times_power};
@@ -139,13 +140,14 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// A dispatch that was submitted: its records and what they are of.
+/// A dispatch that was submitted: its records, which are on their way, and what they are of.
 #[derive(Debug)]
 struct Pending {
     piece: Piece,
     blocks: usize,
-    numbers: wgpu::Buffer,
-    places: wgpu::Buffer,
+    records: Fetch,
+    /// Where the blocks' places begin, after their numbers.
+    places: usize,
 }
 
 /// One pass over the elements.
@@ -268,7 +270,7 @@ pub(super) fn powers<E: Element + Real>(
         let job = Job::new(context, (kind, Load::Powers), needs, skip, shape);
         let whole = Piece { outer: (0, shape.outer), rows: (0, shape.rows), columns: (0, shape.columns) };
         let pending = job.submit(buffer, None, whole)?;
-        job.collect::<E>(&pending, &[], &mut cells)?;
+        job.collect::<E>(pending, &[], &mut cells)?;
     }
     Ok(cells)
 }
@@ -364,10 +366,10 @@ impl<'a> Job<'a> {
             }
             let next = self.submit(buffer, beside, piece)?;
             if let Some(before) = pending.replace(next) {
-                self.collect(&before, data, cells)?;
+                self.collect(before, data, cells)?;
             }
         }
-        pending.map_or(Ok(()), |last| self.collect(&last, data, cells))
+        pending.map_or(Ok(()), |last| self.collect(last, data, cells))
     }
 
     /// Reduces a piece that is on the device.
@@ -377,8 +379,14 @@ impl<'a> Job<'a> {
         let blocks = rows.div_ceil(self.block);
         let jobs = outer * blocks * columns;
         let numbers = self.format.fields().len().max(1) * self.format.kind.bytes();
-        let numbers = context.storage("partial results", (jobs * numbers) as u64)?;
-        let places = context.storage("partial results", (jobs * 16) as u64)?;
+        // Both in one buffer, so that they come to the host together.
+        let places = (jobs * numbers).next_multiple_of(context.limits.min_storage_buffer_offset_alignment as usize);
+        let all = (places + jobs * 16) as u64;
+        let records = context.storage("partial results", all)?;
+        let part = |offset: usize, bytes: usize| {
+            let size = wgpu::BufferSize::new(bytes as u64);
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &records, offset: offset as u64, size })
+        };
         let params = [outer, rows, columns, blocks, self.block, 0, 1, 0].map(|number| number as u32);
         let params = context.uniform(&params)?;
         let slots = [Slot::Uniform, Slot::Read, Slot::Write, Slot::Write, Slot::Read, Slot::Read];
@@ -390,14 +398,14 @@ impl<'a> Job<'a> {
         let resources = vec![
             params.as_entire_binding(),
             elements(buffer, self.stored),
-            numbers.as_entire_binding(),
-            places.as_entire_binding(),
+            part(0, jobs * numbers),
+            part(places, jobs * 16),
             elements(buffer, self.stored),
             // Where there are none the shader does not look.
             weights.map_or(elements(buffer, self.stored), |weights| elements(weights, WEIGHT)),
         ];
         let group = context.bind("reduce", &kernel, resources)?;
-        context.submit("reduce", |encoder| {
+        let records = context.fetch("partial results", &records, 0..all, |encoder| {
             let descriptor = wgpu::ComputePassDescriptor { label: Some("reduce"), timestamp_writes: None };
             let mut pass = encoder.begin_compute_pass(&descriptor);
             // A lane a column of a block, or a workgroup a block.
@@ -406,20 +414,31 @@ impl<'a> Job<'a> {
             pass.set_bind_group(0, &group, &[]);
             pass.dispatch_workgroups(x, y, 1);
         })?;
-        Ok(Pending { piece, blocks, numbers, places })
+        Ok(Pending { piece, blocks, records, places })
     }
 
     /// Waits for a piece and takes its blocks in.
-    fn collect<E: Element>(&self, pending: &Pending, data: &[E], cells: &mut Partials<E::Scalar>) -> Result<()> {
-        let Pending { piece, blocks, numbers, places } = pending;
+    fn collect<E: Element>(&self, pending: Pending, data: &[E], cells: &mut Partials<E::Scalar>) -> Result<()> {
+        let Pending { piece, blocks, records, places } = pending;
+        records.read(self.context, |bytes| {
+            let (numbers, places) = bytes.split_at(places);
+            self.join(piece, blocks, numbers, bytemuck::cast_slice(places), data, cells);
+        })
+    }
+
+    /// Takes the blocks of a piece in.
+    fn join<E: Element>(
+        &self,
+        piece: Piece,
+        blocks: usize,
+        records: &[u8],
+        counts: &[[u32; 4]],
+        data: &[E],
+        cells: &mut Partials<E::Scalar>,
+    ) {
         let shape = self.shape;
         let columns = piece.columns.1 - piece.columns.0;
-        let jobs = (piece.outer.1 - piece.outer.0) * blocks * columns;
         let size = self.format.fields().len() * self.format.kind.bytes();
-        let mut records = vec![0u8; jobs * size];
-        self.context.download("partial results", numbers, &mut records)?;
-        let mut counts = vec![[0u32; 4]; jobs];
-        self.context.download("partial results", places, &mut counts)?;
         for (job, counts) in counts.iter().enumerate() {
             let outer = piece.outer.0 + job / columns / blocks;
             let column = piece.columns.0 + job % columns;
@@ -442,7 +461,6 @@ impl<'a> Job<'a> {
             };
             record.join(cells, counts, block, product);
         }
-        Ok(())
     }
 }
 

@@ -15,20 +15,30 @@ use crate::nufft::timings::Stage;
 use crate::real::Real;
 
 pub(super) fn source<T: Real>(shape: &Shape, padded: usize, degree: usize) -> Source {
-    let Shape { axes, width, column, lanes: [columns, second, third], batch } = *shape;
+    let Shape { axes, width, column, lanes: [columns, second, third], team, batch } = *shape;
     let name = format!(
-        "spread {axes}d w{width} degree {degree} of {padded} boxes {}x{second}x{third} columns {column} batch {batch}",
+        "spread {axes}d w{width} degree {degree} of {padded} boxes {}x{second}x{third} columns {column} team {team} \
+         batch {batch}",
         columns * column
     );
     let cells = |line: &dyn Fn(usize) -> String| unrolled(0..column, line);
     let add = if axes == 1 {
-        let at = "let at = point * PLAIN + u32(i32(COLUMN) + clamp(a, -i32(COLUMN), i32(WIDTH)));";
-        format!("{at}\n    {}", cells(&|r| format!("c{r} += charge * plain[at + {r}u];")))
+        cells(&|r| format!("c{r} += charge * plain[at + {r}u];"))
     } else {
-        let quads = "let quad = point * QUADS + first / 4u;";
         let read = unrolled(0..column / 4, |q| format!("let k{q} = quads[quad + {q}u];"));
         let add = cells(&|r| format!("c{r} += charge * k{}.{};", r / 4, ["x", "y", "z", "w"][r % 4]));
-        format!("{quads}\n    {read}\n    {add}")
+        format!("{read}\n    {add}")
+    };
+    let weigh = match axes {
+        1 => {
+            "let charge = charges[point];\n    \
+             let at = point * PLAIN + u32(i32(first) - starts[point] + i32(COLUMN) - 1);"
+        }
+        2 => "let charge = charges[point] * rows[point * SECOND + second];\n    let quad = point * QUADS + first / 4u;",
+        _ => {
+            "let charge = charges[point] * (rows[point * SECOND + second] * lines[point * THIRD + third]);\n    \
+             let quad = point * QUADS + first / 4u;"
+        }
     };
     // Some loads are on their way together: compilers move none across a store.
     let back = unrolled(0..column.div_ceil(4), |quad| {
@@ -36,12 +46,14 @@ pub(super) fn source<T: Real>(shape: &Shape, padded: usize, degree: usize) -> So
         let place = of(&|r| {
             let cell = format!("min(first + {r}u, job.extent.x - 1u)");
             format!(
-                "let on{r} = {r} >= low && {r} < end; let at{r} = here + wrapped(job.origin.x + {cell}, n.x) * n.y * n.z; \
+                "let on{r} = first + {r}u < job.extent.x && any(c{r} != Complex()); \
+                 let at{r} = here + wrapped(job.origin.x + {cell}, n.x) * n.y * n.z; \
                  if (on{r}) {{ c{r} += grid[at{r}]; }}"
             )
         });
         format!("{place}\n    {}", of(&|r| format!("if (on{r}) {{ grid[at{r}] = c{r}; }}")))
     });
+    let [teams, team_cells] = shape.teams();
     let values = [
         ("AXES", axes.to_string()),
         ("WIDTH", width.to_string()),
@@ -49,11 +61,16 @@ pub(super) fn source<T: Real>(shape: &Shape, padded: usize, degree: usize) -> So
         ("COLUMNS", columns.to_string()),
         ("SECOND", second.to_string()),
         ("THIRD", third.to_string()),
+        ("KEY", shape.key().to_string()),
+        ("TEAMS", teams.to_string()),
+        ("TEAM", team_cells.to_string()),
         ("BATCH", batch.to_string()),
+        ("SEARCHED", (batch + 1).next_power_of_two().div_ceil(2).to_string()),
         ("QUADS", shape.quads().to_string()),
         ("PLAIN", shape.plain().to_string()),
         ("LANES", (columns * second * third).to_string()),
         ("DECLARE", cells(&|r| format!("var c{r} = Complex();"))),
+        ("WEIGH", weigh.into()),
         ("ADD", add),
         ("PUT_ASIDE", cells(&|r| format!("scratch[box + {r}u * LANES] = c{r};"))),
         ("JOIN", cells(&|r| format!("c{r} += scratch[box + {r}u * LANES];"))),

@@ -1,0 +1,6 @@
+// A transform of a product of two lengths: transforms of the first length, twiddles, transforms of the second.
+fn dft{{RADIX}}(v: array<Complex, {{RADIX}}>) -> array<Complex, {{RADIX}}> {
+    {{FIRST}}
+    {{SECOND}}
+    return array<Complex, {{RADIX}}>({{OUTPUTS}});
+}

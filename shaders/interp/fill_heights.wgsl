@@ -1,3 +1,0 @@
-for (var y = 0u; y < HEIGHT; y++) {
-        heights[y * LANES + lane] = kernel(argument_y, y);
-    }

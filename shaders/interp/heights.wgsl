@@ -1,2 +1,0 @@
-// Of three axes: kernel values on the middle one, each lane's its own.
-var<workgroup> heights: array<Real, HEIGHT * LANES>;

@@ -1,0 +1,10 @@
+// A lane's cells lie in the rows of the other axes.
+    let x = grids + wrapped(corner_x + cell, params.cells.z);
+    {{ROWS}}
+    for (var z = 0u; z < DEPTH; z++) {
+        let plane = x + wrapped(corner_z + z, params.cells.x) * params.cells.y * params.cells.z;
+        var sum = Complex();
+        {{SUM}}
+        total += {{PLANE}};
+    }
+    total *= kernel(argument_x, cell);
