@@ -27,8 +27,8 @@ use crate::matmul::recipe::MatmulRecipe;
 use crate::nufft::timings::Timings;
 use crate::numeric::sign::Sign;
 use crate::real::{Number, Real, Values};
-use crate::reduce::op::Needs;
 use crate::reduce::partials::Partials;
+use crate::reduce::quantity::Needs;
 use crate::reduce::request::{Reduced, Reduction};
 
 mod arithmetic;

@@ -42,7 +42,7 @@ pub(crate) mod product;
 pub(crate) mod recipe;
 
 pub use crate::plan::calls::matmul;
-pub use crate::plan::matmul::{MatmulBuilder, MatmulPlan, peak};
+pub use crate::plan::matmul::{Batched, MatmulBuilder, MatmulPlan, peak};
 pub use check::{Check, freivalds};
 pub use direct::direct;
 pub use product::Op;

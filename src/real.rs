@@ -14,8 +14,7 @@ use crate::numeric::sign::Sign;
 
 /// The large inner loops, compiled once a type in this crate: a generic function is compiled again in every crate that
 /// uses it, and these have some dozens of variants.
-#[expect(private_interfaces, reason = "a supertrait of a public trait that nobody outside can name")]
-pub trait Compiled: Sized {
+pub(crate) trait Compiled: Sized {
     fn spread(loops: spread::Spread<'_, Self>)
     where
         Self: Real;
@@ -41,20 +40,22 @@ pub trait Compiled: Sized {
 }
 
 /// A real number type the kernels compute in: `f32` or `f64`. Sealed.
+#[expect(private_bounds, reason = "nobody outside can name the loops")]
 pub trait Real: Float + Compiled {}
 impl Real for f32 {}
 impl Real for f64 {}
 
 /// What strengths and values are: real numbers, or complex ones. Sealed.
-#[expect(private_interfaces, reason = "nobody outside can call what takes them")]
-pub trait Number: Numeric<Real: Real> {
-    #[doc(hidden)]
+#[expect(private_bounds, reason = "nobody outside can name the loops")]
+pub trait Number: Loops<Real: Real> {}
+impl<T: Real> Number for T {}
+impl<T: Real> Number for Complex<T> {}
+
+/// The same loops for either kind of number.
+pub(crate) trait Loops: Numeric<Real: Real> {
     fn spread(loops: spread::Spread<'_, Self>);
-    #[doc(hidden)]
     fn interp(loops: interp::Interp<'_, Self>);
-    #[doc(hidden)]
     fn multiply(block: tiles::Block<'_, Self::Real>);
-    #[doc(hidden)]
     fn values(view: ArrayView2<'_, Self>) -> Values<'_, Self::Real>;
 }
 
@@ -65,8 +66,7 @@ pub(crate) enum Values<'a, T: Real> {
     Complex(ArrayView2<'a, Complex<T>>),
 }
 
-#[expect(private_interfaces, reason = "see the trait")]
-impl<T: Real> Number for T {
+impl<T: Real> Loops for T {
     fn spread(loops: spread::Spread<'_, T>) {
         <T as Compiled>::spread(loops);
     }
@@ -81,8 +81,7 @@ impl<T: Real> Number for T {
     }
 }
 
-#[expect(private_interfaces, reason = "see the trait")]
-impl<T: Real> Number for Complex<T> {
+impl<T: Real> Loops for Complex<T> {
     fn spread(loops: spread::Spread<'_, Self>) {
         T::spread_complex(loops);
     }
@@ -97,7 +96,6 @@ impl<T: Real> Number for Complex<T> {
     }
 }
 
-#[expect(private_interfaces, reason = "see the trait")]
 impl Compiled for f32 {
     fn spread(loops: spread::Spread<'_, Self>) {
         stencil::run_f32(loops.shape(), loops);
@@ -126,7 +124,6 @@ impl Compiled for f32 {
     }
 }
 
-#[expect(private_interfaces, reason = "see the trait")]
 impl Compiled for f64 {
     fn spread(loops: spread::Spread<'_, Self>) {
         stencil::run_f64(loops.shape(), loops);

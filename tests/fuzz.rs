@@ -527,10 +527,8 @@ fn product<V: Number>(u: &mut Unstructured<'_>) -> Case {
     let batch = *u.choose(&[0, 0, 0, 1, 2, 3])?;
     let layouts = [u.int_in_range(0..=2usize)?, u.int_in_range(0..=2usize)?, u.int_in_range(0..=2usize)?];
     let b = matrix::<V>(&mut random, b_rows, b_columns);
-    let mut builder = MatmulPlan::<V>::builder(m, k, n).op_a(op_a).op_b(op_b);
-    if batch > 0 {
-        builder = builder.batch(&[batch]);
-    }
+    let extents = if batch > 0 { vec![batch] } else { Vec::new() };
+    let mut builder = MatmulPlan::<V>::builder(m, k, n).op_a(op_a).op_b(op_b).batch(extents);
     if u.ratio(1, 8)? {
         builder = builder.memory(*u.choose(&[0, 1, 1000, 100_000, usize::MAX])?);
     }

@@ -217,9 +217,9 @@ fn threads_change_no_bit() {
 #[test]
 fn a_batch_may_have_no_elements() {
     for (m, k, n, batch) in [(0, 3, 2, 2), (4, 3, 0, 3), (2, 0, 2, 2), (2, 2, 2, 0)] {
-        let plan = MatmulPlan::<f64>::builder(m, k, n).batch(&[batch]).build(&cpu()).unwrap();
+        let plan = MatmulPlan::<f64>::builder(m, k, n).batch([batch]).build(&cpu()).unwrap();
         let (a, b) = (ndarray::Array3::ones([batch, m, k]), ndarray::Array3::ones([batch, k, n]));
-        assert_eq!(plan.execute(&a, &b).unwrap(), ndarray::Array3::from_elem([batch, m, n], k as f64).into_dyn());
+        assert_eq!(plan.execute(&a, &b).unwrap(), ndarray::Array3::from_elem([batch, m, n], k as f64));
     }
 }
 
@@ -229,19 +229,19 @@ fn a_batch_is_its_products() {
         let mut random = Random::new(6);
         let a = Array3::from_shape_fn((5, 20, 30), |_| random.between(-1.0, 1.0) as f32);
         let b = matrix::<f32>(&mut random, 30, 40);
-        let plan = MatmulPlan::builder(20, 30, 40).batch(&[5]).build(device).unwrap();
+        let plan = MatmulPlan::builder(20, 30, 40).batch([5]).build(device).unwrap();
         let one = MatmulPlan::builder(20, 30, 40).build(device).unwrap();
         let all = plan.execute(&a, &b).unwrap();
         for (a, c) in a.outer_iter().zip(all.outer_iter()) {
             assert_eq!(one.execute(&a, &b).unwrap(), c);
         }
         // Of NumPy's rules: one matrix for all of an axis.
-        let batched = MatmulPlan::builder(20, 30, 20).batch(&[3, 5]).op_b(Op::Transpose).build(device).unwrap();
+        let batched = MatmulPlan::builder(20, 30, 20).batch([3, 5]).op_b(Op::Transpose).build(device).unwrap();
         let c = batched.execute(&a, &a.view().insert_axis(Axis(0))).unwrap();
         assert_eq!(c.shape(), [3, 5, 20, 20]);
         let gram = MatmulPlan::builder(20, 30, 20).op_b(Op::Transpose).build(device).unwrap();
         let last = a.index_axis(Axis(0), 4);
-        assert_eq!(gram.execute(&last, &last).unwrap(), c.slice(s![2, 4, .., ..]).into_dyn());
+        assert_eq!(gram.execute(&last, &last).unwrap(), c.slice(s![2, 4, .., ..]));
     });
 }
 
@@ -309,7 +309,7 @@ fn freivalds_finds_one_wrong_element() {
 
 #[test]
 fn a_plan_says_what_it_does() {
-    let plan = MatmulPlan::<Complex<f32>>::builder(20, 100_000, 30).batch(&[2, 3]).build(&cpu()).unwrap();
+    let plan = MatmulPlan::<Complex<f32>>::builder(20, 100_000, 30).batch([2, 3]).build(&cpu()).unwrap();
     let text = plan.describe();
     assert!(text.contains("complex f32 6 products of 20 x 100000 by 100000 x 30"), "{text}");
     assert!(plan.recipe().splits > 1 && text.contains("k in "), "{text}");

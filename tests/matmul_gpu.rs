@@ -30,7 +30,7 @@ fn on_device<V: Number>(gpu: &Gpu, [m, k, n]: [usize; 3], ops: [Op; 2], batch: u
     let (a, b, c) = (numbers::<V>(1, batch * m * k), numbers::<V>(2, k * n), numbers::<V>(3, batch * m * n));
     let [alpha, beta] = [V::part_of(Complex::new(V::Real::nearest(0.5), V::Real::nearest(2.0))), V::unit()];
     let build = |device: &Device| {
-        MatmulPlan::<V>::builder(m, k, n).op_a(ops[0]).op_b(ops[1]).batch(&[batch]).build(device).unwrap()
+        MatmulPlan::<V>::builder(m, k, n).op_a(ops[0]).op_b(ops[1]).batch([batch]).build(device).unwrap()
     };
     let (here, there) = (build(&common::cpu()), build(&Device::from(gpu.clone())));
     let shaped = |x: &[V], rows: usize, columns: usize, op: Op| {
@@ -98,12 +98,12 @@ fn pieces_give_what_the_whole_gives() {
             assert!(recipe.workspace <= memory && recipe.pieces != recipe.shape, "{recipe}");
         }
     }
-    let batch = MatmulPlan::<f32>::builder(30, 40, 50).batch(&[6]).memory(70_000).build(&device).unwrap();
+    let batch = MatmulPlan::<f32>::builder(30, 40, 50).batch([6]).memory(70_000).build(&device).unwrap();
     assert_eq!(batch.recipe().together, 2, "{}", batch.describe());
     let (a, b) = (numbers::<f32>(4, 6 * 30 * 40), numbers::<f32>(5, 6 * 40 * 50));
     let a = ArrayD::from_shape_vec(vec![6, 30, 40], a).unwrap();
     let b = ArrayD::from_shape_vec(vec![6, 40, 50], b).unwrap();
-    let host = MatmulPlan::<f32>::builder(30, 40, 50).batch(&[6]).build(&common::cpu()).unwrap();
+    let host = MatmulPlan::<f32>::builder(30, 40, 50).batch([6]).build(&common::cpu()).unwrap();
     let (got, expected) = (batch.execute(&a, &b).unwrap(), host.execute(&a, &b).unwrap());
     assert!(off(got.as_slice().unwrap(), expected.as_slice().unwrap(), 40) <= 1.0);
     let nothing = MatmulPlan::<f32>::builder(300, 300, 300).memory(1000).build(&Device::from(gpu));

@@ -49,7 +49,7 @@ fn of<V: Number + Stored + WritableElement>(args: &args::Matmul, a: Npy) -> Resu
     );
     let batch = batch(&a.shape()[..a.ndim() - 2], &b.shape()[..b.ndim() - 2])?;
     let op = |turned: bool| if turned { Op::Transpose } else { Op::Plain };
-    let builder = MatmulPlan::<V>::builder(m, k, n).batch(&batch).op_a(op(args.trans_a)).op_b(op(args.trans_b));
+    let builder = MatmulPlan::<V>::builder(m, k, n).batch(&batch[..]).op_a(op(args.trans_a)).op_b(op(args.trans_b));
     // A complex product is four real ones.
     let parts = (V::PARTS * V::PARTS) as f64;
     let each = [m, k, n].iter().chain(&batch).map(|&extent| extent as f64).product::<f64>();

@@ -4,7 +4,7 @@
 
 use crate::gpu::pipeline::{Source, generate_as};
 use crate::gpu::record::{Format, Kind};
-use crate::reduce::op::Needs;
+use crate::reduce::quantity::{Needs, Quantity};
 
 const F32: &str = include_str!("../../shaders/reduce/f32.wgsl");
 const F64: &str = include_str!("../../shaders/reduce/f64.wgsl");
@@ -25,6 +25,22 @@ pub(super) enum Load {
 /// Lanes of a workgroup: their states fit the 16 KiB that every device has.
 pub(super) fn lanes(kind: Kind, load: Load) -> usize {
     if kind == Kind::F64 && load == Load::Pairs { 32 } else { 64 }
+}
+
+/// The name of a quantity's sections in the templates, where it has some.
+fn section(quantity: Quantity) -> Option<&'static str> {
+    Some(match quantity {
+        Quantity::Total => "total",
+        Quantity::Moments => "moments",
+        Quantity::Least => "least",
+        Quantity::Greatest => "greatest",
+        Quantity::Product => "product",
+        Quantity::Absolute => "absolute",
+        Quantity::Squares => "squares",
+        Quantity::Weighted => "weighted",
+        // Everything is counted, and extremes know their places.
+        Quantity::Count | Quantity::Truths | Quantity::FirstLeast | Quantity::FirstGreatest => return None,
+    })
 }
 
 /// A template without the sections that are not wanted: from `//: names` to the next `//:`.
@@ -55,18 +71,13 @@ pub(super) fn source(kind: Kind, load: Load, needs: Needs, skip: bool, columns: 
         "complex" => pairs,
         "powers" => load == Load::Powers,
         "wide" => wide,
-        "scaled" => needs.product || (pairs && (needs.absolute || format.greatest())),
-        "total" => needs.total,
-        "moments" => needs.moments,
-        "least" => format.least(),
-        "greatest" => format.greatest(),
-        "absolute" => needs.absolute,
-        "squares" => needs.squares,
-        "product" => needs.product,
-        "weighted" => needs.weighted,
+        "scaled" => needs.has(Quantity::Product) || (pairs && (needs.has(Quantity::Absolute) || format.greatest())),
         "columns" => columns,
         "runs" => !columns,
-        other => unreachable!("no section is called {other}"),
+        quantity => {
+            let named = Quantity::EVERY.into_iter().find(|&every| section(every) == Some(quantity));
+            format.has(named.unwrap_or_else(|| panic!("there is no section {quantity}")))
+        }
     };
     let real = kind.name();
     let of = |wide: bool, real: &str| if wide { format!("vec2<{real}>") } else { real.to_owned() };
@@ -94,7 +105,7 @@ pub(super) fn source(kind: Kind, load: Load, needs: Needs, skip: bool, columns: 
     let values = [
         ("ARITHMETIC", sections(&arithmetic, wanted)),
         ("VALUE", value),
-        ("WEIGHT", if needs.weighted { ", raw.weight" } else { "" }.into()),
+        ("WEIGHT", if needs.has(Quantity::Weighted) { ", raw.weight" } else { "" }.into()),
         ("LOW", halves[0].into()),
         ("HIGH", halves[1].into()),
         ("LARGEST_BITS", largest),

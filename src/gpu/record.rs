@@ -4,9 +4,9 @@
 use crate::numeric::scaled::ScaledProduct;
 use crate::reduce::best::Best;
 use crate::reduce::best::improve;
-use crate::reduce::op::Needs;
 use crate::reduce::partial::{Count, Join, Moment, Pair};
 use crate::reduce::partials::Partials;
+use crate::reduce::quantity::{Needs, Quantity};
 use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::Tally;
 
@@ -49,18 +49,31 @@ pub(super) struct Format {
 }
 
 impl Format {
-    /// Complex numbers have no least one, nor need their absolute values one.
-    pub(super) fn least(&self) -> bool {
-        (self.needs.least || self.needs.first_least) && self.parts == 1
+    /// Whether the shader has a state of this quantity. An extreme's state has its place too; complex numbers have no
+    /// least one, nor need their absolute values one.
+    pub(super) fn has(&self, quantity: Quantity) -> bool {
+        match quantity {
+            Quantity::Count | Quantity::Truths | Quantity::FirstLeast | Quantity::FirstGreatest => false,
+            Quantity::Least => {
+                (self.needs.has(Quantity::Least) || self.needs.has(Quantity::FirstLeast)) && self.parts == 1
+            }
+            Quantity::Greatest => self.greatest(),
+            other => self.needs.has(other),
+        }
     }
 
     pub(super) fn greatest(&self) -> bool {
-        self.needs.greatest || self.needs.first_greatest
+        self.needs.has(Quantity::Greatest) || self.needs.has(Quantity::FirstGreatest)
+    }
+
+    /// The quantities of a record, in their order there.
+    fn each(self) -> impl Iterator<Item = Quantity> {
+        Quantity::EVERY.into_iter().filter(move |&quantity| self.has(quantity))
     }
 
     /// Members of the shader's state, in the order in which it writes them and [`Record::join`] reads them.
     pub(super) fn fields(&self) -> Vec<String> {
-        let Self { kind, parts, needs } = *self;
+        let Self { kind, parts, .. } = *self;
         let sides = if parts == 2 { &[".x", ".y"][..] } else { &[""] };
         let each = |names: &[&str]| -> Vec<String> {
             sides.iter().flat_map(|side| names.iter().map(move |name| format!("{name}{side}"))).collect()
@@ -79,26 +92,25 @@ impl Format {
                 Kind::I32 | Kind::U32 => members(&["low", "middle", "high"]),
             }
         };
-        let product = if kind.float() {
-            [each(&["product.number.high", "product.number.low"]), names(&["product.exponent", "product.special"])]
-                .concat()
-        } else {
-            names(&["product.low", "product.high"])
+        let of = |quantity| match quantity {
+            Quantity::Total => each(&["total.high", "total.low"]),
+            Quantity::Moments => [each(&["shift"]), each(&["first.high", "first.low"]), squares("second")].concat(),
+            Quantity::Least => names(&["least.value"]),
+            Quantity::Greatest => names(&["greatest.value"]),
+            Quantity::Product if kind.float() => {
+                let numbers = each(&["product.number.high", "product.number.low"]);
+                [numbers, names(&["product.exponent", "product.special"])].concat()
+            }
+            Quantity::Product => names(&["product.low", "product.high"]),
+            Quantity::Absolute => each(&["absolute.high", "absolute.low"]),
+            Quantity::Squares => squares("squares"),
+            Quantity::Weighted => {
+                [each(&["weighted.high", "weighted.low"]), each(&["weights.high", "weights.low"])].concat()
+            }
+            // Counts and places are beside the numbers.
+            Quantity::Count | Quantity::Truths | Quantity::FirstLeast | Quantity::FirstGreatest => Vec::new(),
         };
-        let all = [
-            (needs.total, each(&["total.high", "total.low"])),
-            (needs.moments, each(&["shift"])),
-            (needs.moments, each(&["first.high", "first.low"])),
-            (needs.moments, squares("second")),
-            (self.least(), names(&["least.value"])),
-            (self.greatest(), names(&["greatest.value"])),
-            (needs.absolute, each(&["absolute.high", "absolute.low"])),
-            (needs.squares, squares("squares")),
-            (needs.product, product),
-            (needs.weighted, each(&["weighted.high", "weighted.low"])),
-            (needs.weighted, each(&["weights.high", "weights.low"])),
-        ];
-        all.into_iter().filter(|(needed, _)| *needed).flat_map(|(_, fields)| fields).collect()
+        self.each().flat_map(of).collect()
     }
 }
 
@@ -224,10 +236,10 @@ impl Record<'_> {
         cells: &mut Partials<S>,
         counts: &[u32; 4],
         block: Block,
-        product: impl FnOnce() -> ScaledProduct,
+        product: impl Fn() -> ScaledProduct,
     ) {
         let Block { output, first, skip, counted, exponent } = block;
-        let Format { parts, needs, .. } = self.format;
+        let Format { parts, .. } = self.format;
         let &[valid, truths, least, greatest] = counts;
         // Halves of an integer are two parts here, and one to the host.
         let scalar = |part: usize| output * cells.parts + part.min(cells.parts - 1);
@@ -235,45 +247,47 @@ impl Record<'_> {
             let count = Count { valid: valid.into(), truths: truths.into() };
             cells.counts[output] = cells.counts[output].join(count);
         }
-        if needs.total {
-            (0..parts).for_each(|part| cells.totals[scalar(part)].add(S::block_of(self.sum())));
-        }
-        if needs.moments {
-            let mut moments = [Moment { count: valid.into(), ..Moment::default() }; 2];
-            let moments = &mut moments[..parts];
-            let value = |Pair { high, low }: Pair| high + low;
-            moments.iter_mut().for_each(|moment| moment.shift = self.scalar::<S>().lift());
-            moments.iter_mut().for_each(|moment| moment.first = value(self.sum()));
-            moments.iter_mut().for_each(|moment| moment.second = value(self.squares()));
-            moments.iter().enumerate().for_each(|(part, moment)| cells.moments[scalar(part)].add(*moment));
-        }
-        if self.format.least() {
-            let best = Best { value: self.scalar(), place: first + u64::from(least), skip };
-            cells.least.get_mut(output).into_iter().for_each(|all| improve(all, best));
-            let best = Best { value: best.value, place: best.place, skip };
-            cells.first_least.get_mut(output).into_iter().for_each(|all| improve(all, best));
-        }
-        if self.format.greatest() {
-            let best = Best { value: self.scalar(), place: first + u64::from(greatest), skip };
-            cells.greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
-            cells.first_greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
-        }
-        if needs.absolute {
-            (0..parts).for_each(|_| cells.absolutes[output].add(self.sum()));
-        }
-        if needs.squares {
-            (0..parts).for_each(|_| cells.squares[output].add(self.squares()));
-        }
-        if needs.product {
-            let power = self.product().unwrap_or_else(product);
-            cells.products[output] = cells.products[output].join(power);
-        }
-        if needs.weighted {
-            let scaled =
-                |Pair { high, low }| Pair { high: times_power(high, exponent), low: times_power(low, exponent) };
-            (0..parts).for_each(|part| cells.weighted[scalar(part)].add(scaled(self.sum())));
-            // The same for each part.
-            cells.weights[output].add(scaled(self.sum()));
+        for quantity in self.format.each() {
+            match quantity {
+                Quantity::Total => (0..parts).for_each(|part| cells.totals[scalar(part)].add(S::block_of(self.sum()))),
+                Quantity::Moments => {
+                    let mut moments = [Moment { count: valid.into(), ..Moment::default() }; 2];
+                    let moments = &mut moments[..parts];
+                    let value = |Pair { high, low }: Pair| high + low;
+                    moments.iter_mut().for_each(|moment| moment.shift = self.scalar::<S>().lift());
+                    moments.iter_mut().for_each(|moment| moment.first = value(self.sum()));
+                    moments.iter_mut().for_each(|moment| moment.second = value(self.squares()));
+                    moments.iter().enumerate().for_each(|(part, moment)| cells.moments[scalar(part)].add(*moment));
+                }
+                Quantity::Least => {
+                    let best = Best { value: self.scalar(), place: first + u64::from(least), skip };
+                    cells.least.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                    cells.first_least.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                }
+                Quantity::Greatest => {
+                    let best = Best { value: self.scalar(), place: first + u64::from(greatest), skip };
+                    cells.greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                    cells.first_greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                }
+                Quantity::Absolute => (0..parts).for_each(|_| cells.absolutes[output].add(self.sum())),
+                Quantity::Squares => (0..parts).for_each(|_| cells.squares[output].add(self.squares())),
+                Quantity::Product => {
+                    let power = self.product().unwrap_or_else(&product);
+                    cells.products[output] = cells.products[output].join(power);
+                }
+                Quantity::Weighted => {
+                    let scaled = |Pair { high, low }| Pair {
+                        high: times_power(high, exponent),
+                        low: times_power(low, exponent),
+                    };
+                    (0..parts).for_each(|part| cells.weighted[scalar(part)].add(scaled(self.sum())));
+                    // The same for each part.
+                    let weights = (0..parts).fold(Pair::default(), |_, _| self.sum());
+                    cells.weights[output].add(scaled(weights));
+                }
+                // They came beside the numbers.
+                Quantity::Count | Quantity::Truths | Quantity::FirstLeast | Quantity::FirstGreatest => {}
+            }
         }
     }
 }
@@ -281,8 +295,9 @@ impl Record<'_> {
 #[cfg(test)]
 mod tests {
     use super::{Format, Kind, Record};
-    use crate::reduce::op::{Needs, Op};
+    use crate::reduce::op::Op;
     use crate::reduce::partial::Pair;
+    use crate::reduce::quantity::Needs;
 
     fn record(kind: Kind, op: Op, numbers: &[u32], check: impl FnOnce(Record<'_>)) {
         let format = Format { kind, parts: 1, needs: Needs::of(&[op], false) };

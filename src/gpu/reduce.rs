@@ -14,9 +14,10 @@ use crate::gpu::pipeline::{Slot, Source, folded};
 use crate::gpu::record::{Block, Format, Kind, Record, times_power};
 use crate::numeric::scaled::ScaledProduct;
 use crate::real::Real;
-use crate::reduce::op::{Needs, Op};
+use crate::reduce::op::Op;
 use crate::reduce::partial::Join;
 use crate::reduce::partials::Partials;
+use crate::reduce::quantity::{Needs, Quantity};
 use crate::reduce::request::Reduction;
 use crate::reduce::scalar::Scalar;
 
@@ -196,9 +197,9 @@ pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Re
     if data.is_empty() {
         return Ok(cells);
     }
-    let weighing = Needs { weighted: true, ..Needs::default() };
-    let rest = Needs { weighted: false, ..*needs };
-    let passes = if E::Scalar::FLOAT || !needs.weighted {
+    let weighing = Needs::only(Quantity::Weighted);
+    let rest = Needs::all(needs.each().filter(|&quantity| quantity != Quantity::Weighted));
+    let passes = if E::Scalar::FLOAT || !needs.has(Quantity::Weighted) {
         vec![(form, *needs)]
     } else {
         // Weights make integers floating-point numbers.
@@ -209,7 +210,7 @@ pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Re
         let (kind, load) = form.kind::<E>();
         let mut job = Job::new(context, (kind, load), needs, *skip, shape);
         job.counted = index == 0;
-        job.run(form, data, weights.filter(|_| needs.weighted), &mut cells)?;
+        job.run(form, data, weights.filter(|_| needs.has(Quantity::Weighted)), &mut cells)?;
     }
     Ok(cells)
 }
@@ -250,7 +251,7 @@ pub(super) fn powers<E: Element + Real>(
     skip: bool,
 ) -> Result<Partials<E::Scalar>> {
     context.supports::<E>()?;
-    if needs.weighted {
+    if needs.has(Quantity::Weighted) {
         let reason = "weighs no numbers that are on it: weigh mapv(|z| z.norm_sqr()) with execute";
         return Err(context.error(reason));
     }

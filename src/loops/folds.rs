@@ -12,6 +12,7 @@ use crate::numeric::scaled::ScaledProduct;
 use crate::reduce::best::{Best, improve};
 use crate::reduce::partial::{Count, Join, Moment};
 use crate::reduce::partials::Partials;
+use crate::reduce::quantity::Quantity;
 use crate::reduce::tally::Tally;
 
 /// The large inner loops, compiled once a type in this crate.
@@ -67,109 +68,133 @@ impl<S: Accumulate> Block<'_, S> {
     #[inline(always)]
     fn real<const FMA: bool, const SKIP: bool>(self) {
         let Self { slices, first, output, cells, .. } = self;
-        let counted = both::<S, FMA, SKIP, 1>(slices, output, cells);
-        let needs = cells.needs;
-        if needs.least {
-            let found = line::<S, Extreme<S, false, LANES>, Extreme<S, false, 1>, FMA, SKIP, 1>(slices);
-            found.into_iter().flatten().for_each(|best| improve(&mut cells.least[output], best));
+        let mut counted = None;
+        for quantity in cells.needs.each() {
+            match quantity {
+                Quantity::Total | Quantity::Moments | Quantity::Squares => {
+                    counted = both::<S, FMA, SKIP, 1>(quantity, slices, output, cells).or(counted);
+                }
+                Quantity::Least => {
+                    let found = line::<S, Extreme<S, false, LANES>, Extreme<S, false, 1>, FMA, SKIP, 1>(slices);
+                    found.into_iter().flatten().for_each(|best| improve(&mut cells.least[output], best));
+                }
+                Quantity::Greatest => greatest::<S, FMA, SKIP>(slices, &mut cells.greatest[output]),
+                Quantity::FirstLeast => {
+                    first_of::<S, FMA, SKIP, false>(slices, first, &mut cells.first_least[output]);
+                }
+                Quantity::FirstGreatest => {
+                    first_of::<S, FMA, SKIP, true>(slices, first, &mut cells.first_greatest[output]);
+                }
+                Quantity::Product => {
+                    let [found] = line::<S, Products<LANES>, Products<1>, FMA, SKIP, 1>(slices);
+                    found.into_iter().for_each(|block| cells.products[output] = cells.products[output].join(block));
+                }
+                Quantity::Absolute => absolute::<S, FMA, SKIP>(slices, output, cells),
+                // Below, for all of them; and where the weights are.
+                Quantity::Count | Quantity::Truths | Quantity::Weighted => {}
+            }
         }
-        if needs.greatest {
-            let found = line::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices);
-            found.into_iter().flatten().for_each(|best| improve(&mut cells.greatest[output], best));
-        }
-        if needs.first_least {
-            first_of::<S, FMA, SKIP, false>(slices, first, &mut cells.first_least[output]);
-        }
-        if needs.first_greatest {
-            first_of::<S, FMA, SKIP, true>(slices, first, &mut cells.first_greatest[output]);
-        }
-        if needs.product {
-            let found = line::<S, Products<LANES>, Products<1>, FMA, SKIP, 1>(slices);
-            found.into_iter().flatten().for_each(|block| cells.products[output] = cells.products[output].join(block));
-        }
-        sizes::<S, FMA, SKIP>(slices, counted, output, cells);
+        count::<S, FMA, SKIP>(slices, counted, output, cells);
     }
 
     #[inline(always)]
     fn complex<const FMA: bool, const SKIP: bool>(self) {
         let Self { slices, magnitudes, output, cells, .. } = self;
-        let counted = both::<S, FMA, SKIP, 2>(slices, output, cells);
-        let needs = cells.needs;
         let pairs = || slices.iter().flat_map(|slice| slice.as_chunks::<2>().0);
-        if needs.product {
-            for &[re, im] in pairs() {
-                if !(SKIP && re.is_nan()) {
-                    cells.products[output] = cells.products[output].join(ScaledProduct::of([re.lift(), im.lift()]));
-                }
-            }
-        }
         magnitudes.clear();
         magnitudes.extend(pairs().map(|&[re, im]| S::magnitude(re, im)));
-        let slices: &[&[S]] = &[magnitudes];
-        if needs.greatest {
-            let found = line::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices);
-            found.into_iter().flatten().for_each(|best| improve(&mut cells.greatest[output], best));
+        let sizes: &[&[S]] = &[magnitudes];
+        let mut counted = None;
+        for quantity in cells.needs.each() {
+            match quantity {
+                Quantity::Total | Quantity::Moments | Quantity::Squares => {
+                    counted = both::<S, FMA, SKIP, 2>(quantity, slices, output, cells).or(counted);
+                }
+                Quantity::Greatest => greatest::<S, FMA, SKIP>(sizes, &mut cells.greatest[output]),
+                Quantity::Product => {
+                    for &[re, im] in pairs() {
+                        if !(SKIP && re.is_nan()) {
+                            let factor = ScaledProduct::of([re.lift(), im.lift()]);
+                            cells.products[output] = cells.products[output].join(factor);
+                        }
+                    }
+                }
+                Quantity::Absolute => absolute::<S, FMA, SKIP>(sizes, output, cells),
+                // Complex numbers have no order; their largest absolute value needs no least one.
+                Quantity::Least | Quantity::FirstLeast | Quantity::FirstGreatest => {}
+                Quantity::Count | Quantity::Truths | Quantity::Weighted => {}
+            }
         }
-        sizes::<S, FMA, SKIP>(slices, counted, output, cells);
+        count::<S, FMA, SKIP>(sizes, counted, output, cells);
     }
 }
 
 /// Sums of the elements that are not NaN, and their number.
 type SumsOf<S, const W: usize> = Counted<<S as Accumulate>::Sums<true, W>, Counts<S, false, W>>;
 
-/// Takes in what real and complex numbers have in common, each part by itself. With `SKIP` elements are counted on the
-/// way, where anything is: both parts of a complex number are NaN or none.
+/// Takes in a quantity that real and complex numbers have in common, each part by itself. With `SKIP` elements are
+/// counted on the way, where anything is: both parts of a complex number are NaN or none.
 #[inline(always)]
 fn both<S: Accumulate, const FMA: bool, const SKIP: bool, const PARTS: usize>(
+    quantity: Quantity,
     slices: &[&[S]],
     output: usize,
     cells: &mut Partials<S>,
 ) -> Option<Count> {
-    let mut counted = None;
-    if cells.needs.total {
-        let tallies = cells.totals[output * PARTS..].iter_mut();
-        if SKIP {
-            let found = line::<S, SumsOf<S, LANES>, SumsOf<S, 1>, FMA, true, PARTS>(slices);
-            counted = found[0].map(|(_, count)| count);
-            tallies.zip(found).for_each(|(tally, block)| block.into_iter().for_each(|(block, _)| tally.add(block)));
-        } else {
-            let found = line::<S, S::Sums<false, LANES>, S::Sums<false, 1>, FMA, false, PARTS>(slices);
-            tallies.zip(found).for_each(|(tally, block)| block.into_iter().for_each(|block| tally.add(block)));
+    match quantity {
+        Quantity::Total => {
+            let tallies = cells.totals[output * PARTS..].iter_mut();
+            if SKIP {
+                let found = line::<S, SumsOf<S, LANES>, SumsOf<S, 1>, FMA, true, PARTS>(slices);
+                tallies.zip(found).for_each(|(tally, block)| block.into_iter().for_each(|(block, _)| tally.add(block)));
+                found[0].map(|(_, count)| count)
+            } else {
+                let found = line::<S, S::Sums<false, LANES>, S::Sums<false, 1>, FMA, false, PARTS>(slices);
+                tallies.zip(found).for_each(|(tally, block)| block.into_iter().for_each(|block| tally.add(block)));
+                None
+            }
+        }
+        Quantity::Moments => {
+            let found = line::<S, Moments<S, LANES>, Moments<S, 1>, FMA, SKIP, PARTS>(slices);
+            let all = &mut cells.moments[output * PARTS..];
+            all.iter_mut().zip(found).for_each(|(all, block)| block.into_iter().for_each(|block| all.add(block)));
+            found[0].filter(|_| SKIP).map(|Moment { count, .. }| Count { valid: count as u64, truths: 0 })
+        }
+        _ => {
+            let [found] = line::<S, Squares<LANES>, Squares<1>, FMA, SKIP, 1>(slices);
+            found.into_iter().for_each(|block| cells.squares[output].add(block));
+            None
         }
     }
-    if cells.needs.moments {
-        let found = line::<S, Moments<S, LANES>, Moments<S, 1>, FMA, SKIP, PARTS>(slices);
-        if SKIP {
-            counted = found[0].map(|Moment { count, .. }| Count { valid: count as u64, truths: 0 });
-        }
-        let spreads = &mut cells.moments[output * PARTS..];
-        spreads.iter_mut().zip(found).for_each(|(spread, block)| block.into_iter().for_each(|block| spread.add(block)));
-    }
-    if cells.needs.squares {
-        let [found] = line::<S, Squares<LANES>, Squares<1>, FMA, SKIP, 1>(slices);
-        found.into_iter().for_each(|block| cells.squares[output].add(block));
-    }
-    counted
 }
 
-/// Takes in what depends on absolute values alone, and the count, unless that is known.
 #[inline(always)]
-fn sizes<S: Accumulate, const FMA: bool, const SKIP: bool>(
+fn greatest<S: Accumulate, const FMA: bool, const SKIP: bool>(slices: &[&[S]], known: &mut Option<Best<S, true>>) {
+    let [found] = line::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices);
+    found.into_iter().for_each(|best| improve(known, best));
+}
+
+#[inline(always)]
+fn absolute<S: Accumulate, const FMA: bool, const SKIP: bool>(slices: &[&[S]], output: usize, cells: &mut Partials<S>) {
+    let [found] = line::<S, Absolute<LANES>, Absolute<1>, FMA, SKIP, 1>(slices);
+    found.into_iter().for_each(|block| cells.absolutes[output].add(block));
+}
+
+/// Counts a block's elements, unless another quantity did it on the way.
+#[inline(always)]
+fn count<S: Accumulate, const FMA: bool, const SKIP: bool>(
     slices: &[&[S]],
     counted: Option<Count>,
     output: usize,
     cells: &mut Partials<S>,
 ) {
-    if cells.needs.absolute {
-        let [found] = line::<S, Absolute<LANES>, Absolute<1>, FMA, SKIP, 1>(slices);
-        found.into_iter().for_each(|block| cells.absolutes[output].add(block));
-    }
-    let count = if cells.needs.truths {
+    let needs = cells.needs;
+    let count = if needs.has(Quantity::Truths) {
         let [found] = line::<S, Counts<S, true, LANES>, Counts<S, true, 1>, FMA, SKIP, 1>(slices);
         found.unwrap_or_default()
-    } else if let (Some(count), true) = (counted, cells.needs.count) {
+    } else if let (Some(count), true) = (counted, needs.has(Quantity::Count)) {
         count
-    } else if cells.needs.count {
+    } else if needs.has(Quantity::Count) {
         let [found] = line::<S, Counts<S, false, LANES>, Counts<S, false, 1>, FMA, SKIP, 1>(slices);
         found.unwrap_or_default()
     } else {
@@ -359,74 +384,84 @@ impl<S: Accumulate, const SKIP: bool> Panel<S, SKIP> {
         let counts = &mut cells.counts;
         let mut count = |column: usize, block: Count| counts[column] = counts[column].join(block);
         // Elements are counted on the way to their sums or moments; complex numbers are not counted here.
-        let mut uncounted = needs.count && !needs.truths;
-        if needs.total && SKIP {
-            columns::<S, _, FMA, true>(&mut panel.counted, rows, first, end, |column, (block, valid)| {
-                cells.totals[column].add(block);
-                if uncounted {
-                    count(column, valid);
+        let others = [(Quantity::Truths, true), (Quantity::Total, SKIP), (Quantity::Moments, SKIP)];
+        let counting = others.into_iter().find(|&(quantity, counts)| counts && needs.has(quantity));
+        let counting = counting.map_or(Quantity::Count, |(quantity, _)| quantity);
+        let counted = |by: Quantity| needs.has(Quantity::Count) && counting == by;
+        for quantity in needs.each() {
+            match quantity {
+                Quantity::Count if counting != Quantity::Count => {}
+                Quantity::Count => columns::<S, _, FMA, SKIP>(&mut panel.counts, rows, first, end, &mut count),
+                Quantity::Truths => columns::<S, _, FMA, SKIP>(&mut panel.truths, rows, first, end, &mut count),
+                Quantity::Total if SKIP => {
+                    columns::<S, _, FMA, true>(&mut panel.counted, rows, first, end, |column, (block, valid)| {
+                        cells.totals[column].add(block);
+                        if counted(quantity) {
+                            count(column, valid);
+                        }
+                    });
                 }
-            });
-            uncounted = false;
-        } else if needs.total {
-            columns::<S, _, FMA, false>(&mut panel.totals, rows, first, end, |column, block| {
-                cells.totals[column].add(block)
-            });
-        }
-        if needs.moments {
-            columns::<S, _, FMA, SKIP>(&mut panel.moments, rows, first, end, |column, block| {
-                cells.moments[column].add(block);
-                if uncounted && SKIP {
-                    count(column, Count { valid: block.count as u64, truths: 0 });
+                Quantity::Total => {
+                    let into = &mut cells.totals;
+                    columns::<S, _, FMA, false>(&mut panel.totals, rows, first, end, |column, block| {
+                        into[column].add(block)
+                    });
                 }
-            });
-            uncounted &= !SKIP;
+                Quantity::Moments => {
+                    columns::<S, _, FMA, SKIP>(&mut panel.moments, rows, first, end, |column, block| {
+                        cells.moments[column].add(block);
+                        if counted(quantity) {
+                            count(column, Count { valid: block.count as u64, truths: 0 });
+                        }
+                    });
+                }
+                Quantity::Least => {
+                    let into = &mut cells.least;
+                    columns::<S, _, FMA, SKIP>(&mut panel.least, rows, first, end, |column, best| {
+                        improve(&mut into[column], best)
+                    });
+                }
+                Quantity::Greatest => {
+                    let into = &mut cells.greatest;
+                    columns::<S, _, FMA, SKIP>(&mut panel.greatest, rows, first, end, |column, best| {
+                        improve(&mut into[column], best)
+                    });
+                }
+                Quantity::FirstLeast => {
+                    let into = &mut cells.first_least;
+                    columns::<S, _, FMA, SKIP>(&mut panel.first_least, rows, first, end, |column, best| {
+                        improve(&mut into[column], best)
+                    });
+                }
+                Quantity::FirstGreatest => {
+                    let into = &mut cells.first_greatest;
+                    columns::<S, _, FMA, SKIP>(&mut panel.first_greatest, rows, first, end, |column, best| {
+                        improve(&mut into[column], best);
+                    });
+                }
+                Quantity::Product => {
+                    let into = &mut cells.products;
+                    columns::<S, _, FMA, SKIP>(&mut panel.products, rows, first, end, |column, block| {
+                        into[column] = into[column].join(block);
+                    });
+                }
+                Quantity::Absolute => {
+                    let into = &mut cells.absolutes;
+                    columns::<S, _, FMA, SKIP>(&mut panel.absolutes, rows, first, end, |column, block| {
+                        into[column].add(block)
+                    });
+                }
+                Quantity::Squares => {
+                    let into = &mut cells.squares;
+                    columns::<S, _, FMA, SKIP>(&mut panel.squares, rows, first, end, |column, block| {
+                        into[column / parts].add(block)
+                    });
+                }
+                // Where the weights are.
+                Quantity::Weighted => {}
+            }
         }
-        if needs.least {
-            let into = &mut cells.least;
-            columns::<S, _, FMA, SKIP>(&mut panel.least, rows, first, end, |column, best| {
-                improve(&mut into[column], best)
-            });
-        }
-        if needs.greatest {
-            let into = &mut cells.greatest;
-            columns::<S, _, FMA, SKIP>(&mut panel.greatest, rows, first, end, |column, best| {
-                improve(&mut into[column], best)
-            });
-        }
-        if needs.first_least {
-            let into = &mut cells.first_least;
-            columns::<S, _, FMA, SKIP>(&mut panel.first_least, rows, first, end, |column, best| {
-                improve(&mut into[column], best)
-            });
-        }
-        if needs.first_greatest {
-            let into = &mut cells.first_greatest;
-            columns::<S, _, FMA, SKIP>(&mut panel.first_greatest, rows, first, end, |column, best| {
-                improve(&mut into[column], best);
-            });
-        }
-        if needs.product {
-            let into = &mut cells.products;
-            columns::<S, _, FMA, SKIP>(&mut panel.products, rows, first, end, |column, block| {
-                into[column] = into[column].join(block);
-            });
-        }
-        if needs.absolute {
-            let into = &mut cells.absolutes;
-            columns::<S, _, FMA, SKIP>(&mut panel.absolutes, rows, first, end, |column, block| into[column].add(block));
-        }
-        if needs.squares {
-            let into = &mut cells.squares;
-            columns::<S, _, FMA, SKIP>(&mut panel.squares, rows, first, end, |column, block| {
-                into[column / parts].add(block)
-            });
-        }
-        if needs.truths {
-            columns::<S, _, FMA, SKIP>(&mut panel.truths, rows, first, end, &mut count);
-        } else if uncounted {
-            columns::<S, _, FMA, SKIP>(&mut panel.counts, rows, first, end, &mut count);
-        } else if end.is_some() && !needs.count {
+        if end.is_some() && !needs.has(Quantity::Count) && !needs.has(Quantity::Truths) {
             counts.iter_mut().for_each(|count| count.valid += panel.rows);
         }
     }

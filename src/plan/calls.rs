@@ -88,10 +88,7 @@ pub fn type3<V: Number, X: Coordinates, S: Coordinates>(
 /// # Errors
 /// [`crate::Error::Shape`] if the columns of A are not as many as the rows of B.
 pub fn matmul<V: Number>(a: &ArrayRef<V, Ix2>, b: &ArrayRef<V, Ix2>) -> Result<Array2<V>> {
-    let plan = MatmulPlan::builder(a.nrows(), a.ncols(), b.ncols()).build(&Device::from(Cpu::new()))?;
-    let mut c = Array2::default((a.nrows(), b.ncols()));
-    plan.execute_into(V::unit(), a, b, V::default(), &mut c)?;
-    Ok(c)
+    MatmulPlan::builder(a.nrows(), a.ncols(), b.ncols()).build(&Device::from(Cpu::new()))?.execute(a, b)
 }
 
 /// One operation on the CPU.

@@ -2,49 +2,61 @@
 
 use std::marker::PhantomData;
 
-use ndarray::{ArrayD, ArrayRef, ArrayViewD, Dimension, IxDyn};
+use ndarray::{Array, ArrayRef, ArrayViewD, Dimension, IntoDimension, Ix2, IxDyn};
 
 use crate::backend::product::Multiply as _;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::matmul::product::{Op, Product};
 use crate::matmul::recipe::MatmulRecipe;
+use crate::plan::arrays::zeros;
 use crate::real::{Number, Real};
 use crate::shape;
 
-/// C = alpha·op(A)·op(B) + beta·C for matrices of one shape, or batches of them; see [`crate::matmul`].
+/// C = alpha·op(A)·op(B) + beta·C for matrices of one shape, or batches of them; see [`crate::matmul`]. `D` is the
+/// dimension of C: two axes, and those of the batch in front.
 #[derive(Debug, Clone)]
-pub struct MatmulPlan<V: Number> {
+pub struct MatmulPlan<V: Number, D: Dimension = Ix2> {
     batch: Vec<usize>,
     ops: [Op; 2],
     recipe: MatmulRecipe,
     device: Device,
-    element: PhantomData<V>,
+    kind: PhantomData<(V, D)>,
 }
 
 /// Chooses what a [`MatmulPlan`] computes.
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct MatmulBuilder<V: Number> {
+pub struct MatmulBuilder<V: Number, D: Dimension = Ix2> {
     shape: [usize; 3],
     batch: Vec<usize>,
     ops: [Op; 2],
     memory: Option<usize>,
-    element: PhantomData<V>,
+    kind: PhantomData<(V, D)>,
 }
+
+/// The dimension of matrices with a batch of dimension `B` in front.
+pub type Batched<B> = <<B as Dimension>::Larger as Dimension>::Larger;
 
 impl<V: Number> MatmulPlan<V> {
     /// Starts from the extents of the product: C is m x n, and k is summed over.
     pub fn builder(m: usize, k: usize, n: usize) -> MatmulBuilder<V> {
-        MatmulBuilder { shape: [m, k, n], batch: Vec::new(), ops: [Op::Plain; 2], memory: None, element: PhantomData }
+        MatmulBuilder { shape: [m, k, n], batch: Vec::new(), ops: [Op::Plain; 2], memory: None, kind: PhantomData }
     }
+}
 
+impl<V: Number, D: Dimension> MatmulPlan<V, D> {
     /// op(A)·op(B), of the batch's shape.
     ///
     /// # Errors
     /// See [`MatmulPlan::execute_into`].
-    pub fn execute<DA: Dimension, DB: Dimension>(&self, a: &ArrayRef<V, DA>, b: &ArrayRef<V, DB>) -> Result<ArrayD<V>> {
-        let mut c = ArrayD::default(self.batched([self.recipe.shape[0], self.recipe.shape[2]]));
+    pub fn execute<DA: Dimension, DB: Dimension>(
+        &self,
+        a: &ArrayRef<V, DA>,
+        b: &ArrayRef<V, DB>,
+    ) -> Result<Array<V, D>> {
+        let [m, _, n] = self.recipe.shape;
+        let mut c = zeros(self.batched([m, n]));
         self.execute_into(V::unit(), a, b, V::default(), &mut c)?;
         Ok(c)
     }
@@ -147,11 +159,12 @@ impl<V: Number> MatmulPlan<V> {
     }
 }
 
-impl<V: Number> MatmulBuilder<V> {
-    /// The extents of a batch, in front of the matrices' own [default: none, one product].
-    pub fn batch(mut self, batch: &[usize]) -> Self {
-        self.batch = batch.to_vec();
-        self
+impl<V: Number, D: Dimension> MatmulBuilder<V, D> {
+    /// The extents of a batch, in front of the matrices' own [default: none, one product]: `[8]`, or a slice or `Vec`
+    /// where their number is not known before.
+    pub fn batch<B: IntoDimension>(self, batch: B) -> MatmulBuilder<V, Batched<B::Dim>> {
+        let Self { shape, ops, memory, .. } = self;
+        MatmulBuilder { shape, batch: batch.into_dimension().slice().to_vec(), ops, memory, kind: PhantomData }
     }
 
     /// What A is multiplied as [default: plain].
@@ -178,14 +191,14 @@ impl<V: Number> MatmulBuilder<V> {
     /// # Errors
     /// [`Error::TooLarge`] for extents whose products do not fit in the address space, or memory that holds not even
     /// small pieces; [`Error::Device`] if the device has not the precision.
-    pub fn build(self, device: &Device) -> Result<MatmulPlan<V>> {
+    pub fn build(self, device: &Device) -> Result<MatmulPlan<V, D>> {
         let Self { shape: [m, k, n], batch, ops, memory, .. } = self;
         let count = shape::product("the batch", &batch)?;
         for (what, extents) in [("A", [count, m, k]), ("B", [count, k, n]), ("C", [count, m, n])] {
             shape::product(what, &extents)?;
         }
         let recipe = device.matmul_recipe::<V>([m, k, n], count, memory)?;
-        Ok(MatmulPlan { batch, ops, recipe, device: device.clone(), element: PhantomData })
+        Ok(MatmulPlan { batch, ops, recipe, device: device.clone(), kind: PhantomData })
     }
 }
 

@@ -212,13 +212,13 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     ) -> Result<()> {
         check("strengths", &self.values_shape(self.points_set("type1")?), strengths.shape())?;
         check("modes", &self.modes_shape(), modes.shape())?;
-        let (mut modes, mut timings) = (InOrder::to_write(modes), self.lasting_timings());
-        on_backend!(OnBackend, &self.stages, stages => {
-            stages.type1_on_host(rows(strengths), modes.slice(), self.batch(), &mut timings)
-        })?;
-        modes.store();
-        self.executed(timings);
-        Ok(())
+        self.write(modes, |modes, timings| {
+            on_backend!(OnBackend, &self.stages, stages => {
+                stages.on_host(rows(strengths), modes, timings, |fine, strengths, modes, timings| {
+                    stages.type1(fine, strengths, modes, self.batch(), timings)
+                })
+            })
+        })
     }
 
     /// Type 2: values at the points from modes.
@@ -263,14 +263,15 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         let points = self.points_set("type2")?;
         check("modes", &self.modes_shape(), modes.shape())?;
         check("values", &self.values_shape(points), values.shape())?;
-        let modes = in_order(modes);
-        let (mut values, mut timings, batch) = (InOrder::to_write(values), self.lasting_timings(), self.batch());
-        on_backend!(OnBackend, &self.stages, stages => {
-            stages.type2_on_host(rows_of_slice(&modes, batch.count), values.slice(), batch, &mut timings)
-        })?;
-        values.store();
-        self.executed(timings);
-        Ok(())
+        let (modes, batch) = (in_order(modes), self.batch());
+        self.write(values, |values, timings| {
+            on_backend!(OnBackend, &self.stages, stages => {
+                let rows = rows_of_slice(&modes, batch.count);
+                stages.on_host(rows, values, timings, |fine, modes, values, timings| {
+                    stages.type2(fine, modes, values, batch, timings)
+                })
+            })
+        })
     }
 
     /// Spreading alone: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)` on the fine grid of [`Recipe::grid`], u the point
@@ -285,12 +286,9 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     ) -> Result<Array<V, S::Modes>> {
         check("strengths", &self.values_shape(self.points_set("spread")?), strengths.shape())?;
         let mut grids: Array<V, S::Modes> = zeros(self.with_batch(&self.recipe.grid));
-        let (mut target, mut timings) = (InOrder::to_write(&mut grids), self.lasting_timings());
-        on_backend!(OnBackend, &self.stages, stages => {
-            stages.spread(rows(strengths), target.slice(), self.batch(), &mut timings)
+        self.write(&mut grids, |grids, timings| {
+            on_backend!(OnBackend, &self.stages, stages => stages.spread(rows(strengths), grids, self.batch(), timings))
         })?;
-        target.store();
-        self.executed(timings);
         Ok(grids)
     }
 
@@ -306,13 +304,23 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         check("grid", &self.with_batch(&self.recipe.grid), grid.shape())?;
         let mut values: Array<V, M::Points> = zeros(self.values_shape(points));
         let grid = in_order(grid);
-        let (mut target, mut timings) = (InOrder::to_write(&mut values), self.lasting_timings());
-        on_backend!(OnBackend, &self.stages, stages => {
-            stages.interpolate(&grid, target.slice(), self.batch(), &mut timings)
+        self.write(&mut values, |values, timings| {
+            on_backend!(OnBackend, &self.stages, stages => stages.interpolate(&grid, values, self.batch(), timings))
         })?;
-        target.store();
-        self.executed(timings);
         Ok(values)
+    }
+
+    /// Executes into an array of the caller's, wherever its elements lie, and keeps the times.
+    fn write<V: Number, E: Dimension>(
+        &self,
+        output: &mut ArrayRef<V, E>,
+        run: impl FnOnce(&mut [V], &mut Timings) -> Result<()>,
+    ) -> Result<()> {
+        let (mut output, mut timings) = (InOrder::to_write(output), self.lasting_timings());
+        run(output.slice(), &mut timings)?;
+        output.store();
+        self.executed(timings);
+        Ok(())
     }
 
     pub(super) fn points_set(&self, call: &'static str) -> Result<usize> {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use ndarray::Dimension;
 use num_complex::Complex;
 
+use crate::backend::gridding::Gridding;
 use crate::error::{Error, Result};
 use crate::gpu::{Array, Gpu, Input, Output};
 use crate::nufft::timings::{Stage, Timings};
@@ -14,6 +15,9 @@ use crate::plan::nufft::NufftPlan;
 use crate::plan::on_backend::OnBackend;
 use crate::plan::stages::Stages;
 use crate::real::{Number, Real};
+
+/// Grids on a GPU.
+type Fine<T> = <Gpu as Gridding>::Fine<T>;
 
 impl<T: Real, D: Dimension> NufftPlan<T, D> {
     /// Sets points whose coordinates are on the plan's GPU, an array an axis. They are folded and sorted on the host,
@@ -69,13 +73,9 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     /// [`Error::Device`] if the plan is not of a GPU, [`Error::Order`] before `set_points`, [`Error::Shape`] if an
     /// array is too short, [`Error::DeviceLost`].
     pub fn type1_on_gpu(&self, strengths: &Array<Complex<T>>, modes: &mut Array<Complex<T>>) -> Result<()> {
-        let (stages, mut timings, start) = (self.on_gpu("type1")?, self.lasting_timings(), Instant::now());
-        let (strengths, mut modes) = (Input::from(strengths), Output::from(modes));
-        let fine = stages.type1(stages.kernels.fine()?, &strengths, &mut modes, self.batch(), &mut timings)?;
-        stages.end(fine, &mut timings)?;
-        timings.add(Stage::Execute, start.elapsed());
-        self.executed(timings);
-        Ok(())
+        self.execute_on_gpu("type1", |stages, fine, timings| {
+            stages.type1(fine, &Input::from(strengths), &mut Output::from(modes), self.batch(), timings)
+        })
     }
 
     /// [`NufftPlan::type2`] between arrays on the plan's GPU.
@@ -83,9 +83,18 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     /// # Errors
     /// As [`NufftPlan::type1_on_gpu`].
     pub fn type2_on_gpu(&self, modes: &Array<Complex<T>>, values: &mut Array<Complex<T>>) -> Result<()> {
-        let (stages, mut timings, start) = (self.on_gpu("type2")?, self.lasting_timings(), Instant::now());
-        let (modes, mut values) = (Input::from(modes), Output::from(values));
-        let fine = stages.type2(stages.kernels.fine()?, &modes, &mut values, self.batch(), &mut timings)?;
+        self.execute_on_gpu("type2", |stages, fine, timings| {
+            stages.type2(fine, &Input::from(modes), &mut Output::from(values), self.batch(), timings)
+        })
+    }
+
+    fn execute_on_gpu(
+        &self,
+        call: &'static str,
+        run: impl FnOnce(&Stages<T, Gpu>, Fine<T>, &mut Timings) -> Result<Fine<T>>,
+    ) -> Result<()> {
+        let (stages, mut timings, start) = (self.on_gpu(call)?, self.lasting_timings(), Instant::now());
+        let fine = run(stages, stages.kernels.fine()?, &mut timings)?;
         stages.end(fine, &mut timings)?;
         timings.add(Stage::Execute, start.elapsed());
         self.executed(timings);
@@ -141,16 +150,13 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
 
 impl<T: Real> Stages<T, Gpu> {
     /// Grids whose work goes into a program's commands.
-    fn lent(&self, encoder: wgpu::CommandEncoder) -> Result<<Gpu as crate::backend::gridding::Gridding>::Fine<T>> {
+    fn lent(&self, encoder: wgpu::CommandEncoder) -> Result<Fine<T>> {
         self.kernels.backend.lend(&self.kernels.prepared, self.kernels.fine()?, encoder)
     }
 
     /// The program's commands, and the grids back in the pool: whoever uses them next is submitted later or earlier as
     /// a whole.
-    fn take_back(
-        &self,
-        mut fine: <Gpu as crate::backend::gridding::Gridding>::Fine<T>,
-    ) -> Result<wgpu::CommandEncoder> {
+    fn take_back(&self, mut fine: Fine<T>) -> Result<wgpu::CommandEncoder> {
         let encoder = self.kernels.backend.take_back(&mut fine)?;
         self.kernels.keep(fine);
         Ok(encoder)

@@ -10,8 +10,9 @@ use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::plan::state::ReduceState;
 use crate::reduce::answer::{Answer, Column, empty};
-use crate::reduce::op::{Needs, Op};
+use crate::reduce::op::Op;
 use crate::reduce::partials::Partials;
+use crate::reduce::quantity::Needs;
 use crate::reduce::request::{Reduced, Reduction};
 use crate::shape;
 

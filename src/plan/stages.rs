@@ -178,37 +178,19 @@ impl<T: Real, B: Backend> Stages<T, B> {
         Ok(())
     }
 
-    /// Type 1 between arrays of the host: modes are written only if it succeeds where memory is not shared, and never
-    /// before the checks.
-    pub(crate) fn type1_on_host<V: Number<Real = T>>(
+    /// Executes between arrays of the host: the output is written only if it succeeds where memory is not shared, and
+    /// never before the checks.
+    pub(super) fn on_host<I: Number<Real = T>, O: Number<Real = T>>(
         &self,
-        strengths: ArrayView2<'_, V>,
-        modes: &mut [Complex<T>],
-        batch: Batch,
+        input: ArrayView2<'_, I>,
+        output: &mut [O],
         timings: &mut Timings,
+        run: impl FnOnce(B::Fine<T>, &B::Input<'_, I>, &mut B::Output<'_, O>, &mut Timings) -> Result<B::Fine<T>>,
     ) -> Result<()> {
         let (start, backend) = (Instant::now(), &self.kernels.backend);
         let (input, mut output) =
-            timings.time(Stage::Transfers, || Ok::<_, Error>((backend.load(strengths)?, backend.open(modes)?)))?;
-        let fine = self.type1(self.kernels.fine()?, &input, &mut output, batch, timings)?;
-        self.end(fine, timings)?;
-        timings.time(Stage::Transfers, || backend.store(output))?;
-        timings.add(Stage::Execute, start.elapsed());
-        Ok(())
-    }
-
-    /// Type 2 in the same way.
-    pub(crate) fn type2_on_host<V: Number<Real = T>>(
-        &self,
-        modes: ArrayView2<'_, Complex<T>>,
-        values: &mut [V],
-        batch: Batch,
-        timings: &mut Timings,
-    ) -> Result<()> {
-        let (start, backend) = (Instant::now(), &self.kernels.backend);
-        let (input, mut output) =
-            timings.time(Stage::Transfers, || Ok::<_, Error>((backend.load(modes)?, backend.open(values)?)))?;
-        let fine = self.type2(self.kernels.fine()?, &input, &mut output, batch, timings)?;
+            timings.time(Stage::Transfers, || Ok::<_, Error>((backend.load(input)?, backend.open(output)?)))?;
+        let fine = run(self.kernels.fine()?, &input, &mut output, timings)?;
         self.end(fine, timings)?;
         timings.time(Stage::Transfers, || backend.store(output))?;
         timings.add(Stage::Execute, start.elapsed());

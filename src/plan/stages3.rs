@@ -1,6 +1,7 @@
 //! The order of the stages of type 3, on any backend: sources are spread, and the grid is the modes of a type 2 at the
 //! targets; back for the adjoint.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -40,8 +41,28 @@ impl<T: Real, B: Backend> Stages3<T, B> {
         Ok(Arc::new(Self { outer, inner, sources, targets, spare: Mutex::default() }))
     }
 
-    fn scratch(&self) -> B::Scratch<T> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    /// Runs groups of a batch one after another, each in the grids of the outer and the inner plan and in memory between
+    /// them; then waits for the one that has all the work, `last`, and keeps them.
+    fn in_groups(
+        &self,
+        batch: Batch,
+        timings: &mut Timings,
+        last: usize,
+        mut run: impl FnMut(Range<usize>, [B::Fine<T>; 2], &mut B::Scratch<T>, &mut Timings) -> Result<[B::Fine<T>; 2]>,
+    ) -> Result<()> {
+        let (outer, inner) = (&*self.outer.kernels, &*self.inner.kernels);
+        let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = spare().pop().unwrap_or_default();
+        let mut fine = [outer.fine()?, inner.fine()?];
+        for items in batch.groups(outer.together.min(inner.together)) {
+            fine = run(items, fine, &mut scratch, timings)?;
+        }
+        outer.backend.finish(&mut fine[last], timings)?;
+        let [outer_fine, inner_fine] = fine;
+        outer.keep(outer_fine);
+        inner.keep(inner_fine);
+        spare().push(scratch);
+        Ok(())
     }
 
     /// Values at the targets from strengths at the sources, on arrays of the backend.
@@ -53,43 +74,30 @@ impl<T: Real, B: Backend> Stages3<T, B> {
         timings: &mut Timings,
     ) -> Result<()> {
         let (sources, targets, sign) = (self.outer.points("type3")?, self.inner.points("type3")?, batch.sign);
-        let (outer, inner) = (&*self.outer.kernels, &*self.inner.kernels);
-        let (backend, mut scratch) = (&outer.backend, self.scratch());
-        let (mut outer_fine, mut inner_fine) = (outer.fine()?, inner.fine()?);
-        for items in batch.groups(outer.together.min(inner.together)) {
+        let (outer, inner) = (&self.outer.kernels.prepared, &self.inner.kernels.prepared);
+        let backend = &self.outer.kernels.backend;
+        self.in_groups(batch, timings, 0, |items, [outer_fine, inner_fine], scratch, timings| {
             let count = items.len();
             let mut grid = backend.timed(timings, Stage::Spread, || match &self.sources {
-                Some(phases) => backend.spread_phased(
-                    &outer.prepared,
-                    sources,
-                    (phases, sign),
-                    strengths,
-                    items.clone(),
-                    outer_fine,
-                    &mut scratch,
-                ),
+                Some(phases) => {
+                    let phases = (phases, sign);
+                    backend.spread_phased(outer, sources, phases, strengths, items.clone(), outer_fine, scratch)
+                }
                 None => {
-                    let grid = backend.clear(&outer.prepared, outer_fine)?;
-                    backend.spread(&outer.prepared, sources, strengths, items.clone(), grid)
+                    let grid = backend.clear(outer, outer_fine)?;
+                    backend.spread(outer, sources, strengths, items.clone(), grid)
                 }
             })?;
             let spectrum = backend.timed(timings, Stage::Deconvolve, || {
-                let (outer, inner) = ((&outer.prepared, &mut grid), (&inner.prepared, inner_fine));
-                backend.grid_to_spectrum(outer, inner, count, sign, &mut scratch)
+                backend.grid_to_spectrum((outer, &mut grid), (inner, inner_fine), count, sign, scratch)
             })?;
-            let mut found = backend.fft_back(&inner.prepared, spectrum, count, sign, timings)?;
+            let mut found = backend.fft_back(inner, spectrum, count, sign, timings)?;
             backend.timed(timings, Stage::Interpolate, || {
-                let phases = (&self.targets, sign);
-                backend.interp_phased(&inner.prepared, targets, phases, &mut found, values, items)
+                backend.interp_phased(inner, targets, (&self.targets, sign), &mut found, values, items)
             })?;
             backend.hand_on(&mut found.0, &mut grid.0);
-            (outer_fine, inner_fine) = (grid.0, found.0);
-        }
-        backend.finish(&mut outer_fine, timings)?;
-        outer.keep(outer_fine);
-        inner.keep(inner_fine);
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-        Ok(())
+            Ok([grid.0, found.0])
+        })
     }
 
     /// The adjoint: strengths at the sources from values at the targets. `batch` has the sign of the phases, that of
@@ -102,34 +110,25 @@ impl<T: Real, B: Backend> Stages3<T, B> {
         timings: &mut Timings,
     ) -> Result<()> {
         let (sources, targets, sign) = (self.outer.points("adjoint")?, self.inner.points("adjoint")?, batch.sign);
-        let (outer, inner) = (&*self.outer.kernels, &*self.inner.kernels);
-        let (backend, mut scratch) = (&outer.backend, self.scratch());
-        let (mut outer_fine, mut inner_fine) = (outer.fine()?, inner.fine()?);
-        for items in batch.groups(outer.together.min(inner.together)) {
+        let (outer, inner) = (&self.outer.kernels.prepared, &self.inner.kernels.prepared);
+        let backend = &self.outer.kernels.backend;
+        self.in_groups(batch, timings, 1, |items, [outer_fine, inner_fine], scratch, timings| {
             let count = items.len();
             let grid = backend.timed(timings, Stage::Spread, || {
                 let phases = (&self.targets, sign);
-                backend.spread_phased(&inner.prepared, targets, phases, values, items.clone(), inner_fine, &mut scratch)
+                backend.spread_phased(inner, targets, phases, values, items.clone(), inner_fine, scratch)
             })?;
-            let mut spectrum = backend.fft(&inner.prepared, grid, count, sign, timings)?;
+            let mut spectrum = backend.fft(inner, grid, count, sign, timings)?;
             let mut grid = backend.timed(timings, Stage::Deconvolve, || {
-                let (inner, outer) = ((&inner.prepared, &mut spectrum), (&outer.prepared, outer_fine));
-                backend.spectrum_to_grid(inner, outer, count, sign, &mut scratch)
+                backend.spectrum_to_grid((inner, &mut spectrum), (outer, outer_fine), count, sign, scratch)
             })?;
             backend.timed(timings, Stage::Interpolate, || match &self.sources {
-                Some(phases) => {
-                    backend.interp_phased(&outer.prepared, sources, (phases, sign), &mut grid, strengths, items)
-                }
-                None => backend.interp(&outer.prepared, sources, &mut grid, strengths, items),
+                Some(phases) => backend.interp_phased(outer, sources, (phases, sign), &mut grid, strengths, items),
+                None => backend.interp(outer, sources, &mut grid, strengths, items),
             })?;
             backend.hand_on(&mut grid.0, &mut spectrum.0);
-            (outer_fine, inner_fine) = (grid.0, spectrum.0);
-        }
-        backend.finish(&mut inner_fine, timings)?;
-        outer.keep(outer_fine);
-        inner.keep(inner_fine);
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-        Ok(())
+            Ok([grid.0, spectrum.0])
+        })
     }
 
     /// Either direction between arrays of the host, a row for each transform.

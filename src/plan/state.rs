@@ -8,6 +8,7 @@ use crate::plan::reduce::ReducePlan;
 use crate::reduce::answer::Answer;
 use crate::reduce::partial::Bytes;
 use crate::reduce::partials::Partials;
+use crate::reduce::quantity::Quantity;
 use crate::shape;
 
 /// What is known of the results while chunks are still coming.
@@ -92,7 +93,7 @@ impl<E: Element> ReduceState<E> {
             return Err(Error::shape("chunk", expected, format!("{} at {at:?}", shape::written(chunk.shape()))));
         }
         // Weights are nothing to operations that do not weigh.
-        let weights = weights.filter(|_| self.plan.needs().weighted);
+        let weights = weights.filter(|_| self.plan.needs().has(Quantity::Weighted));
         let over = self.plan.over.clone();
         let extents = chunk.shape().to_vec();
         let reduced = self.plan.reduce(chunk, weights, |cells| cells)?;

@@ -1,9 +1,10 @@
-//! The operations, what they need to know of the data, and the arrays they give.
+//! The operations, and the quantities each is made of.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Error;
+use crate::reduce::quantity::{Needs, Quantity};
 
 /// What to compute over the reduced axes, of the elements x (all of them, or those that are not NaN), n in number.
 ///
@@ -111,6 +112,27 @@ impl Op {
         }
     }
 
+    /// The quantities its result is made of.
+    pub(crate) fn quantities(self) -> &'static [Quantity] {
+        match self {
+            Self::Sum => &[Quantity::Total],
+            Self::Mean => &[Quantity::Total, Quantity::Count],
+            Self::Var { .. } | Self::Std { .. } => &[Quantity::Moments, Quantity::Count],
+            Self::Min => &[Quantity::Least],
+            Self::Max => &[Quantity::Greatest],
+            Self::ArgMin => &[Quantity::FirstLeast],
+            Self::ArgMax => &[Quantity::FirstGreatest],
+            Self::Prod => &[Quantity::Product],
+            Self::Norm1 => &[Quantity::Absolute],
+            Self::Norm2 => &[Quantity::Squares],
+            Self::NormInf => &[Quantity::Least, Quantity::Greatest],
+            Self::Count => &[Quantity::Count],
+            Self::Any => &[Quantity::Truths],
+            Self::All => &[Quantity::Truths, Quantity::Count],
+            Self::WeightedSum | Self::Average => &[Quantity::Weighted],
+        }
+    }
+
     /// Whether it orders elements, and so needs one.
     pub(crate) fn orders(self) -> bool {
         matches!(self, Self::Min | Self::Max | Self::ArgMin | Self::ArgMax)
@@ -143,71 +165,21 @@ impl FromStr for Op {
     }
 }
 
-/// What a pass over the data must find out; several operations share one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Needs {
-    pub(crate) count: bool,
-    pub(crate) total: bool,
-    pub(crate) moments: bool,
-    pub(crate) least: bool,
-    pub(crate) greatest: bool,
-    pub(crate) first_least: bool,
-    pub(crate) first_greatest: bool,
-    pub(crate) product: bool,
-    pub(crate) absolute: bool,
-    pub(crate) squares: bool,
-    pub(crate) truths: bool,
-    pub(crate) weighted: bool,
-}
-
 impl Needs {
     /// Of these operations; elements are counted one by one only where some may be skipped.
     pub(crate) fn of(ops: &[Op], skip_nan: bool) -> Self {
-        let any = |wanted: &[&str]| ops.iter().any(|op| wanted.contains(&op.name()));
-        Self {
-            count: skip_nan && any(&["mean", "var", "std", "count", "all"]),
-            total: any(&["sum", "mean"]),
-            moments: any(&["var", "std"]),
-            least: any(&["min", "norminf"]),
-            greatest: any(&["max", "norminf"]),
-            first_least: any(&["argmin"]),
-            first_greatest: any(&["argmax"]),
-            product: any(&["prod"]),
-            absolute: any(&["norm1"]),
-            squares: any(&["norm2"]),
-            truths: any(&["any", "all"]),
-            weighted: any(&["wsum", "average"]),
-        }
+        let needed = ops.iter().flat_map(|op| op.quantities()).copied();
+        Self::all(needed.filter(|&quantity| skip_nan || quantity != Quantity::Count))
     }
+}
 
-    /// Whether complex numbers are needed by their absolute values.
-    pub(crate) fn of_magnitudes(self) -> bool {
-        self.absolute || self.greatest || self.product || self.count || self.truths
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Whether a result depends on where elements are.
-    pub(crate) fn places(self) -> bool {
-        self.first_least || self.first_greatest
-    }
-
-    /// As bits, for states that are written.
-    pub(crate) fn bits(self) -> u16 {
-        [
-            self.count,
-            self.total,
-            self.moments,
-            self.least,
-            self.greatest,
-            self.first_least,
-            self.first_greatest,
-            self.product,
-            self.absolute,
-            self.squares,
-            self.truths,
-            self.weighted,
-        ]
-        .iter()
-        .enumerate()
-        .fold(0, |bits, (at, &need)| bits | u16::from(need) << at)
+    #[test]
+    fn every_quantity_is_needed_by_some_operation() {
+        assert!(Needs::of(&Op::EVERY, true).each().eq(Quantity::EVERY));
+        assert!(!Needs::of(&Op::EVERY, false).has(Quantity::Count));
     }
 }

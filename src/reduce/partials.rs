@@ -1,12 +1,12 @@
-//! What is known of each result while elements are still coming: a column of partials for each quantity.
-//! [`Partials::visit`] is the one list of quantities; merging, writing and reading go through it.
+//! What is known of each result while elements are still coming: a column of partials for each quantity. Merging,
+//! writing and reading visit them in the order of [`Quantity::EVERY`].
 
 use std::ops::{Deref, DerefMut};
 
 use crate::numeric::scaled::ScaledProduct;
 use crate::reduce::best::Best;
-use crate::reduce::op::Needs;
 use crate::reduce::partial::{Bytes, Count, Partial};
+use crate::reduce::quantity::{Needs, Quantity};
 use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::FloatTally;
 use crate::reduce::variance::Variance;
@@ -19,7 +19,7 @@ pub(crate) struct Column<P> {
 }
 
 impl<P: Partial> Column<P> {
-    fn new(needed: bool, outputs: usize, parts: usize) -> Self {
+    fn new((needed, outputs, parts): (bool, usize, usize)) -> Self {
         Self { all: vec![P::default(); if needed { outputs * parts } else { 0 }], parts }
     }
 
@@ -78,40 +78,47 @@ trait Visitor {
 impl<S: Scalar> Partials<S> {
     /// Of no elements.
     pub(crate) fn identity(needs: Needs, outputs: usize, parts: usize) -> Self {
+        let all = |quantity: Quantity, parts: usize| (needs.has(quantity), outputs, parts);
         Self {
             needs,
             outputs,
             parts,
-            counts: Column::new(true, outputs, 1),
-            totals: Column::new(needs.total, outputs, parts),
-            moments: Column::new(needs.moments, outputs, parts),
-            least: Column::new(needs.least, outputs, 1),
-            greatest: Column::new(needs.greatest, outputs, 1),
-            first_least: Column::new(needs.first_least, outputs, 1),
-            first_greatest: Column::new(needs.first_greatest, outputs, 1),
-            products: Column::new(needs.product, outputs, 1),
-            absolutes: Column::new(needs.absolute, outputs, 1),
-            squares: Column::new(needs.squares, outputs, 1),
-            weighted: Column::new(needs.weighted, outputs, parts),
-            weights: Column::new(needs.weighted, outputs, 1),
+            counts: Column::new((true, outputs, 1)),
+            totals: Column::new(all(Quantity::Total, parts)),
+            moments: Column::new(all(Quantity::Moments, parts)),
+            least: Column::new(all(Quantity::Least, 1)),
+            greatest: Column::new(all(Quantity::Greatest, 1)),
+            first_least: Column::new(all(Quantity::FirstLeast, 1)),
+            first_greatest: Column::new(all(Quantity::FirstGreatest, 1)),
+            products: Column::new(all(Quantity::Product, 1)),
+            absolutes: Column::new(all(Quantity::Absolute, 1)),
+            squares: Column::new(all(Quantity::Squares, 1)),
+            weighted: Column::new(all(Quantity::Weighted, parts)),
+            weights: Column::new(all(Quantity::Weighted, 1)),
         }
     }
 
-    /// Visits every quantity, in the order in which states are written.
+    /// Visits the columns of every quantity, in the order in which states are written.
     #[inline]
     fn visit(&mut self, other: &Self, visitor: &mut impl Visitor) -> Option<()> {
-        visitor.visit(&mut self.counts, &other.counts)?;
-        visitor.visit(&mut self.totals, &other.totals)?;
-        visitor.visit(&mut self.moments, &other.moments)?;
-        visitor.visit(&mut self.least, &other.least)?;
-        visitor.visit(&mut self.greatest, &other.greatest)?;
-        visitor.visit(&mut self.first_least, &other.first_least)?;
-        visitor.visit(&mut self.first_greatest, &other.first_greatest)?;
-        visitor.visit(&mut self.products, &other.products)?;
-        visitor.visit(&mut self.absolutes, &other.absolutes)?;
-        visitor.visit(&mut self.squares, &other.squares)?;
-        visitor.visit(&mut self.weighted, &other.weighted)?;
-        visitor.visit(&mut self.weights, &other.weights)
+        Quantity::EVERY.into_iter().try_for_each(|quantity| match quantity {
+            Quantity::Count => visitor.visit(&mut self.counts, &other.counts),
+            Quantity::Total => visitor.visit(&mut self.totals, &other.totals),
+            Quantity::Moments => visitor.visit(&mut self.moments, &other.moments),
+            Quantity::Least => visitor.visit(&mut self.least, &other.least),
+            Quantity::Greatest => visitor.visit(&mut self.greatest, &other.greatest),
+            Quantity::FirstLeast => visitor.visit(&mut self.first_least, &other.first_least),
+            Quantity::FirstGreatest => visitor.visit(&mut self.first_greatest, &other.first_greatest),
+            Quantity::Product => visitor.visit(&mut self.products, &other.products),
+            Quantity::Absolute => visitor.visit(&mut self.absolutes, &other.absolutes),
+            Quantity::Squares => visitor.visit(&mut self.squares, &other.squares),
+            // They are part of the counts.
+            Quantity::Truths => Some(()),
+            Quantity::Weighted => {
+                visitor.visit(&mut self.weighted, &other.weighted)?;
+                visitor.visit(&mut self.weights, &other.weights)
+            }
+        })
     }
 
     /// Takes in other elements of the same results.

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayViewD;
 
-use crate::reduce::op::Needs;
+use crate::reduce::quantity::Needs;
 
 /// What is asked of a backend: to find out what is needed of the elements of an array, reduced where `over` says so.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use libloading::Library;
 use ndarray::{Array3, ArrayView2, Axis};
 use num_complex::Complex;
 use wavemill::matmul::{MatmulPlan, freivalds};
-use wavemill::{Cpu, Device, Number, Real};
+use wavemill::{Cpu, Device, Float, Number};
 
 /// Row-major, nothing transposed.
 const ROW_MAJOR: c_int = 101;
@@ -90,7 +90,7 @@ fn measure<V: Element>([m, k, n, batch]: [usize; 4], threads: usize, library: &L
     let (a, b) = (numbers::<V>(batch, m, k), numbers::<V>(batch, k, n));
     let mut c = Array3::<V>::default((batch, m, n));
     let device = Device::from(Cpu::new());
-    let plan = MatmulPlan::<V>::builder(m, k, n).batch(&[batch]).build(&device).expect("a plan");
+    let plan = MatmulPlan::<V>::builder(m, k, n).batch([batch]).build(&device).expect("a plan");
     let open_blas = V::open_blas(library);
     let faer_threads = NonZeroUsize::new(threads).filter(|threads| threads.get() > 1);
     let par = faer_threads.map_or(Par::Seq, Par::Rayon);
