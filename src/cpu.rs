@@ -1,5 +1,5 @@
-//! The CPU: rayon threads, SIMD chosen at run time. The kernels are in the files named after them, their inner loops in
-//! `src/loops`.
+//! The CPU backend: rayon threads, and SIMD chosen at run time. Each kernel is in the file named after it, its inner
+//! loop in `src/loops`.
 
 pub(crate) mod deconvolve;
 pub(crate) mod fft;
