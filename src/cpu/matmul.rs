@@ -67,7 +67,7 @@ struct Task<V> {
     /// Matrices of a batch that one task computes.
     together: usize,
     /// Blocks that one matrix is cut into.
-    threads: usize,
+    pieces: usize,
 }
 
 /// C = alpha·A·B + beta·C for all matrices of a batch.
@@ -84,9 +84,9 @@ pub(crate) fn run<V: Number>(product: Product<'_, V>) {
     let all = if share { rayon::current_num_threads() } else { 1 };
     let together = if share { (WORTH_SHARING / 4 / work.max(1)).clamp(1, count.div_ceil(all).max(1)) } else { count };
     // Large products have more pieces than threads, so that one late thread delays the others less.
-    let pieces = if work < MANY { 1 } else { 4 };
-    let threads = if work < WORTH_SHARING || all == 1 { 1 } else { (pieces * all).div_ceil(count.max(1)) };
-    Task { conjugate, alpha, beta, together, threads }.batch(Matrices { a, b, c });
+    let each = if work < MANY { 1 } else { 4 };
+    let pieces = if work < WORTH_SHARING || all == 1 { 1 } else { (each * all).div_ceil(count.max(1)) };
+    Task { conjugate, alpha, beta, together, pieces }.batch(Matrices { a, b, c });
 }
 
 impl<V: Number> Task<V> {
@@ -140,7 +140,7 @@ impl<V: Number> Task<V> {
         let ([m, n], k) = ([c.nrows(), c.ncols()], a.ncols());
         let parts = splits::<V>(m, k, n);
         if parts == 1 {
-            self.split(Matrices { a, b, c }, add, self.threads);
+            self.split(Matrices { a, b, c }, add, self.pieces);
             return;
         }
         // Every part of k is summed in a C of its own; then these are added in order.
@@ -154,7 +154,7 @@ impl<V: Number> Task<V> {
             let c = ArrayViewMut::from_shape((m, n), sum).expect("a sum has the shape of C");
             self.split(Matrices { a, b, c }, false, 1);
         };
-        if self.threads == 1 {
+        if self.pieces == 1 {
             sums.chunks_mut(m * n).zip(&starts).for_each(part);
         } else {
             sums.par_chunks_mut(m * n).zip(&starts).for_each(part);
