@@ -94,7 +94,7 @@ fn first_from(cell: i32, batch: u32) -> u32 {
 }
 
 // Axes in the order of the box: missing ones last.
-fn turned(extents: vec3<u32>) -> vec3<u32> {
+fn box_order(extents: vec3<u32>) -> vec3<u32> {
     if (AXES == 1u) {
         return extents.zxy;
     }
@@ -194,7 +194,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (second >= job.extent.y || third >= job.extent.z) {
         return;
     }
-    let n = turned(params.cells);
+    let n = box_order(params.cells);
     let row = wrapped(job.origin.y + second, n.y) * n.z + wrapped(job.origin.z + third, n.z);
     let here = (params.item + group.z) * n.x * n.y * n.z + row;
     {{RETURN}}
