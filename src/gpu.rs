@@ -1,5 +1,4 @@
-//! The GPU backend: opening devices, arrays in device memory, and what plans ask of a GPU, which is handed to the
-//! kernels below.
+//! The GPU backend: opening devices, arrays in device memory, and handing the work of plans to kernels.
 //!
 //! The modules, from the bottom up; each imports only from those before it. `gpu/device.rs` opens devices and turns
 //! their errors into values, with `gpu/cache.rs` and `gpu/kernel.rs` for what it keeps; `gpu/buffer.rs` moves memory;
@@ -222,7 +221,7 @@ impl Gpu {
         let kept = cache::Kept::open(&name, owner, folder.as_ref(), |data| {
             let descriptor = wgpu::PipelineCacheDescriptor { label: Some("wavemill"), data, fallback: true };
             // SAFETY: the data are whole and what `save_pipelines` wrote for this adapter and driver: the checksum
-            // tells them from damaged ones, and the caller promises that nobody has forged it.
+            // tells them from damaged ones, and the caller promises that none were forged.
             context.checked("the pipeline cache", || unsafe { context.device.create_pipeline_cache(&descriptor) })
         })?;
         *lock(&self.0.kept) = Some(kept);

@@ -1,5 +1,6 @@
-//! What every backend has: a place for the numbers of kernels, in the caller's arrays where memory is shared or on the
-//! device.
+//! What every backend has: a name, threads, and a place for the numbers of its kernels.
+//!
+//! Where memory is shared the numbers stay in the caller's arrays, else they are on the device.
 
 use std::fmt;
 

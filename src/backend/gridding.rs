@@ -1,5 +1,6 @@
-//! The interface of backends that have the kernels of the non-uniform FFT: spreading, the uniform transform,
-//! deconvolution, interpolation, and phases for type 3.
+//! The interface of backends that have the kernels of the non-uniform FFT.
+//!
+//! The kernels are spreading, the uniform transform, deconvolution, interpolation, and phases for type 3.
 //!
 //! The types [`Grid`] and [`Spectrum`] enforce the order of the stages, and say whether strengths and values are real
 //! or complex.

@@ -1,6 +1,7 @@
-//! Deconvolution on the CPU: copies the bins of the modes out of the spectrum, in the caller's order and corrected for
-//! the kernel's transform (type 1), or the modes into the spectrum (type 2). It is fused with the transform of the
-//! slowest axis: lines go from the grid to the modes, or from the modes to the grid.
+//! Deconvolution on the CPU: between spectrum and modes, fused with the transform of the slowest axis.
+//!
+//! Modes are corrected for the kernel's transform and put in the caller's order. Lines go from the grid to the modes
+//! (type 1), or from the modes to the grid (type 2).
 //!
 //! The spectrum of real data holds half of the modes, and each of its rows goes to two places: as it is, and mirrored.
 

@@ -1,5 +1,4 @@
-//! The uniform transform on the CPU, pruned: rustfft along each axis, without lines that are known to be zero or are
-//! not wanted.
+//! The uniform transform on the CPU: rustfft along each axis, without lines that are zero or not wanted.
 //!
 //! Lines of the fastest axis are transformed in place. Other axes go through panels of a few adjacent columns, gathered
 //! into lines and scattered back, since strided lines would touch a cache line for each element. Type 1 starts with the
@@ -195,11 +194,11 @@ impl<T: Real> Transform<T> {
                 let cells = &mut line[..axis.cells];
                 if matches!(around, Around::Before) {
                     cells[axis.kept[0].bins.end..axis.kept[1].bins.start].fill(Complex::default());
-                    pairs.iter().for_each(|pairs| pairs.join(cells, sign));
+                    pairs.iter().for_each(|pairs| pairs.line_to_pairs(cells, sign));
                 }
                 fft.process_with_scratch(cells, &mut scratch);
                 if matches!(around, Around::After) {
-                    pairs.iter().for_each(|pairs| pairs.part(cells, sign));
+                    pairs.iter().for_each(|pairs| pairs.line_to_bins(cells, sign));
                 }
             }
         });

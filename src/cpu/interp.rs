@@ -1,5 +1,4 @@
-//! Interpolation (type 2) on the CPU: values of the fine grid at the points, computed in tile order, stored in the
-//! caller's.
+//! Interpolation (type 2) on the CPU: values at the points, computed in tile order, stored in the caller's.
 
 use crate::cpu::grid::Field;
 use crate::cpu::spread::work;

@@ -1,5 +1,6 @@
-//! Matrix products on the CPU: batches, blocks of C and parts of k are shared among threads; the loops of a block are
-//! in `tiles.rs`.
+//! Matrix products on the CPU: batches, blocks of C and parts of k, shared among threads.
+//!
+//! The loops of a block are in `loops/tiles.rs`.
 //!
 //! Every element of C is summed in the order of k. Where C is small and k long, k is summed in parts that the shape
 //! decides, so results are the same bits for any number of threads.

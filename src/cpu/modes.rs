@@ -30,8 +30,8 @@ impl Places {
         Self { counts, order, mirrored }
     }
 
-    /// The place in the caller's array of the mode k on an axis, if there is such a mode; `mode` is k plus half their
-    /// number.
+    /// The place in the caller's array of the mode k on an axis, if the caller has it; `mode` is k + half the axis'
+    /// modes.
     pub(super) fn place(&self, axis: usize, mode: usize) -> Option<usize> {
         let (count, half) = (self.counts[axis], self.counts[axis] / 2);
         match self.order {

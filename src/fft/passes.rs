@@ -1,6 +1,7 @@
-//! The plan of a GPU's uniform transform: how axes are cut into passes over lines that fit a workgroup's memory, which
-//! numbers of a line are zero or not wanted, and where bins lie afterwards. It knows no device; the tests perform the
-//! passes on the host as they are planned.
+//! The passes of a GPU's uniform transform: how axes are cut into lines that fit a workgroup's memory.
+//!
+//! A plan also says which numbers of a line are zero or not wanted, and where bins lie afterwards. It knows no device;
+//! the tests perform the passes on the host as they are planned.
 //!
 //! An axis of n = f₁f₂..f_p cells takes p passes (Bailey's four steps, repeated): lines of f₁ over the largest stride,
 //! twiddles `exp(2πi k₁r/n)` for the place r in what is left, and the same for the n/f₁ cells that are left. Bin k then
@@ -187,9 +188,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The passes from cells to the wanted bins: for each axis, so many from 0 on and so many below 0. `natural` puts
-    /// bins where cells were, which takes scratch memory if an axis takes several passes; otherwise they are where
-    /// [`Axis::placed`] says.
+    /// The passes from cells to the wanted bins; `wanted` has for each axis the number of those from 0 on and of those
+    /// below 0. `natural` puts bins where cells were, which takes scratch memory if an axis takes several passes;
+    /// otherwise they are where [`Axis::placed`] says.
     pub(crate) fn new(room: &Room, grid: &[usize], wanted: &[[usize; 2]], batch: usize, natural: bool) -> Result<Self> {
         let mut axes = Vec::new();
         for (at, (&cells, [low, high])) in grid.iter().zip(wanted).enumerate() {

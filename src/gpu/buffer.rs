@@ -1,5 +1,4 @@
-//! Device memory: making buffers within the device's limits, copying numbers there and back, and windows onto some
-//! transforms of a batch.
+//! Device memory: making buffers, copying numbers there and back, and windows onto some transforms of a batch.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, Range};
@@ -213,7 +212,7 @@ impl Context {
         Ok(buffer)
     }
 
-    /// An error if so many bytes exceed what one binding can hold.
+    /// An error if one binding cannot hold this many bytes.
     pub(super) fn bindable(&self, what: &'static str, bytes: u64) -> Result<()> {
         let most = self.limits.max_storage_buffer_binding_size;
         if bytes > most {

@@ -1,6 +1,7 @@
-//! Deconvolution on the device: a mode is a bin of the spectrum times a correction factor. This file has the tables of
-//! bins and factors, and the kernels that apply them where the host transforms grids. Where the device does, the pass
-//! of `gpu/fft.rs` next to the modes applies them.
+//! Deconvolution on the device: the tables of bins and correction factors, and the kernels that apply them.
+//!
+//! A mode is a bin of the spectrum times a correction factor. The kernels are used where the host transforms grids;
+//! where the device does, the pass of `gpu/fft.rs` next to the modes applies the tables.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;

@@ -396,9 +396,9 @@ pub(crate) struct Passes {
 }
 
 impl Passes {
-    /// The passes between modes and the cells of up to `batch` grids, which lie one after another. On each axis the
-    /// bins `[low, high]` are kept: so many from 0 on, and so many below 0. The last pass forward is
-    /// [`Passes::write_modes`], the first one backward [`Passes::read_modes`].
+    /// The passes between modes and the cells of up to `batch` grids, which lie one after another. On each axis `kept`
+    /// has the number of kept bins from 0 on, and of those below 0. The last pass forward is [`Passes::write_modes`],
+    /// the first one backward [`Passes::read_modes`].
     pub(super) fn pruned<T: Real>(
         context: &Context,
         grid: &[usize],

@@ -1,5 +1,4 @@
-//! How spreading is cut into jobs: the layout of a workgroup, tiles and boxes that fit it, and the dispatches of the
-//! jobs.
+//! Jobs of spreading: the layout of a workgroup, tiles and boxes that fit it, and the order of dispatches.
 
 use std::ops::Range;
 

@@ -1,5 +1,4 @@
-//! From WGSL to pipelines: shader templates, unrolled code, compilation, the cache of kernels, and bind groups with
-//! their layouts.
+//! From WGSL to pipelines: templates, unrolled code, compilation, the cache of kernels, and bind groups.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

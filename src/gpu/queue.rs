@@ -1,5 +1,6 @@
-//! The queue of recorded commands, which are submitted together, once for an execution; timestamps of the device say
-//! how long each stage took.
+//! The queue of recorded commands, submitted together, once for an execution.
+//!
+//! Timestamps of the device say how long each stage took.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;

@@ -1,5 +1,5 @@
-//! The FFT of a plan's fine grid: by the passes of `gpu/fft.rs` on the device, or by `cpu/fft.rs` on the host, where
-//! the grid is copied there and back.
+//! The FFT of a plan's fine grid: on the device (`gpu/fft.rs`), or on the host (`cpu/fft.rs`) with copies there and
+//! back.
 
 use num_complex::Complex;
 

@@ -1,9 +1,11 @@
-//! Stencils for the CPU's vector units: tables of weights, the dispatch over axes and row lengths, and walks over
-//! sorted points in blocks, with the offsets of their stencils and the prefetching of the next tiles.
+//! Stencils for the CPU's vector units: their weights, and the dispatch of loops over axes and row lengths.
+//!
+//! [`Blocks`] walks over sorted points a block at a time with the offsets of their stencils, [`Fetch`] prefetches the
+//! next tiles.
 //!
 //! A row of a stencil is a few vectors of 32 bytes, of complex or real cells. If the last vector has room to spare,
 //! rows begin at a multiple of two (or four) cells, so that fewer vectors straddle cache lines; the weights then come
-//! from a table shifted by as many panels.
+//! from a table shifted by the same number of panels.
 
 use std::ops::Range;
 

@@ -281,7 +281,7 @@ impl<T: Float> Matrix<T> {
 /// Packs some rows step by step, `LANES` numbers for each step; missing rows repeat the last one.
 ///
 /// # Safety
-/// The matrix has so many rows and columns.
+/// The matrix has `rows` rows and `steps` columns.
 #[inline(always)]
 unsafe fn pack<T: Float, const PARTS: usize, const LANES: usize>(
     from: Matrix<T>,

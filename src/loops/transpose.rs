@@ -1,5 +1,6 @@
-//! Transposition of a few lines: between lines stored one after another and rows of the elements that have one index in
-//! all lines.
+//! Transposition between a few lines, one after another, and their rows.
+//!
+//! A row has the elements with one index in all lines.
 
 use std::ops::Range;
 

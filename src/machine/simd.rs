@@ -1,5 +1,6 @@
-//! The only place where an instruction set is chosen: inner loops are written once, as plain loops over arrays of fixed
-//! length, and compiled for several instruction sets.
+//! The choice of an instruction set, made only here.
+//!
+//! Inner loops are written once, as plain loops over arrays of fixed length, and compiled for several instruction sets.
 
 use crate::numeric::float::Float;
 

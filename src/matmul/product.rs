@@ -30,8 +30,8 @@ impl Op {
     }
 }
 
-/// The operands that a backend gets. All arrays have as many axes, those of the batch in front; A and B are already
-/// broadcast to the batch and transposed as asked.
+/// The operands that a backend gets. All arrays have the same number of axes, those of the batch in front; A and B are
+/// already broadcast to the batch and transposed as asked.
 #[derive(Debug)]
 pub(crate) struct Product<'a, V> {
     pub(crate) a: ArrayViewD<'a, V>,

@@ -1,5 +1,4 @@
-//! The definitions of types 1, 2 and 3 summed directly: slow, in parallel, in f64 with exact phases. They are the
-//! oracle of every test.
+//! The direct sums that define types 1, 2 and 3: the oracle of every test. They are slow, parallel, and in f64.
 //!
 //! Coordinates become 128-bit turns, so that `k·x` is an exact product that wraps; only then is a sine taken. Sums are
 //! compensated. The error is a few units in the last place of f64 times the root mean square of the terms.

@@ -1,5 +1,4 @@
-//! Coordinates: their validation, and folding them in double-double arithmetic into a cell of the fine grid and a
-//! fraction.
+//! Coordinates: their validation, and their folding into a cell of the fine grid and a fraction.
 
 use ndarray::{ArrayBase, ArrayView1, Data, Ix1, aview1, s};
 

@@ -1,5 +1,6 @@
-//! The geometry of type 3: centres and extents of sources and targets, the grid between them, and the phases that shift
-//! the centres to zero.
+//! The geometry of type 3: centres and extents of sources and targets, and the grid between them.
+//!
+//! The centres are shifted to zero, which multiplies by the phases computed here.
 
 use ndarray::ArrayView1;
 use num_complex::Complex;
@@ -128,7 +129,7 @@ impl Axis {
     }
 }
 
-/// A number of cells rounded up, or an error if an axis cannot have so many.
+/// A number of cells rounded up, or an error if it is more than an axis can have.
 fn size(what: &'static str, cells: f64) -> Result<usize> {
     let cells = cells.ceil().max(1.0);
     if cells < f64::from(1u32 << 30) {

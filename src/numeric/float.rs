@@ -1,5 +1,4 @@
-//! The floating-point types of all computations, and the real and complex numbers made of them: properties and
-//! elementary operations, no kernels.
+//! The floating-point types of all computations, and the real and complex numbers made of them.
 
 use std::fmt;
 use std::ops::{Add, Mul};
@@ -99,7 +98,7 @@ pub trait Numeric:
     fn unit() -> Self {
         Self::part_of(Complex::new(Self::Real::nearest(1.0), Self::Real::default()))
     }
-    /// As a complex number.
+    /// The same number as a complex one.
     fn complex(self) -> Complex<Self::Real>;
     /// The number of this type that z becomes: z itself, or its real part.
     fn part_of(z: Complex<Self::Real>) -> Self;

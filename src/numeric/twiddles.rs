@@ -1,5 +1,7 @@
-//! Roots of unity from small tables: the twiddle factors between columns and rows of a split line, and those that
-//! convert between a real line transformed as pairs and its bins.
+//! Twiddle factors from small tables.
+//!
+//! There are those between columns and rows of a split line, and those that convert between a real line transformed as
+//! pairs and its bins.
 
 use std::ops::Range;
 
@@ -135,7 +137,7 @@ impl<T: Float> Pairs<T> {
 
     /// Converts a whole line from Z to F, except for the bin m.
     #[inline(always)]
-    pub(crate) fn part(&self, line: &mut [Complex<T>], sign: Sign) {
+    pub(crate) fn line_to_bins(&self, line: &mut [Complex<T>], sign: Sign) {
         let half = T::nearest(0.5);
         self.both(line, sign, half, -half);
         line[0] = Complex::new(line[0].re + line[0].im, T::zero());
@@ -143,7 +145,7 @@ impl<T: Float> Pairs<T> {
 
     /// Converts a whole line from F, whose bin m is zero, to Z.
     #[inline(always)]
-    pub(crate) fn join(&self, line: &mut [Complex<T>], sign: Sign) {
+    pub(crate) fn line_to_pairs(&self, line: &mut [Complex<T>], sign: Sign) {
         self.both(line, sign, T::one(), T::one());
         line[0] = Complex::new(line[0].re, line[0].re);
     }
