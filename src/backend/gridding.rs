@@ -201,8 +201,8 @@ pub(crate) trait Gridding: Engine {
     ) -> Result<()>;
 
     /// Type 2, first stage: `spectrum[bin(k)] = f[k] · Π_a factor_a(k_a)`, zero elsewhere. Where values will be real,
-    /// `(f[k] + conj(f[-k]))/2` takes the place of f[k]. A backend may already transform an axis or do a pass here, and
-    /// need not write what `fft_back` does not read.
+    /// `(f[k] + conj(f[-k]))/2` takes the place of `f[k]`. A backend may already transform an axis or do a pass here,
+    /// and need not write what `fft_back` does not read.
     fn deconvolve_back<V: Number>(
         &self,
         prepared: &Self::Prepared<V::Real>,

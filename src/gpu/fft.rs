@@ -21,7 +21,7 @@ const LANES: usize = 256;
 /// The most memory of a workgroup: more leaves room for fewer groups at a time, and gives a lane more than one
 /// butterfly. On an H200 256 x 256 x 256 numbers took 0.78 ms with 32 KiB and 0.46 ms with 16.
 const MEMORY: u32 = 16 << 10;
-/// The least numbers of a workgroup, so that short lines fill it too.
+/// A workgroup takes at least this many numbers, so that short lines fill it too.
 const NUMBERS: usize = 1024;
 /// Bytes of neighbouring lines that a workgroup takes along a strided axis: some whole sectors of memory.
 const SECTORS: usize = 128;
@@ -30,15 +30,15 @@ const SECTORS: usize = 128;
 const INPUT: &str = include_str!("../../shaders/fft/input.wgsl");
 /// The transform of a radix that is a product of two.
 const COMPOSITE: &str = include_str!("../../shaders/fft/composite.wgsl");
-/// How a line's place along one axis is found.
+/// The code that finds a line's place along one axis.
 const PLACE_AXIS: &str = include_str!("../../shaders/fft/place_axis.wgsl");
 /// The bindings of the pass next to the modes of a NUFFT, which deconvolves.
 const MODES: &str = include_str!("../../shaders/fft/modes.wgsl");
-/// How what all modes of a line share is found.
+/// The code that finds what all modes of a line share.
 const PLACE_MODES: &str = include_str!("../../shaders/fft/place_modes.wgsl");
-/// How that pass reads a number from its mode.
+/// The code by which that pass reads a number from its mode.
 const READ_MODES: &str = include_str!("../../shaders/fft/read_modes.wgsl");
-/// How it writes a number to its mode.
+/// The code by which that pass writes a number to its mode.
 const WRITE_MODES: &str = include_str!("../../shaders/fft/write_modes.wgsl");
 
 /// The capacity of a device's workgroups.

@@ -17,9 +17,9 @@ use crate::real::Number;
 
 /// Bytes of device memory that pieces of matrices take unless the caller says otherwise.
 const MEMORY: usize = 1 << 30;
-/// The least workgroups for which k is not cut into parts: fewer leave a large GPU idle.
+/// With fewer workgroups than this k is cut into parts, because few leave a large GPU idle.
 const FEW: usize = 128;
-/// The least steps along k of a part.
+/// A part has at least this many steps along k.
 const PART: usize = 512;
 
 /// Steps along k that are unrolled: unrolling all takes compilers ten times as long.

@@ -318,7 +318,7 @@ struct Factors<T, const R: usize> {
 }
 
 impl<T: Float, const R: usize> Factors<T, R> {
-    /// Σ_l a[i][l] b[l][j], with the sums in registers. Packed A is one array with R numbers for each step.
+    /// `Σ_l a[i][l] b[l][j]`, with the sums in registers. Packed A is one array with R numbers for each step.
     ///
     /// # Safety
     /// Each row of A has `steps` numbers, and B has `steps` rows of N numbers, which are two vectors.

@@ -12,7 +12,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::error::{Error, Result};
 
-/// The least bytes for which an array gets pages of its own: a few huge pages.
+/// The size in bytes from which on an array gets pages of its own: a few huge pages.
 const LARGE: usize = 8 << 20;
 
 /// An array of fixed length, zero at first.

@@ -95,8 +95,8 @@ enum Packing {
 /// Fraction bits of a wide number: as many as an f64 keeps.
 const WIDE_BITS: u32 = 52;
 
-/// Points in grid units, sorted by tile. Within a tile they keep the caller's order; in three dimensions they do within
-/// each block of 4³ cells.
+/// Points in grid units, sorted by tile, and in three dimensions by blocks of 4³ cells within a tile. Otherwise they
+/// keep the caller's order.
 #[derive(Debug)]
 pub(crate) struct Bins<T> {
     /// Number of points.

@@ -138,9 +138,10 @@ fn size(what: &'static str, cells: f64) -> Result<usize> {
     Err(Error::TooLarge {
         what,
         needed: format!("{cells:.2e} cells on an axis"),
-        limit: "an axis holds at most 2^30; it is the product of the extents of sources and targets: split either into parts that \
-                lie together"
-            .into(),
+        limit:
+            "an axis holds at most 2^30; it is the product of the extents of sources and targets: split either into \
+                parts that lie together"
+                .into(),
     })
 }
 

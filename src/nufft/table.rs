@@ -231,7 +231,7 @@ impl Vectorised for ExpSeries<'_> {
 #[inline(always)]
 fn exp<const FMA: bool>(x: f64) -> f64 {
     use std::f64::consts::{LN_2, LOG2_E};
-    /// The difference between ln 2 and its f64.
+    /// ln 2 minus its f64.
     const LN_2_REST: f64 = 2.319_046_813_846_299_6e-17;
     /// Adding this constant leaves the nearest whole number in the lowest bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;

@@ -109,20 +109,20 @@ impl<T: Float> Pairs<T> {
         Self { roots, table }
     }
 
-    /// Replaces Z[k] by F[k] for k from `first` on; `opposites` are Z[m-k], the last one first.
+    /// Replaces `Z[k]` by `F[k]` for k from `first` on; `opposites` are `Z[m-k]`, the last one first.
     #[inline(always)]
     pub(crate) fn bins(&self, first: usize, z: &mut [Complex<T>], opposites: &[Complex<T>], sign: Sign) {
         let half = T::nearest(0.5);
         self.each(first, z, opposites, sign, half, -half);
     }
 
-    /// Replaces F[k] by Z[k] for k from `first` on; `opposites` are F[m-k], the last one first.
+    /// Replaces `F[k]` by `Z[k]` for k from `first` on; `opposites` are `F[m-k]`, the last one first.
     #[inline(always)]
     pub(crate) fn pairs(&self, first: usize, f: &mut [Complex<T>], opposites: &[Complex<T>], sign: Sign) {
         self.each(first, f, opposites, sign, T::one(), T::one());
     }
 
-    /// Replaces a[k] by `scale (a[k] + ā[m-k]) + i factor ω^k (a[k] - ā[m-k])`.
+    /// Replaces `a[k]` by `scale (a[k] + ā[m-k]) + i factor ω^k (a[k] - ā[m-k])`.
     #[inline(always)]
     fn each(&self, first: usize, a: &mut [Complex<T>], opposites: &[Complex<T>], sign: Sign, scale: T, factor: T) {
         let conjugate = if sign == Sign::Plus { T::one() } else { -T::one() };
@@ -150,7 +150,7 @@ impl<T: Float> Pairs<T> {
         line[0] = Complex::new(line[0].re, line[0].re);
     }
 
-    /// Replaces a[k] by `scale (a[k] + ā[m-k]) + i factor ω^k (a[k] - ā[m-k])` for 0 < k < m.
+    /// Replaces `a[k]` by `scale (a[k] + ā[m-k]) + i factor ω^k (a[k] - ā[m-k])` for 0 < k < m.
     #[inline(always)]
     fn both(&self, line: &mut [Complex<T>], sign: Sign, scale: T, factor: T) {
         let m = line.len();
