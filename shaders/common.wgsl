@@ -1,4 +1,4 @@
-// What every shader begins with: the element types and the arithmetic of indices. Names in double braces are filled in
+// The beginning of every shader: the element types and the arithmetic of indices. Names in double braces are filled in
 // by src/gpu/pipeline.rs.
 
 alias Real = {{T}};

@@ -1,17 +1,17 @@
-// Between modes and spectrum, one lane a mode, items along z: f[k] = spectrum[bin(k)] prod_a factor_a(k_a), and the
-// same way back. Where the device transforms, the pass next to the modes does it (fft.wgsl).
+// Between spectrum and modes: f[k] = spectrum[bin(k)] prod_a factor_a(k_a), and the same way back, with one lane for
+// each mode and items along z. Where the device transforms, the pass next to the modes deconvolves instead (fft.wgsl).
 
 const LANES = {{LANES}}u;
 
 struct Params {
-    modes: vec3<u32>, // on each axis; ones after them where there are fewer axes
+    modes: vec3<u32>, // on each axis; missing axes come last, with one mode
     count: u32,
     cells: vec3<u32>, // of the grid
     base: u32, // of the first item's modes
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> bins: array<u32>; // of the first axis' modes, the second's, the third's
+@group(0) @binding(1) var<storage, read> bins: array<u32>; // of the modes of the first axis, the second, the third
 @group(0) @binding(2) var<storage, read> factors: array<Real>;
 @group(0) @binding(3) var<storage, read> input: array<Complex>;
 @group(0) @binding(4) var<storage, read_write> output: array<Complex>;

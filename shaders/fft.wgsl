@@ -12,7 +12,7 @@ const COLUMNS = {{COLUMNS}}u;
 const LANES = {{LANES}}u; // of one line
 const FINE = {{FINE}}u; // twiddles in the fine table
 
-// Where lines lie: along this axis there are `count` of them, the first `head` in a row, the others `skip` further on.
+// Lines along one axis: there are `count` of them, the first `head` are neighbours, the others lie `skip` further on.
 struct Axis {
     count: u32,
     head: u32,
@@ -24,10 +24,11 @@ struct Axis {
     pad_c: u32,
 }
 
-// Numbers from `head` to `tail` of a line are zero where they are read, and not wanted where they are written.
+// In a line the numbers from `read_head` to `read_tail` are zero, and those from `write_head` to `write_tail` not
+// wanted.
 struct Params {
     lines: u32,
-    exchanged: u32, // the other sign
+    exchanged: u32, // whether real and imaginary parts are exchanged, for the other sign
     input_stride: u32, // from one number of a line to the next
     output_stride: u32,
     read_head: u32,
@@ -38,7 +39,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// Of the line; then the fine ones and the coarse ones of the longer line.
+// Twiddles of the line, then the fine and the coarse table of the longer line.
 @group(0) @binding(1) var<storage, read> twiddles: array<Complex>;
 @group(0) @binding(2) var<storage, read_write> output: array<Complex>;
 {{INPUT}}
@@ -103,7 +104,7 @@ struct Place {
     output: u32,
     rest: u32, // of a longer line: place within what the next passes transform
     mode: u32, // next to the modes: rank among the modes of the other axes, NONE where there is none
-    cell: u32, // the line's first one along its axis
+    cell: u32, // the line's first cell along its axis
     factor: Real,
 }
 
@@ -114,7 +115,7 @@ fn place(line: u32) -> Place {
     return place;
 }
 
-// exp(2 pi i m / n) of the longer line of n
+// exp(2 pi i m / n), where n is the length of the longer line
 fn twiddle(m: u32) -> Complex {
     return times(twiddles[LENGTH + m % FINE], twiddles[LENGTH + FINE + m / FINE]);
 }
@@ -140,8 +141,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let column = lane % COLUMNS;
     let first = lane / COLUMNS;
     let line = unfolded(group) * COLUMNS + column;
-    // Passes are planned for more grids than there may be; lines of others are the first one again, and are not
-    // written.
+    // Passes are planned for more grids than there may be: lanes without a line take the first one again and do not
+    // write.
     var found = place(min(line, params.lines - 1u));
     let there = line < params.lines && found.input < arrayLength(&{{GRIDS}});
     if (!there) {

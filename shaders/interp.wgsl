@@ -1,18 +1,18 @@
 // Type 2, last stage: c[j] = sum_l grid[l] prod_a phi((l_a - u_ja) 2/w), in the order of the tiles; items along z.
 //
-// Of two and three axes WIDTH lanes take a point: each has one cell of the last axis, so that lanes side by side read
-// cells side by side, and sums over the rows of the other axes; the sums of a point's lanes are added in their order.
-// Each lane computes one kernel value an axis, those of the other axes for all of the point's lanes. Of one axis a lane
-// takes a point.
+// In two and three dimensions WIDTH lanes share a point. Each has one cell of the last axis, so that neighbouring lanes
+// read neighbouring cells, and sums over the rows of the other axes; then the sums of a point's lanes are added in
+// their order. Each lane computes one kernel value for every axis; those of the other axes serve all of the point's
+// lanes. In one dimension every lane has a point of its own.
 
 const WIDTH = {{WIDTH}}u;
 const SPAN = {{SPAN}}u; // lanes of a point
-const POINTS = {{POINTS}}u; // of a workgroup
+const POINTS = {{POINTS}}u; // points of a workgroup
 const LANES = SPAN * POINTS;
 const DEPTH = {{DEPTH}}u; // stencil cells on the first of three axes, else 1
 
 struct Params {
-    cells: vec3<u32>, // of the grid; leading ones where there are fewer axes
+    cells: vec3<u32>, // of the grid; missing axes come first, with one cell
     points: u32,
     base: u32, // of the first item's values
 }
@@ -26,7 +26,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> values: array<Complex>;
 
 var<workgroup> sums: array<Complex, LANES>;
-// Kernel values of the other axes.
+// Kernel values on the other axes, shared by the lanes of a point.
 var<workgroup> weights_z: array<Real, LANES>;
 var<workgroup> weights_y: array<Real, LANES>;
 
@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let point = lane / SPAN;
     let cell = lane % SPAN;
     let first = unfolded(group) * POINTS;
-    // Lanes without a point take the last one again.
+    // Lanes without a point repeat the last one.
     let i = min(first + point, params.points - 1u);
     {{CORNERS}}
     {{SHARE}}

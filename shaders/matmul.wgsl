@@ -1,32 +1,33 @@
-// Products of matrices: C = alpha·A·B + beta·C, a block of C to a workgroup, some rows and columns of it to each lane.
+// Products of matrices: C = alpha·A·B + beta·C. A workgroup computes a block of C, each lane some of its rows and
+// columns.
 //
-// Lanes bring BK steps of A's rows and B's columns to workgroup memory, four rows or columns to a vector, real and
-// imaginary parts apart; while those are multiplied the next ones are on their way to registers. What is unrolled is
+// Lanes load BK steps of A's rows and B's columns into workgroup memory, four rows or columns to a vector, real and
+// imaginary parts apart; while these are multiplied, the next ones are on their way to registers. Unrolled code is
 // filled in by src/gpu/matmul.rs: drivers do not unroll loops, and keep no arrays in registers.
 
 const LANES = {{LANES}}u;
-const BM = {{BM}}u; // rows of a block, columns, steps along k
+const BM = {{BM}}u; // BM, BN and BK: rows and columns of a block, steps along k
 const BN = {{BN}}u;
 const BK = {{BK}}u;
 const EDGES = {{EDGES}}; // whether blocks may reach over the edges of the matrices
-const SUMS = {{SUMS}}; // whether parts of k are summed by themselves, and joined later
+const SUMS = {{SUMS}}; // whether parts of k are summed separately, and joined later
 
 struct Params {
     m: u32,
     k: u32,
     n: u32,
-    a_row: u32, // from one row, step, column or matrix to the next, in elements
+    a_row: u32, // strides between rows, steps, columns and matrices, in elements
     a_step: u32,
     a_item: u32,
     b_step: u32,
     b_column: u32,
     b_item: u32,
-    down: u32, // blocks
+    down: u32, // blocks down and across C
     across: u32,
     splits: u32,
     each: u32, // steps of a part of k
     groups: u32,
-    reads: u32, // whether C counts
+    reads: u32, // whether C is read, as beta is not 0
 }
 
 struct Four { // four elements
@@ -35,13 +36,13 @@ struct Four { // four elements
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// Real and imaginary parts of alpha and beta; the signs of the imaginary parts of A and B.
+// Real and imaginary parts of alpha and beta, then the signs of the imaginary parts of A and B.
 @group(0) @binding(1) var<storage, read> scales: array<Real>;
 @group(0) @binding(2) var<storage, read> a: array<{{STORED}}>;
 @group(0) @binding(3) var<storage, read_write> c: array<{{STORED}}>;
 @group(0) @binding(4) var<storage, read> b: array<{{STORED}}>;
 
-// Rows of vectors lie one vector apart from where they would meet in one bank.
+// Rows are padded by one vector, or they would meet in one memory bank.
 var<workgroup> a_re: array<vec4<Real>, (BM / 4u + 1u) * BK>;
 var<workgroup> b_re: array<vec4<Real>, (BN / 4u + 1u) * BK>;
 {{IMAGINARY}}
@@ -53,7 +54,7 @@ fn four_of_a(start: u32, row: u32, step: u32, end: u32) -> Four {
     let last = params.m - 1u;
     var rows = vec4<u32>(row, row + 1u, row + 2u, row + 3u);
     if (EDGES) {
-        rows = min(rows, vec4<u32>(last)); // what is beyond is not written
+        rows = min(rows, vec4<u32>(last)); // rows beyond the last are not written
     }
     let at = start + step * params.a_step + rows * params.a_row;
     return four(a[at.x], a[at.y], a[at.z], a[at.w], scales[4]);
@@ -78,7 +79,7 @@ fn four(x: {{STORED}}, y: {{STORED}}, z: {{STORED}}, w: {{STORED}}, sign: Real) 
 
 fn scaled(value: {{STORED}}, before: {{STORED}}, reads: bool) -> {{STORED}} {
     let product = times(vec2<Real>(scales[0], scales[1]), value);
-    if (!reads) { // NaN in C does not count then
+    if (!reads) { // then even NaN in C has no effect
         return product;
     }
     return product + times(vec2<Real>(scales[2], scales[3]), before);
@@ -88,7 +89,7 @@ fn times(scale: vec2<Real>, x: {{STORED}}) -> {{STORED}} {
     {{TIMES}}
 }
 
-// Four elements of a row.
+// Writes four elements of a row.
 fn put(start: u32, row: u32, column: u32, values: Four) {
     if (EDGES && row >= params.m) {
         return;
@@ -142,7 +143,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     {{PUT}}
 }
 
-// C of the sums of the parts of k, in their order: they are in `a`, and `groups` elements are to be written.
+// Adds the parts' sums, which are in `a`, in order and writes C; `groups` is the number of elements to write.
 @compute @workgroup_size({{LANES}})
 fn join(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let at = unfolded(group) * LANES + lane;

@@ -1,4 +1,5 @@
-// Phases of type 3, one lane a number, items along z: output[j] = input[j] phase[j], or times the conjugate.
+// Phases of type 3: output[j] = input[j] phase[j], or times the conjugate, with one lane for each number and items
+// along z.
 
 const LANES = {{LANES}}u;
 

@@ -1,5 +1,5 @@
-// What must be right before a device is trusted: rounding to nearest, sums of two whose error is exact when it is
-// pinned, NaN by its bits, workgroup memory. Inputs come from a uniform, so that no compiler knows them.
+// What must be right before a device is trusted: rounding to nearest, the exact error of a sum of two when its steps
+// are pinned, NaN by its bits, workgroup memory. Inputs come from a uniform, so that no compiler knows them.
 
 struct Params {
     zero: u32,
@@ -14,7 +14,7 @@ struct Params {
 
 var<workgroup> tile: array<u32, 64>;
 
-// Bits that depend on what is not known before the dispatch: no arithmetic goes past them.
+// The same number, as it depends on a value unknown before the dispatch: compilers move no arithmetic past it.
 fn pin(x: f32) -> f32 {
     return bitcast<f32>(bitcast<u32>(x) ^ params.zero);
 }

@@ -3,29 +3,29 @@
 // A workgroup holds a box of the grid in registers: a lane owns COLUMN neighbouring cells along the first axis, and
 // takes the points of the box that may reach them one after another, so that no two lanes add to one cell and the order
 // of additions is fixed. The kernel values of a batch of points are computed together and wait in workgroup memory, as
-// rows of the box with zeros beside the stencil. A batch's points come in the order of the cells they begin in along
-// the axis KEY, so those that reach some lanes are a range of them. Boxes of one dispatch never overlap (tiles of one
-// colour), so the return to the grid is a plain addition. A crowded tile is the work of several groups: all but the
-// last leave their sums in scratch memory, and the last one returns them with its own. Items of a batch are workgroups
-// along z. Where there are fewer axes the missing ones come last, with one cell each.
+// rows of the box with zeros beside the stencil. A batch's points are in the order of the cells they begin in along the
+// axis KEY, so those that reach given lanes are a range. Boxes of one dispatch never overlap (tiles of one colour), so
+// sums are returned to the grid by plain additions. A crowded tile is the work of several groups: all but the last
+// leave their sums in scratch memory, and the last one returns them with its own. Items of a batch are workgroups along
+// z. Missing axes come last, with one cell each.
 
 const AXES = {{AXES}}u;
-const PLAINS = max(AXES - 1u, 1u); // axes whose kernel values are not taken four by four
+const PLAINS = max(AXES - 1u, 1u); // axes whose kernel values are not in vectors of four
 const WIDTH = {{WIDTH}}u;
 const COLUMN = {{COLUMN}}u; // cells of a lane
-const COLUMNS = {{COLUMNS}}u; // lanes of a box on each axis
+const COLUMNS = {{COLUMNS}}u; // lanes of a box on the first axis; SECOND and THIRD are those on the others
 const SECOND = {{SECOND}}u;
 const THIRD = {{THIRD}}u;
 const LANES = COLUMNS * SECOND * THIRD;
 const KEY = {{KEY}}u;
-const TEAMS = {{TEAMS}}u; // of lanes that take the same points
+const TEAMS = {{TEAMS}}u; // groups of lanes that take the same points
 const TEAM = {{TEAM}}u; // cells of a team along the axis KEY
 const BATCH = {{BATCH}}u; // points between barriers
-const QUADS = {{QUADS}}u; // kernel values along the first axis, four by four; none of one axis
-const PLAIN = {{PLAIN}}u; // kernel values along the only axis, with zeros on either side
+const QUADS = {{QUADS}}u; // vectors of four kernel values along the first axis; 0 if it is the only one
+const PLAIN = {{PLAIN}}u; // kernel values along the only axis, with zeros on either side; else 0
 
 struct Params {
-    cells: vec3<u32>, // of the grid; leading ones where there are fewer axes
+    cells: vec3<u32>, // of the grid; missing axes come first, with one cell
     points: u32,
     base: u32, // of the first item's strengths
     item: u32, // the first item
@@ -42,7 +42,7 @@ struct Job {
     first: u32,
     extent: vec3<u32>,
     count: u32,
-    others: u32, // the first of the boxes in scratch memory that it returns with its own, and how many
+    others: u32, // the first of the boxes in scratch memory that are returned with this one, `joined` in all
     joined: u32,
 }
 
@@ -57,7 +57,7 @@ struct Job {
 @group(0) @binding(8) var<storage, read_write> grid: array<Complex>;
 @group(0) @binding(9) var<storage, read_write> scratch: array<Complex>;
 
-// Where a stencil begins in the box along the axis KEY; before it where a box is a part of its tile.
+// Where stencils begin in the box along the axis KEY: negative if before it, as the box may be a part of its tile.
 var<workgroup> starts: array<i32, BATCH>;
 // The first point of each team, and the first one after its last.
 var<workgroup> ranges: array<u32, 2u * TEAMS>;
@@ -69,12 +69,12 @@ var<workgroup> plain: array<Real, BATCH * max(PLAIN, 1u)>;
 
 {{KERNEL}}
 
-// Of the point i, on the first axis and those that there are after it.
+// Where the stencil of the point i begins in the box, along an axis in use.
 fn start(job: Job, i: u32, axis: u32) -> i32 {
     return i32(cells[axis * params.points + i]) - i32(job.origin[axis]);
 }
 
-// A kernel value along the first axis, 0 beside the stencil.
+// A kernel value along the first axis; 0 beside the stencil.
 fn value(i: u32, cell: i32) -> Real {
     if (cell < 0 || cell >= i32(WIDTH)) {
         return Real(0);
@@ -93,8 +93,8 @@ fn first_from(cell: i32, batch: u32) -> u32 {
     return before;
 }
 
-// Axes in the order of the box: missing ones last.
-fn turned(extents: vec3<u32>) -> vec3<u32> {
+// Extents in the order of a box's axes: missing ones last.
+fn box_order(extents: vec3<u32>) -> vec3<u32> {
     if (AXES == 1u) {
         return extents.zxy;
     }
@@ -163,7 +163,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 plain[point * PLAIN + COLUMN - 1u + j] = kernel(arguments[i], j);
             } else {
                 let axis = 1u + at / WIDTH % PLAINS;
-                // Before the box is far beyond it.
+                // Cells before the box become numbers far beyond it.
                 let cell = u32(start(job, i, axis) + i32(j));
                 let value = kernel(arguments[axis * params.points + i], j);
                 if (axis == 1u && cell < SECOND) {
@@ -194,7 +194,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (second >= job.extent.y || third >= job.extent.z) {
         return;
     }
-    let n = turned(params.cells);
+    let n = box_order(params.cells);
     let row = wrapped(job.origin.y + second, n.y) * n.z + wrapped(job.origin.z + third, n.z);
     let here = (params.item + group.z) * n.x * n.y * n.z + row;
     {{RETURN}}

@@ -1,5 +1,6 @@
-//! The CPU: rayon threads, SIMD chosen at run time. The kernels are in the files named after them, their inner loops in
-//! `src/loops`.
+//! The CPU backend: rayon threads, and SIMD chosen at run time.
+//!
+//! Each kernel is in the file named after it, its inner loop in `src/loops`.
 
 pub(crate) mod deconvolve;
 pub(crate) mod fft;
@@ -35,7 +36,7 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// Uses the rayon pool of whoever calls: the one whose `install` is on the stack, else the global one.
+    /// Uses the caller's rayon pool: the one whose `install` is on the stack, else the global one.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

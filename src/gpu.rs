@@ -1,11 +1,11 @@
-//! The GPU backend: opening devices, arrays in their memory, and what plans ask of a GPU, handed to the kernels below.
+//! The GPU backend: opening devices, arrays in device memory, and handing the work of plans to kernels.
 //!
-//! From the ground up: `gpu/device.rs` opens devices and makes their errors values, with `gpu/cache.rs` and
-//! `gpu/kernel.rs` for what it keeps; `gpu/buffer.rs` moves memory; `gpu/queue.rs` submits work and times it;
-//! `gpu/pipeline.rs` compiles shaders; `gpu/grid.rs`, `gpu/jobs.rs` and `gpu/points.rs` hold what kernels share. Then
-//! the kernels, each file the host half of the shader of its name. Above them `gpu/uniform.rs` transforms grids where
-//! it is faster, `gpu/gridding.rs` has the stages of the non-uniform FFT, `gpu/selftest.rs` tries a device, and
-//! `gpu/sources.rs` lists all shaders. Imports go down in this order.
+//! The modules, from the bottom up; each imports only from those before it. `gpu/device.rs` opens devices and turns
+//! their errors into values, with `gpu/cache.rs` and `gpu/kernel.rs` for what it keeps; `gpu/buffer.rs` moves memory;
+//! `gpu/queue.rs` submits work and times it; `gpu/pipeline.rs` compiles shaders; `gpu/grid.rs`, `gpu/jobs.rs` and
+//! `gpu/points.rs` hold what kernels share. Then come the kernels, each file the host half of the shader with its name.
+//! Above them `gpu/uniform.rs` transforms grids where it is faster, `gpu/gridding.rs` has the stages of the non-uniform
+//! FFT, `gpu/selftest.rs` tests a device, and `gpu/sources.rs` lists all shaders.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -108,7 +108,7 @@ impl Gpu {
         })
     }
 
-    /// Opens every adapter there is, software included; those that cannot be opened are the errors, which name them.
+    /// Opens every adapter, software ones included. An adapter that cannot be opened gives an error, which names it.
     #[must_use]
     pub fn enumerate() -> Vec<Result<Self>> {
         match device::adapters() {
@@ -119,7 +119,7 @@ impl Gpu {
         }
     }
 
-    /// Works on a device the program has opened already, within the limits and features it was opened with. Its error
+    /// Uses a device that the program has opened already, within the limits and features it was opened with. Its error
     /// and device-lost handlers stay as they are.
     #[must_use]
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Self {
@@ -132,7 +132,7 @@ impl Gpu {
         &self.0.device
     }
 
-    /// Submissions of commands so far. What is uploaded goes with the next one.
+    /// Submissions of commands so far. Uploads go with the next one.
     #[must_use]
     pub fn submissions(&self) -> u64 {
         self.0.submissions.load(Ordering::Relaxed)
@@ -144,7 +144,7 @@ impl Gpu {
         Duration::from_nanos(self.0.compiling.load(Ordering::Relaxed))
     }
 
-    /// Bytes taken to the device and back so far.
+    /// Bytes copied to the device and back so far.
     #[must_use]
     pub fn transferred(&self) -> u64 {
         self.0.transferred.load(Ordering::Relaxed)
@@ -175,7 +175,7 @@ impl Gpu {
         self.0.features.contains(wgpu::Features::SHADER_F64)
     }
 
-    /// The limits and features that decide what fits and how fast it goes: names and values, for people.
+    /// The limits and features that decide what fits and how fast it goes, as names and values to be shown.
     #[must_use]
     pub fn limits_that_matter(&self) -> Vec<(String, String)> {
         let (limits, features, info) = (&self.0.limits, self.0.features, &self.0.info);
@@ -197,16 +197,16 @@ impl Gpu {
         .into()
     }
 
-    /// Keeps compiled pipelines in a file of this folder: what an earlier run of the program saved there need not be
-    /// compiled again. [`Gpu::save_pipelines`] writes it. A file that was cut short or damaged, or is of another
-    /// adapter, driver or version of the driver, is begun anew.
+    /// Keeps compiled pipelines in a file of this folder, so that what an earlier run of the program saved there need
+    /// not be compiled again. [`Gpu::save_pipelines`] writes the file. A file that was cut short or damaged, or is of
+    /// another adapter, driver or version of the driver, is not used and begun anew.
     ///
     /// # Errors
-    /// [`Error::Device`] where the driver cannot (only Vulkan's can), [`Error::Parameter`] if the folder cannot be
-    /// used.
+    /// [`Error::Device`] if the driver keeps no pipelines (only Vulkan's can), [`Error::Parameter`] if the folder
+    /// cannot be used.
     ///
     /// # Safety
-    /// The driver runs what the file holds: nobody who may not run code in this program may be able to write to the
+    /// The driver runs what the file holds: only those who may run code in this program may be able to write to the
     /// folder.
     pub unsafe fn keep_pipelines(&self, folder: impl AsRef<Path>) -> Result<()> {
         let context = &self.0;
@@ -221,14 +221,15 @@ impl Gpu {
         let kept = cache::Kept::open(&name, owner, folder.as_ref(), |data| {
             let descriptor = wgpu::PipelineCacheDescriptor { label: Some("wavemill"), data, fallback: true };
             // SAFETY: the data are whole and what `save_pipelines` wrote for this adapter and driver: the checksum
-            // tells them from damaged ones, and the caller promises that nobody has forged it.
+            // tells them from damaged ones, and the caller promises that none were forged.
             context.checked("the pipeline cache", || unsafe { context.device.create_pipeline_cache(&descriptor) })
         })?;
         *lock(&self.0.kept) = Some(kept);
         Ok(())
     }
 
-    /// Writes what was compiled since [`Gpu::keep_pipelines`], and what was there, to its file; nothing without one.
+    /// Writes what was compiled since [`Gpu::keep_pipelines`], and what was there, to its file; does nothing without
+    /// one.
     ///
     /// # Errors
     /// [`Error::Parameter`] if the file cannot be written.
@@ -236,18 +237,18 @@ impl Gpu {
         lock(&self.0.kept).as_ref().map_or(Ok(()), cache::Kept::save)
     }
 
-    /// Whether shaders check indices and bound loops: as in builds with debug assertions, or not, as in releases. For
-    /// what is compiled from now on.
+    /// Sets whether shaders that are compiled from now on check indices and bound loops. By default they do in builds
+    /// with debug assertions.
     #[doc(hidden)]
     pub fn check_shaders(&self, check: bool) {
         self.0.checked_shaders.store(check, Ordering::Relaxed);
     }
 
-    /// Tries the device's arithmetic: what was tried, and whether it was right. [`crate::Device::all`] passes over a
-    /// device of which something was not.
+    /// Tests the device's arithmetic: returns what was tested, and whether it was right. [`crate::Device::all`] skips a
+    /// device that failed a test.
     ///
     /// # Errors
-    /// If the device cannot run it.
+    /// If the device cannot run the test.
     pub fn self_test(&self) -> Result<Vec<(&'static str, bool)>> {
         selftest::findings(&self.0)
     }
@@ -255,17 +256,17 @@ impl Gpu {
     /// Takes numbers to the device as they are: strengths, modes, values, coordinates or matrices.
     ///
     /// # Errors
-    /// If the device has not the memory, or was lost.
+    /// If the device lacks the memory, or was lost.
     pub fn upload<V: Number>(&self, numbers: &[V]) -> Result<Array<V>> {
         let buffer = self.0.storage("numbers", size_of_val(numbers) as u64)?;
         self.0.write("numbers", &buffer, numbers)?;
         Ok(Array { buffer, len: numbers.len(), kind: PhantomData })
     }
 
-    /// Device memory for so many numbers, all of them zero.
+    /// Device memory for `len` numbers, all of them zero.
     ///
     /// # Errors
-    /// If the device has not the memory, or was lost.
+    /// If the device lacks the memory, or was lost.
     pub fn zeros<V: Number>(&self, len: usize) -> Result<Array<V>> {
         let mut array = self.room(len)?;
         self.zero(&mut array)?;
@@ -283,8 +284,8 @@ impl Gpu {
         self.0.name().into()
     }
 
-    /// Lets kernels read and write numbers, complex ones with the real part first, in a buffer of the program's, which
-    /// needs the usage `STORAGE`. [`Array::buffer`] gives it back.
+    /// Lets kernels read and write the numbers in a buffer of the program; complex ones have the real part first. The
+    /// buffer needs the usage `STORAGE`. [`Array::buffer`] gives it back.
     ///
     /// # Errors
     /// If the buffer cannot be bound.
@@ -294,7 +295,7 @@ impl Gpu {
         Ok(Array { buffer, len, kind: PhantomData })
     }
 
-    /// Brings numbers to the host. The buffer needs the usage `COPY_SRC`, as those of [`Gpu::upload`] have.
+    /// Copies numbers to the host. The buffer needs the usage `COPY_SRC`, as those of [`Gpu::upload`] have.
     ///
     /// # Errors
     /// If the device was lost.
@@ -306,7 +307,7 @@ impl Gpu {
 }
 
 impl Gpu {
-    /// What is known of |z|² over some axes of complex numbers on the device.
+    /// Partials of |z|² over some axes of complex numbers on the device.
     pub(crate) fn reduce_powers<E: Element + Real>(
         &self,
         numbers: &Array<Complex<E>>,
@@ -318,14 +319,14 @@ impl Gpu {
         reduce::powers::<E>(&self.0, &numbers.buffer, extents, over, needs, skip)
     }
 
-    /// The passes of uniform transforms, `count` numbers in all.
+    /// The passes of the uniform transforms of `batch` arrays, which have `count` numbers in all.
     pub(crate) fn fft_passes<T: Real>(&self, extents: &[usize], batch: usize, count: usize) -> Result<fft::Passes> {
         self.0.supports::<T>()?;
         self.0.bindable("the numbers of a transform", count as u64 * complex_bytes::<T>())?;
         fft::Passes::natural::<T>(&self.0, extents, batch)
     }
 
-    /// Records a transform of numbers that has scratch memory beside them.
+    /// Records transforms of numbers; the scratch memory has the same size.
     pub(crate) fn transform<V>(
         &self,
         passes: &fft::Passes,
@@ -342,13 +343,13 @@ impl Gpu {
         queue.submit(&self.0, timings)
     }
 
-    /// Device memory for numbers.
+    /// Device memory for `len` numbers.
     pub(crate) fn room<V: Number>(&self, len: usize) -> Result<Array<V>> {
         let buffer = self.0.storage("scratch numbers", (len * size_of::<V>()) as u64)?;
         Ok(Array { buffer, len, kind: PhantomData })
     }
 
-    /// Products of matrices that are on the device.
+    /// Computes products of matrices that are on the device.
     pub(crate) fn matmul_on_device<V: Number>(
         &self,
         recipe: &MatmulRecipe,
@@ -400,7 +401,7 @@ impl Engine for Gpu {
     fn store<V: Number>(&self, output: Output<'_, V>) -> Result<()> {
         match output.host {
             Some(host) => {
-                // Brought over in pieces: the caller's array is written when all of them have come.
+                // The copy comes in pieces, so the caller's array is written only when all of them have arrived.
                 let mut all = vec![Complex::default(); host.len()];
                 self.0.download("output", &output.buffer, &mut all)?;
                 host.iter_mut().zip(all).for_each(|(to, from)| *to = V::part_of(from));

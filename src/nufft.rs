@@ -1,4 +1,4 @@
-//! The non-uniform FFT of types 1, 2 and 3: definitions, plans, and the direct sums they are held to.
+//! The non-uniform FFT of types 1, 2 and 3: definitions, plans, and the direct sums that serve as their oracle.
 
 pub(crate) mod bins;
 pub(crate) mod choice;

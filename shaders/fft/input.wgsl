@@ -1,2 +1,2 @@
-// What is read, where it is not what is written.
+// The input, where it is another array than the output.
 @group(0) @binding(3) var<storage, read> input: array<Complex>;

@@ -3,14 +3,14 @@
 const NONE = 0xffffffffu;
 
 struct Modes {
-    counts: vec3<u32>, // on each axis, the first one this pass transforms; ones where there are fewer
-    all: u32, // of one grid
+    counts: vec3<u32>, // on each axis, the first one this pass transforms; missing axes have one
+    all: u32, // modes of one grid
     cells: vec3<u32>,
     base: u32, // of the first item's modes
 }
 
 @group(0) @binding(4) var<uniform> modes: Modes;
-// Of each cell of each axis, one axis after another: its mode's number there or NONE, and what that is multiplied by.
+// For each cell of each axis, one axis after another: the index of its mode or NONE, and the mode's correction factor.
 @group(0) @binding(5) var<storage, read> ranks: array<u32>;
 @group(0) @binding(6) var<storage, read> factors: array<Real>;
 

@@ -1,4 +1,4 @@
-// What is the same for all modes of a line.
+// Finds what all modes of a line share.
     let rows = place.input / modes.cells.z;
     let planes = rows / modes.cells.y;
     let y = modes.cells.x + rows % modes.cells.y;

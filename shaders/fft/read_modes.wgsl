@@ -1,4 +1,4 @@
-// A number from its mode; the shader itself keeps to the array's end, whatever the driver does.
+// Reads a number from its mode; the shader itself stays inside the array, whatever the driver does.
     let mode = mode(place, index);
     if (mode >= arrayLength(&input)) {
         return Complex();

@@ -1,4 +1,4 @@
-// A lane's cells lie in the rows of the other axes.
+// Sums over the rows of the other axes, in each of which the lane has one cell.
     let x = grids + wrapped(corner_x + cell, params.cells.z);
     {{ROWS}}
     for (var z = 0u; z < DEPTH; z++) {

@@ -1,8 +1,9 @@
-//! The kernels of the non-uniform FFT: spreading, the uniform transform, deconvolution, interpolation, and phases for
-//! type 3.
+//! The interface of backends that have the kernels of the non-uniform FFT.
 //!
-//! [`Grid`] and [`Spectrum`] keep the order of the stages in the types, and whether strengths and values are real or
-//! complex.
+//! The kernels are spreading, the uniform transform, deconvolution, interpolation, and phases for type 3.
+//!
+//! The types [`Grid`] and [`Spectrum`] enforce the order of the stages, and say whether strengths and values are real
+//! or complex.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -29,32 +30,32 @@ pub(crate) struct Grid<F, V>(pub(crate) F, PhantomData<V>);
 pub(crate) struct Spectrum<F, V>(pub(crate) F, PhantomData<V>);
 
 impl<F, V> Grid<F, V> {
-    /// Says that it is one.
+    /// Marks memory as a grid.
     pub(crate) fn new(fine: F) -> Self {
         Self(fine, PhantomData)
     }
 }
 
 impl<F, V> Spectrum<F, V> {
-    /// Says that it is one.
+    /// Marks memory as a spectrum.
     pub(crate) fn new(fine: F) -> Self {
         Self(fine, PhantomData)
     }
 }
 
-/// All that the kernels of one plan need and that does not depend on the points.
+/// What the kernels of one plan need, except for the points.
 #[derive(Debug)]
 pub(crate) struct Design<'a, T: Real> {
     /// Cells of the fine grid on each axis.
     pub(crate) grid: &'a [usize],
     /// The spreading kernel.
     pub(crate) kernel: &'a KernelTable<T>,
-    /// Where each mode lies in the spectrum and what it is multiplied by, on each axis; none if the grid will not be
+    /// Where each mode lies in the spectrum and what it is multiplied by, on each axis; empty if the grid will not be
     /// transformed.
     pub(crate) modes: &'a [ModeAxis<T>],
     /// The order of modes.
     pub(crate) order: ModeOrder,
-    /// Where a device's grid is transformed, `Host` or `Device`.
+    /// Where the grid is transformed if the backend is a device: `Host` or `Device`.
     #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "the CPU has no choice"))]
     pub(crate) uniform: UniformTransform,
     /// The sign the plan starts with; the other one is prepared when first used.
@@ -73,9 +74,9 @@ impl<T: Real> Design<'_, T> {
 ///
 /// A backend without kernels for real data computes with complex numbers and takes the real part of values last.
 ///
-/// Laws, held by the tests on every backend: `fft_back` is the adjoint of `fft` with the opposite sign, `interp` of
+/// The tests hold every backend to these laws: `fft_back` is the adjoint of `fft` with the opposite sign, `interp` of
 /// `spread`, `deconvolve_back` of `deconvolve`; results are the same bits from run to run, and on the CPU for any
-/// number of threads. Every method that touches the device fails if it was lost or has not the memory.
+/// number of threads. Every method that touches the device fails if it was lost or lacks the memory.
 pub(crate) trait Gridding: Engine {
     /// The fine grids of transforms executed together.
     type Fine<T: Real>: fmt::Debug + Send + Sync;
@@ -84,18 +85,18 @@ pub(crate) trait Gridding: Engine {
     /// What is prepared once for a plan: tables, transforms, pipelines.
     type Prepared<T: Real>: fmt::Debug + Send + Sync;
 
-    /// Whether a model of this backend's costs exists, by which width and grid are chosen for a number of points.
+    /// Whether there is a model of this backend's costs, by which width and grid are chosen for a number of points.
     fn has_cost_model(&self) -> bool {
         false
     }
 
-    /// Cells of the largest grid it takes.
+    /// Cells of the largest grid this backend takes.
     fn most_cells<T: Real>(&self) -> usize {
         usize::MAX
     }
 
-    /// Where a grid is transformed that will be, and the seconds that decided it where it was left open: on the host
-    /// with the way there and back, and on the device.
+    /// Where a plan's grid is transformed. If that was left open, also the seconds that decided it: on the host,
+    /// including the way there and back, and on the device.
     fn uniform<T: Real>(&self, _asked: UniformTransform, _grid: &[usize]) -> (UniformTransform, Option<[f64; 2]>) {
         (UniformTransform::Host, None)
     }
@@ -105,18 +106,18 @@ pub(crate) trait Gridding: Engine {
         Duration::ZERO
     }
 
-    /// Does the host's part of a stage. Where the device works on its own, [`Gridding::finish`] adds the time of its
-    /// part.
+    /// Runs the host's part of a stage and adds its time. Where the device works on its own, [`Gridding::finish`] adds
+    /// the time of its part.
     fn timed<R>(&self, timings: &mut Timings, stage: Stage, work: impl FnOnce() -> R) -> R {
         timings.time(stage, work)
     }
 
-    /// Sees to it that all that was asked of these grids so far is done, and adds what the device took for each stage.
+    /// Completes all work on these grids so far, and adds the time that the device took for each stage.
     fn finish<T: Real>(&self, _fine: &mut Self::Fine<T>, _timings: &mut Timings) -> Result<()> {
         Ok(())
     }
 
-    /// How points must be binned for this backend's spreading on a grid of these extents with this kernel.
+    /// The tiles by which points must be sorted for this backend's spreading on this grid with a kernel of this width.
     fn tiling<T: Real>(&self, grid: &[usize], width: usize) -> Result<Tiling>;
 
     /// How many of a batch of transforms are executed together, so that a point's kernel values serve them all.
@@ -133,22 +134,23 @@ pub(crate) trait Gridding: Engine {
     /// Allocates `items` fine grids.
     fn blank<T: Real>(&self, prepared: &Self::Prepared<T>, items: usize) -> Result<Self::Fine<T>>;
 
-    /// Takes binned points to the device.
+    /// Takes sorted points to the device.
     fn place<T: Real>(&self, prepared: &Self::Prepared<T>, bins: Bins<T>) -> Result<Self::Points<T>>;
 
-    /// The sorted points behind placed ones, whose memory the next ones may take; none where they were copied.
+    /// The sorted points behind placed ones, so that the next points can reuse their memory; `None` if they were
+    /// copied.
     fn sorted<'a, T: Real>(&self, _points: &'a mut Self::Points<T>) -> Option<&'a mut Bins<T>> {
         None
     }
 
-    /// Makes every cell zero, of a grid that strengths will be added to.
+    /// Zeroes a grid to which strengths will be added.
     fn clear<V: Number>(
         &self,
         prepared: &Self::Prepared<V::Real>,
         fine: Self::Fine<V::Real>,
     ) -> Result<Grid<Self::Fine<V::Real>, V>>;
 
-    /// Brings grids to the host, one after another in C order.
+    /// Copies grids to the host, one after another in C order.
     fn read_grid<V: Number>(
         &self,
         prepared: &Self::Prepared<V::Real>,
@@ -156,7 +158,7 @@ pub(crate) trait Gridding: Engine {
         to: &mut [V],
     ) -> Result<()>;
 
-    /// Takes grids from the host, one after another in C order.
+    /// Copies grids from the host, one after another in C order.
     fn write_grid<V: Number>(
         &self,
         prepared: &Self::Prepared<V::Real>,
@@ -164,8 +166,8 @@ pub(crate) trait Gridding: Engine {
         fine: Self::Fine<V::Real>,
     ) -> Result<Grid<Self::Fine<V::Real>, V>>;
 
-    /// Type 1, first stage: `grid[l] += Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)`, u the point in grid units, l wrapped; `c`
-    /// are the M strengths from `i * M` on for each i of `items`.
+    /// Type 1, first stage: `grid[l] += Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)`, where u is the point in grid units and l
+    /// wraps; `c` are the M strengths from `i * M` on, for each i of `items`.
     fn spread<V: Number>(
         &self,
         prepared: &Self::Prepared<V::Real>,
@@ -175,9 +177,9 @@ pub(crate) trait Gridding: Engine {
         grid: Grid<Self::Fine<V::Real>, V>,
     ) -> Result<Grid<Self::Fine<V::Real>, V>>;
 
-    /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies, of the first `items`
-    /// grids. A backend may leave an axis or a pass to `deconvolve`. The time of the rest goes to [`Stage::Fft`], and
-    /// the grid's way to where it is transformed and back, if there is one, to [`Stage::Transfers`].
+    /// Type 1, second stage: `spectrum[k] = Σ_l grid[l] exp(±2πi k·l/n)`, valid where a mode lies, for the first
+    /// `items` grids. A backend may leave an axis or a pass to `deconvolve`. The time goes to [`Stage::Fft`]; that of
+    /// copying the grid to where it is transformed and back, if it must be copied, goes to [`Stage::Transfers`].
     fn fft<V: Number>(
         &self,
         prepared: &Self::Prepared<V::Real>,
@@ -187,8 +189,8 @@ pub(crate) trait Gridding: Engine {
         timings: &mut Timings,
     ) -> Result<Spectrum<Self::Fine<V::Real>, V>>;
 
-    /// Type 1, last stage: `f[k] = spectrum[bin(k)] · Π_a factor_a(k_a)` into the modes from `i * Π N` on, for each
-    /// i of `items`; all of them, where strengths were real too. The spectrum is of no use afterwards.
+    /// Type 1, last stage: `f[k] = spectrum[bin(k)] · Π_a factor_a(k_a)` into the modes from `i * Π N` on, for each i
+    /// of `items`. All modes are written, even if strengths were real. The spectrum is of no use afterwards.
     fn deconvolve<V: Number>(
         &self,
         prepared: &Self::Prepared<V::Real>,
@@ -198,9 +200,9 @@ pub(crate) trait Gridding: Engine {
         sign: Sign,
     ) -> Result<()>;
 
-    /// Type 2, first stage: `spectrum[bin(k)] = f[k] · Π_a factor_a(k_a)`, zero elsewhere, where values will be
-    /// complex; of `(f[k] + conj(f[-k]))/2` where they will be real. A backend may do an axis or a pass of the
-    /// transform at once, and leave undone what `fft_back` does not read.
+    /// Type 2, first stage: `spectrum[bin(k)] = f[k] · Π_a factor_a(k_a)`, zero elsewhere. Where values will be real,
+    /// `(f[k] + conj(f[-k]))/2` takes the place of `f[k]`. A backend may already transform an axis or do a pass here,
+    /// and need not write what `fft_back` does not read.
     fn deconvolve_back<V: Number>(
         &self,
         prepared: &Self::Prepared<V::Real>,
@@ -237,22 +239,22 @@ pub(crate) type GridOf<B, T> = Grid<<B as Gridding>::Fine<T>, Complex<T>>;
 /// A backend's spectrum of complex cells.
 pub(crate) type SpectrumOf<B, T> = Spectrum<<B as Gridding>::Fine<T>, Complex<T>>;
 
-/// Type 3: strengths and values times a phase each, and the grid of one plan as the modes of another.
+/// Type 3: strengths and values are multiplied by phases, and the grid of one plan serves as the modes of another.
 pub(crate) trait Phased: Gridding {
     /// A factor for each point.
     type Phases<T: Real>: fmt::Debug + Send + Sync;
-    /// Memory between the stages, kept from one execution to the next.
+    /// Memory between the stages, reused by later executions.
     type Scratch<T: Real>: fmt::Debug + Default + Send;
 
-    /// Lets what is asked of one plan's grids next follow on what was asked of another's, in one submission where there
-    /// are such.
+    /// Lets further work on one plan's grids follow that on another's: in the same submission, where a device has
+    /// submissions.
     fn hand_on<T: Real>(&self, _from: &mut Self::Fine<T>, _to: &mut Self::Fine<T>) {}
 
-    /// Takes factors to the device, for so many transforms at a time.
+    /// Takes factors to the device, to be used for `together` transforms at a time.
     fn phases<T: Real>(&self, factors: &[Complex<T>], together: usize) -> Result<Self::Phases<T>>;
 
-    /// [`Gridding::clear`] and [`Gridding::spread`] of strengths times their factors, or for the minus sign their
-    /// conjugates.
+    /// [`Gridding::clear`] and [`Gridding::spread`] of strengths times their factors, or times the conjugates for the
+    /// minus sign.
     #[expect(clippy::too_many_arguments, reason = "one more than spread, and each is another thing")]
     fn spread_phased<T: Real>(
         &self,
@@ -265,7 +267,7 @@ pub(crate) trait Phased: Gridding {
         scratch: &mut Self::Scratch<T>,
     ) -> Result<Grid<Self::Fine<T>, Complex<T>>>;
 
-    /// [`Gridding::interp`], the values then multiplied by their factors, or for the minus sign by their conjugates.
+    /// [`Gridding::interp`], then multiplication by the factors, or by the conjugates for the minus sign.
     fn interp_phased<T: Real>(
         &self,
         prepared: &Self::Prepared<T>,
@@ -276,8 +278,8 @@ pub(crate) trait Phased: Gridding {
         items: Range<usize>,
     ) -> Result<()>;
 
-    /// [`Gridding::deconvolve_back`] of an inner plan whose modes are the grids of an outer one, `items` of them. What
-    /// was asked of the outer grid goes on in the inner one.
+    /// [`Gridding::deconvolve_back`] of an inner plan whose modes are the grids of an outer one, `items` of them. The
+    /// recorded work on the outer grids continues in the inner ones.
     fn grid_to_spectrum<T: Real>(
         &self,
         outer: (&Self::Prepared<T>, &mut GridOf<Self, T>),
@@ -287,8 +289,8 @@ pub(crate) trait Phased: Gridding {
         scratch: &mut Self::Scratch<T>,
     ) -> Result<Spectrum<Self::Fine<T>, Complex<T>>>;
 
-    /// The adjoint: [`Gridding::deconvolve`] of an inner plan into the grids of an outer one, in which what was asked
-    /// goes on.
+    /// The adjoint: [`Gridding::deconvolve`] of an inner plan into the grids of an outer one, in which the recorded
+    /// work continues.
     fn spectrum_to_grid<T: Real>(
         &self,
         inner: (&Self::Prepared<T>, &mut SpectrumOf<Self, T>),

@@ -1,4 +1,4 @@
-//! The kernels of matrix products.
+//! The interface of backends that multiply matrices.
 
 use crate::error::Result;
 use crate::matmul::product::Product;
@@ -7,9 +7,9 @@ use crate::real::Number;
 
 /// A device that can multiply matrices.
 pub(crate) trait Multiply {
-    /// How products of m x k by k x n matrices, `batch` of them, are computed within so many bytes of device memory.
+    /// How products of m x k by k x n matrices, `batch` of them, are computed within `memory` bytes of device memory.
     fn matmul_recipe<V: Number>(&self, shape: [usize; 3], batch: usize, memory: Option<usize>) -> Result<MatmulRecipe>;
 
-    /// `C = alpha·A·B + beta·C`, each element's sum in an order of the recipe's, whatever the threads.
+    /// `C = alpha·A·B + beta·C`. The recipe decides the order in which each element is summed, whatever the threads.
     fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: Product<'_, V>) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! The kernels of reductions.
+//! The interface of backends that reduce arrays.
 
 use crate::element::Element;
 use crate::error::Result;
@@ -7,9 +7,9 @@ use crate::reduce::request::{Reduced, Reduction};
 
 /// A device that can reduce arrays.
 pub(crate) trait Reduce {
-    /// Finds out what is needed of the elements that each result is made of. `finish` is called with what is known of
-    /// some results, and what it gives comes in the order of results. The places of elements count in C order over the
-    /// reduced axes.
+    /// Computes the partials of every result, which hold what is needed about the result's elements. `finish` is called
+    /// with the partials of some results, and its values are returned in the order of results. The places of elements
+    /// count in C order over the reduced axes.
     fn reduce<E: Element, R: Send>(
         &self,
         asked: &Reduction<'_, E>,

@@ -1,8 +1,9 @@
-//! Deconvolution: between spectrum and modes, with the correction for the kernel's transform and the caller's order,
-//! fused with the transform of the slowest axis: lines go from the grid to the modes (type 1), or from the modes to the
-//! grid (type 2).
+//! Deconvolution on the CPU: between spectrum and modes, fused with the transform of the slowest axis.
 //!
-//! Of real data the spectrum holds half, and each of its rows goes to two places, as it is and mirrored.
+//! Modes are corrected for the kernel's transform and put in the caller's order. Lines go from the grid to the modes
+//! (type 1), or from the modes to the grid (type 2).
+//!
+//! The spectrum of real data holds half of the modes, and each of its rows goes to two places: as it is, and mirrored.
 
 use std::ops::Range;
 
@@ -18,8 +19,8 @@ use crate::numeric::sign::Sign;
 use crate::numeric::twiddles::{Pairs, ROW};
 use crate::real::Real;
 
-/// `modes[k] = spectrum[bin(k)] · Π factor(k)`; `grid` is what [`Transform::forward`] left, `spare` memory for as many
-/// pairs as a real line has.
+/// `modes[k] = spectrum[bin(k)] · Π factor(k)`, where `grid` is what [`Transform::forward`] left. `spare` has room for
+/// the pairs of a real line.
 pub(crate) fn deconvolve<T: Real>(
     field: &Field<T>,
     sign: Sign,
@@ -59,8 +60,8 @@ pub(crate) fn deconvolve<T: Real>(
     });
 }
 
-/// `spectrum[bin(k)] = modes[k] · Π factor(k)`, transformed along the slowest axis; [`Transform::backward`] does the
-/// others. `spare` is as in [`deconvolve`].
+/// `spectrum[bin(k)] = modes[k] · Π factor(k)`, transformed along the slowest axis; [`Transform::backward`] transforms
+/// the others. `spare` is as in [`deconvolve`].
 pub(crate) fn back<T: Real>(
     field: &Field<T>,
     sign: Sign,
@@ -130,7 +131,7 @@ fn line<T: Real>(
     });
 }
 
-/// [`deconvolve`] of a line of real cells in pairs.
+/// [`deconvolve`] in one dimension for real cells, which were transformed in pairs.
 fn real_line<T: Real>(
     field: &Field<T>,
     pairs: &Pairs<T>,
@@ -142,7 +143,7 @@ fn real_line<T: Real>(
 ) {
     let Field { transform, places, .. } = field;
     let (m, work) = (transform.len(), grid.len());
-    // Each bin comes of a pair and its opposite, far apart where a line is split.
+    // Each bin is computed from a pair and its opposite, which are far apart where a line is split.
     let natural = Disjoint::new(spare);
     take_rows(transform, sign, grid, |pair, row| {
         // SAFETY: bins of different rows are different pairs.
@@ -168,7 +169,7 @@ fn real_line<T: Real>(
     });
 }
 
-/// Bins of a real line's modes, those from 0 on.
+/// Computes the bins of a real line from 0 on from its modes.
 fn real_bins<T: Real>(axis: &ModeAxis<T>, places: &Places, modes: &[Complex<T>], bins: &mut [Complex<T>]) {
     let top = axis.count() / 2;
     parallel::chunks(bins, LINE, 4, |index, bins| {
@@ -181,7 +182,8 @@ fn real_bins<T: Real>(axis: &ModeAxis<T>, places: &Places, modes: &[Complex<T>],
     });
 }
 
-/// Pairs of a real line of m from `first` on, at most a row, from its bins, of which those that are not there are zero.
+/// Computes at most a row of the pairs of a real line, which has `m` of them, from `first` on. Bins past the end of
+/// `bins` are zero.
 fn real_pairs<T: Real>(
     pairs: &Pairs<T>,
     sign: Sign,
@@ -204,11 +206,11 @@ fn real_pairs<T: Real>(
     pairs.pairs(first, row, opposites, sign);
 }
 
-/// Bins of a real line that a task takes.
+/// Bins of a real line that one task computes.
 const LINE: usize = 4096;
 
-/// Calls `take(place, row)` with what belongs to a run of modes, some neighbours at a time; the rows of a split line
-/// are transformed first.
+/// Calls `take(mode, row)` for all kept bins of a line, in rows of neighbours; `mode` is the place of the row's first
+/// mode. A split line's rows are transformed first.
 fn take_rows<T: Real>(
     transform: &Transform<T>,
     sign: Sign,
@@ -240,8 +242,8 @@ fn take_rows<T: Real>(
     });
 }
 
-/// Calls `give(place, row)` for what belongs to a run of modes; of a split line the rest is zeroed and the rows are
-/// transformed.
+/// Calls `give(mode, row)` to fill all kept bins of a line, in rows of neighbours; `mode` is the place of the row's
+/// first mode. In a split line the other bins are zeroed and the rows are then transformed.
 fn give_rows<T: Real>(
     transform: &Transform<T>,
     sign: Sign,
@@ -275,10 +277,10 @@ fn give_rows<T: Real>(
     });
 }
 
-/// Panels a task takes, with one allocation for all.
+/// Panels of one task, which share one allocation.
 const TASK: usize = 16;
 
-/// Factors of neighbouring modes, at most as many as a panel is wide.
+/// Correction factors of neighbouring modes, at most as many as a panel is wide.
 #[derive(Clone, Copy)]
 struct Factors<T>([T; ROW]);
 
@@ -291,11 +293,11 @@ impl<T: Real> Factors<T> {
     }
 }
 
-/// The factors of a panel's modes on the axes that are not the slowest.
+/// A panel's correction factors on all axes but the slowest.
 struct Weighed<T> {
-    /// Of the fastest axis, one a column.
+    /// Factors on the fastest axis, one for each column.
     factors: Factors<T>,
-    /// Of the middle axis.
+    /// The factor on the middle axis.
     scale: T,
 }
 
@@ -316,7 +318,7 @@ fn each_row_panel<T: Real>(transform: &Transform<T>, items: usize, work: impl Fn
     parallel::each(rows.div_ceil(size), items, |index| work(index * size..rows.min((index + 1) * size)));
 }
 
-/// The runs of modes with the columns in which some of these rows' bins belong to them.
+/// The runs of kept bins that have bins in these rows of a split line, each with the columns where they are.
 fn columns_of<'a, T: Real>(
     transform: &Transform<T>,
     split: &'a Split<T>,
@@ -324,18 +326,18 @@ fn columns_of<'a, T: Real>(
 ) -> impl Iterator<Item = (&'a Run, Range<usize>)> {
     let all = transform.axes()[0].cells;
     let (first, end) = (rows.start, rows.end);
-    // Column c holds the bins first + c·all .. end + c·all.
+    // Column c holds, in these rows, the bins first + c·all .. end + c·all.
     split.kept.iter().filter(|run| !run.bins.is_empty()).map(move |run| {
         let from = (run.bins.start + 1).saturating_sub(end).div_ceil(all);
         (run, from..run.bins.end.saturating_sub(first).div_ceil(all).max(from))
     })
 }
 
-/// What of a column's rows belongs to a run of modes.
+/// The rows of a column whose bins belong to a run.
 struct Part {
-    /// Of the rows.
+    /// Positions within the given rows.
     within: Range<usize>,
-    /// Place of the first one's mode.
+    /// The place of the first one's mode.
     mode: usize,
 }
 

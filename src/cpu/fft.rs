@@ -1,15 +1,16 @@
-//! The uniform transform, pruned: rustfft along each axis, without the lines that are known to be zero or not wanted.
+//! The uniform transform on the CPU: rustfft along each axis, without lines that are zero or not wanted.
 //!
 //! Lines of the fastest axis are transformed in place. Other axes go through panels of a few adjacent columns, gathered
 //! into lines and scattered back, since strided lines would touch a cache line for each element. Type 1 starts with the
-//! fastest axis and keeps, on each next one, only columns in which a mode lies; type 2 goes the other way and reads
-//! only those, so that a grid need not be zero where no mode lies. In three dimensions the two faster axes are done
-//! plane by plane, while the plane is in cache. The slowest axis is left to [`crate::cpu::deconvolve`], which takes its
-//! lines from the modes or to them directly.
+//! fastest axis and keeps, on each next one, only columns in which a mode lies. Type 2 goes the other way and reads
+//! only those columns, so that a grid need not be zero where no mode lies. In three dimensions the two faster axes are
+//! done plane by plane, while the plane is in cache. The slowest axis is left to [`crate::cpu::deconvolve`], which
+//! moves its lines directly to or from the modes.
 //!
-//! A long one-dimensional line n = n₁n₂ is taken as n₁ rows of n₂ (Bailey's four steps, 1990): columns, a turn of each
-//! element by `exp(±2πi k₁j₂/n)`, rows. Every core then has work, and two plans of a thousand replace one of a million,
-//! whose tables alone take longer to make than a transform. Bin `k₁ + n₁k₂` comes out of row k₁ at k₂.
+//! A long one-dimensional line n = n₁n₂ is transformed as n₁ rows of n₂ (Bailey's four steps, 1990): columns,
+//! multiplication by the twiddles `exp(±2πi k₁j₂/n)`, rows. Every core then has work, and two plans of a thousand
+//! replace one of a million, whose tables alone take longer to make than a transform. Bin `k₁ + n₁k₂` ends in row k₁ at
+//! k₂.
 
 use std::fmt;
 use std::ops::Range;
@@ -22,19 +23,19 @@ use crate::loops::transpose::{copy_row, get_rows, put_rows};
 use crate::machine::parallel::{self, Disjoint};
 use crate::nufft::recipe::ModeOrder;
 use crate::numeric::sign::Sign;
-use crate::numeric::twiddles::{Pairs, Turns};
+use crate::numeric::twiddles::{Pairs, Twiddles};
 use crate::real::Real;
 
-/// Cells from which a one-dimensional line is split.
+/// The least number of cells for which a one-dimensional line is split.
 const LONG: usize = 1 << 15;
 
 /// The transform of one fine grid, in both directions.
 pub(crate) struct Transform<T: Real> {
-    /// The grid's axes; for a line that is split, its rows and columns.
+    /// The grid's axes; for a split line, its columns and rows.
     axes: Vec<Axis>,
-    /// What a split line has besides.
+    /// Twiddles and kept bins, for a split line.
     pub(crate) split: Option<Split<T>>,
-    /// How real cells are taken in pairs, if they are real.
+    /// The conversion between pairs of real cells and their bins, if cells are real.
     pub(crate) pairs: Option<Pairs<T>>,
     /// One plan an axis, for sign + and sign -, made when first used.
     plans: [OnceLock<Vec<Arc<dyn Fft<T>>>>; 2],
@@ -46,11 +47,11 @@ pub(crate) struct Axis {
     pub(crate) cells: usize,
     /// Elements from one cell to the next.
     pub(crate) stride: usize,
-    /// Bins in which a mode lies: those of modes from 0 on, and those of negative modes.
+    /// Bins in which a mode lies: those of the modes from 0 on, then those of negative modes.
     pub(crate) kept: [Run; 2],
 }
 
-/// Bins in a row whose modes are in a row as well.
+/// Consecutive bins whose modes are consecutive too.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) bins: Range<usize>,
@@ -58,20 +59,20 @@ pub(crate) struct Run {
     pub(crate) mode: usize,
 }
 
-/// Columns along the slowest axis next to each other.
+/// Adjacent columns along the slowest axis.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Columns {
-    /// The first one's first element.
+    /// Index of the first column's first element.
     pub(crate) start: usize,
     pub(crate) count: usize,
-    /// Place of the first one's mode on the fastest axis.
+    /// Place of the first column's mode on the fastest axis.
     pub(crate) mode: usize,
-    /// Place of their mode on the middle axis, of three.
+    /// Place of the columns' mode on the middle axis, if there are three axes.
     pub(crate) outer: Option<usize>,
 }
 
 impl Columns {
-    /// Their first mode's place on three axes, of the one with this place on the slowest.
+    /// The places on three axes of the first column's mode, at this place on the slowest axis.
     pub(crate) fn at(&self, slowest: usize) -> [usize; 3] {
         match self.outer {
             Some(outer) => [slowest, outer, self.mode],
@@ -80,10 +81,10 @@ impl Columns {
     }
 }
 
-/// A line taken as rows and columns.
+/// A long line transformed as rows and columns.
 pub(crate) struct Split<T> {
-    turns: Turns<T>,
-    /// Runs of the whole line.
+    twiddles: Twiddles<T>,
+    /// The kept bins of the whole line.
     pub(crate) kept: [Run; 2],
 }
 
@@ -93,7 +94,7 @@ impl<T: Real> fmt::Debug for Transform<T> {
     }
 }
 
-/// Columns gathered together: two cache lines; 4 to 32 complex f64 were within 5 % of each other.
+/// Columns gathered together: two cache lines. 4 to 32 complex f64 were within 5 % of each other.
 pub(crate) const fn panel<T>() -> usize {
     128 / size_of::<Complex<T>>()
 }
@@ -111,7 +112,7 @@ impl Axis {
         [0..self.cells, self.cells..self.cells]
     }
 
-    /// Kept bins in runs of at most `size`.
+    /// The kept bins, cut into runs of at most `size`.
     pub(crate) fn panels(&self, size: usize) -> impl Iterator<Item = Run> + '_ {
         self.kept.iter().flat_map(move |run| {
             run.bins.clone().step_by(size).map(move |first| Run {
@@ -132,8 +133,8 @@ fn runs(cells: usize, modes: usize, order: ModeOrder) -> [Run; 2] {
 }
 
 impl<T: Real> Transform<T> {
-    /// For a grid of these extents whose axes are `strides` elements apart, the last one contiguous, with `kept` modes
-    /// an axis.
+    /// The transform of complex cells. Neighbouring cells of an axis are `strides` elements apart, with the last axis
+    /// contiguous; `kept` is the number of modes on each axis.
     pub(crate) fn new(grid: &[usize], strides: &[usize], kept: &[usize], order: ModeOrder) -> Self {
         if let (&[cells], &[modes]) = (grid, kept)
             && cells >= LONG
@@ -145,9 +146,9 @@ impl<T: Real> Transform<T> {
         Self { axes: axes.collect(), split: None, pairs: None, plans: Default::default() }
     }
 
-    /// The same for real cells, of which two are taken as a complex one: the fastest axis has half as many and keeps
-    /// bins of modes from 0 on, and the others keep as many bins below zero as above. Modes are counted from minus half
-    /// their number to plus half of it. A line alone keeps the bins of its pairs, all of them.
+    /// The transform of real cells, two of which are taken as a complex one: the fastest axis has half as many cells
+    /// and keeps the bins of modes from 0 on, and the others keep as many bins below zero as above. Modes are counted
+    /// from minus half their number to plus half of it. In one dimension all bins of the pairs are kept.
     pub(crate) fn real(grid: &[usize], strides: &[usize], modes: &[usize]) -> Self {
         let Some((&cells, slower)) = grid.split_last() else {
             return Self::new(grid, strides, modes, ModeOrder::Centred);
@@ -175,15 +176,16 @@ impl<T: Real> Transform<T> {
         let all = |cells| [Run { bins: 0..cells, mode: 0 }, Run { bins: cells..cells, mode: 0 }];
         let axes = [(rows, columns), (columns, 1)];
         let axes = axes.map(|(cells, stride)| Axis { cells, stride, kept: all(cells) }).to_vec();
-        let turns = Turns::new(rows, columns, panel::<T>());
-        Self { axes, split: Some(Split { turns, kept }), pairs, plans: Default::default() }
+        let twiddles = Twiddles::new(rows, columns, panel::<T>());
+        Self { axes, split: Some(Split { twiddles, kept }), pairs, plans: Default::default() }
     }
 
-    /// Transforms the first cells of every row of `stride` elements along the last axis.
+    /// Transforms the first cells of every row of `stride` elements along the last axis, with the conversions that
+    /// `around` asks for.
     fn rows(&self, grid: &mut [Complex<T>], stride: usize, sign: Sign, around: Around) {
         let (last, fft) = (self.axes.len() - 1, &*self.plans(sign)[self.axes.len() - 1]);
         let axis = &self.axes[last];
-        // A line alone leaves its pairs to who deconvolves.
+        // In one dimension deconvolution converts the pairs.
         let pairs = self.pairs.as_ref().filter(|_| last > 0);
         let together = (4096 / stride).max(1) * stride;
         parallel::chunks(grid, together, 4, |_, lines| {
@@ -192,11 +194,11 @@ impl<T: Real> Transform<T> {
                 let cells = &mut line[..axis.cells];
                 if matches!(around, Around::Before) {
                     cells[axis.kept[0].bins.end..axis.kept[1].bins.start].fill(Complex::default());
-                    pairs.iter().for_each(|pairs| pairs.join(cells, sign));
+                    pairs.iter().for_each(|pairs| pairs.line_to_pairs(cells, sign));
                 }
                 fft.process_with_scratch(cells, &mut scratch);
                 if matches!(around, Around::After) {
-                    pairs.iter().for_each(|pairs| pairs.part(cells, sign));
+                    pairs.iter().for_each(|pairs| pairs.line_to_bins(cells, sign));
                 }
             }
         });
@@ -211,26 +213,27 @@ impl<T: Real> Transform<T> {
         self.plans[sign as usize].get_or_init(|| self.axes.iter().map(|axis| T::plan_fft(axis.cells, sign)).collect())
     }
 
-    /// The axes, the slowest first; of a split line, the columns' and the rows'.
+    /// The axes, the slowest first; for a split line, columns and rows.
     pub(crate) fn axes(&self) -> &[Axis] {
         &self.axes
     }
 
-    /// Cells in all.
+    /// Cells of the grid without halo.
     pub(crate) fn len(&self) -> usize {
         self.axes.iter().map(|axis| axis.cells).product()
     }
 
-    /// Room for lines of one axis.
+    /// Memory for a panel of lines of one axis, with their plan.
     pub(crate) fn panel(&self, axis: usize, sign: Sign) -> Panel<'_, T> {
         Panel::new(self.axes[axis].cells, panel::<T>(), &*self.plans(sign)[axis])
     }
 
-    /// Type 1: all axes but the slowest; of a split line, the columns and their turns; of a short one, all.
+    /// Type 1: transforms all axes but the slowest. A split line's columns are transformed and multiplied by the
+    /// twiddles, a short line is transformed whole.
     pub(crate) fn forward(&self, grid: &mut [Complex<T>], sign: Sign) {
         match &self.axes[..] {
             [x] => self.rows(&mut grid[..x.cells], x.cells, sign, Around::After),
-            [y, x] if let Some(split) = &self.split => self.turned_columns(split, grid, [y, x], sign, true),
+            [y, x] if let Some(split) = &self.split => self.twiddled_columns(split, grid, [y, x], sign, true),
             [y, _] => self.rows(&mut grid[..y.cells * y.stride], y.stride, sign, Around::After),
             [z, y, x] => parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
                 self.rows(&mut plane[..y.cells * y.stride], y.stride, sign, Around::After);
@@ -240,11 +243,11 @@ impl<T: Real> Transform<T> {
         }
     }
 
-    /// Type 2: what `forward` does; the slowest axis is done.
+    /// Type 2: the counterpart of `forward`, after the slowest axis has been transformed.
     pub(crate) fn backward(&self, grid: &mut [Complex<T>], sign: Sign) {
         match &self.axes[..] {
             [x] => self.rows(&mut grid[..x.cells], x.cells, sign, Around::Before),
-            [y, x] if let Some(split) = &self.split => self.turned_columns(split, grid, [y, x], sign, false),
+            [y, x] if let Some(split) = &self.split => self.twiddled_columns(split, grid, [y, x], sign, false),
             [y, _] => self.rows(&mut grid[..y.cells * y.stride], y.stride, sign, Around::Before),
             [z, y, x] => parallel::chunks(&mut grid[..z.cells * z.stride], z.stride, 4, |_, plane| {
                 self.middle(plane, [y, x], sign, &y.kept_parts(), &y.all_parts());
@@ -254,7 +257,8 @@ impl<T: Real> Transform<T> {
         }
     }
 
-    /// The middle axis in one plane, at the kept bins of the fastest: read where `from` says, written where `to` says.
+    /// Transforms the middle axis of one plane at the kept bins of the fastest: reads the cells in `from`, writes those
+    /// in `to`.
     fn middle(
         &self,
         plane: &mut [Complex<T>],
@@ -273,8 +277,8 @@ impl<T: Real> Transform<T> {
         }
     }
 
-    /// The slowest axis of a whole grid in place, for who does not deconvolve in the same pass: before `backward`, of
-    /// which the bins without modes must be zero, or after `forward`.
+    /// Transforms the slowest axis of a whole grid in place, for callers that do not deconvolve in the same pass. It
+    /// comes after `forward`, or before `backward`, where bins without modes must be zero.
     #[cfg(any(feature = "gpu", test))]
     pub(crate) fn slowest(&self, grid: &mut [Complex<T>], sign: Sign) {
         if self.axes.len() == 1 {
@@ -296,7 +300,7 @@ impl<T: Real> Transform<T> {
         });
     }
 
-    /// The kept columns along the slowest axis, in panels; none of a line.
+    /// The kept columns along the slowest axis, cut into panels; empty in one dimension.
     pub(crate) fn columns(&self) -> Vec<Columns> {
         let panels = |x: &Axis, start: usize, outer: Option<usize>| -> Vec<Columns> {
             let columns =
@@ -313,7 +317,7 @@ impl<T: Real> Transform<T> {
         }
     }
 
-    /// Where `forward` and `slowest` leave a bin of an axis.
+    /// The index on its axis at which `forward` and `slowest` leave a bin.
     #[cfg(any(feature = "gpu", test))]
     pub(crate) fn placed(&self, bin: usize) -> usize {
         match &self.axes[..] {
@@ -322,8 +326,9 @@ impl<T: Real> Transform<T> {
         }
     }
 
-    /// The columns of a split line, turned after (type 1) or before (type 2) their transform.
-    fn turned_columns(&self, split: &Split<T>, grid: &mut [Complex<T>], [y, x]: [&Axis; 2], sign: Sign, after: bool) {
+    /// Transforms the columns of a split line, and multiplies them by the twiddles after (type 1) or before it (type
+    /// 2).
+    fn twiddled_columns(&self, split: &Split<T>, grid: &mut [Complex<T>], [y, x]: [&Axis; 2], sign: Sign, after: bool) {
         let (size, work) = (panel::<T>(), grid.len());
         let grid = Disjoint::new(grid);
         parallel::each(x.cells.div_ceil(size), work, |index| {
@@ -331,35 +336,35 @@ impl<T: Real> Transform<T> {
             let mut panel = self.panel(0, sign);
             panel.load(grid, columns.start, columns.len(), y, &y.all_parts());
             if !after {
-                split.turns.apply(&mut panel.lines, y.cells, columns.clone(), sign);
+                split.twiddles.apply(&mut panel.lines, y.cells, columns.clone(), sign);
             }
             panel.transform(columns.len());
             if after {
-                split.turns.apply(&mut panel.lines, y.cells, columns.clone(), sign);
+                split.twiddles.apply(&mut panel.lines, y.cells, columns.clone(), sign);
             }
             panel.store(grid, columns.start, columns.len(), y, &y.all_parts());
         });
     }
 }
 
-/// The factor of a line's length next below its square root; sizes are products of 2, 3 and 5, so there is one near.
+/// The largest factor of a line's length up to its square root; sizes are products of 2, 3 and 5, so one is near.
 fn divisor(cells: usize) -> usize {
     let root = cells.isqrt();
     (1..=root).rev().find(|rows| cells.is_multiple_of(*rows)).unwrap_or(1)
 }
 
-/// What is done to each row beside its transform.
+/// The conversions that go with the transform of each row.
 #[derive(Clone, Copy)]
 enum Around {
-    /// Real cells in pairs: their bins come after it.
+    /// After it, pairs of real cells are converted to their bins.
     After,
-    /// Cells in which no mode lies are zeroed before it, and real cells made pairs.
+    /// Before it, cells in which no mode lies are zeroed, and bins of real cells are converted to pairs.
     Before,
 }
 
-/// Memory for some lines of one axis, and their transform.
+/// Memory for a panel of lines of one axis, with the plan that transforms them.
 pub(crate) struct Panel<'a, T: Real> {
-    /// Lines one after another.
+    /// The lines, one after another.
     pub(crate) lines: Vec<Complex<T>>,
     scratch: Vec<Complex<T>>,
     cells: usize,
@@ -372,7 +377,7 @@ impl<'a, T: Real> Panel<'a, T> {
         Self { lines: vec![Complex::default(); columns * cells], scratch, cells, fft }
     }
 
-    /// Zeroes the first `count` lines where `parts` says that nothing was loaded.
+    /// Zeroes the first `count` lines outside of `parts`.
     pub(crate) fn clear_outside(&mut self, count: usize, parts: &[Range<usize>]) {
         for line in self.lines.chunks_exact_mut(self.cells).take(count) {
             let mut from = 0;
@@ -384,7 +389,8 @@ impl<'a, T: Real> Panel<'a, T> {
         }
     }
 
-    /// Takes `count` columns along `axis` from `start` on, at those of its cells that lie in `parts`; the rest is zero.
+    /// Gathers `count` columns along `axis` from `start` on, at those of its cells that lie in `parts`; the rest is
+    /// zeroed.
     pub(crate) fn load(
         &mut self,
         grid: Disjoint<'_, Complex<T>>,
@@ -400,8 +406,7 @@ impl<'a, T: Real> Panel<'a, T> {
                     grid.prefetch(start + (j + AHEAD) * axis.stride);
                     grid.prefetch(start + (j + AHEAD) * axis.stride + count - 1);
                 }
-                // SAFETY: panels of different tasks have different columns, and a column has no element in common with
-                // another.
+                // SAFETY: panels of different tasks have different columns, and columns have no element in common.
                 copy_row(row, unsafe { grid.part(start + j * axis.stride, count) });
             });
         }
@@ -412,12 +417,12 @@ impl<'a, T: Real> Panel<'a, T> {
         self.fft.process_with_scratch(&mut self.lines[..count * self.cells], &mut self.scratch);
     }
 
-    /// Transforms lines that lie elsewhere.
+    /// Transforms lines in other memory.
     pub(crate) fn transform_there(&mut self, lines: &mut [Complex<T>]) {
         self.fft.process_with_scratch(lines, &mut self.scratch);
     }
 
-    /// Puts the lines back, at those cells that lie in `parts`.
+    /// Scatters the lines back, at those cells that lie in `parts`.
     pub(crate) fn store(
         &self,
         grid: Disjoint<'_, Complex<T>>,
@@ -435,14 +440,14 @@ impl<'a, T: Real> Panel<'a, T> {
     }
 }
 
-/// Rows by which a panel is fetched ahead: they are farther apart than the processor looks by itself.
+/// Rows by which a panel is prefetched ahead: they are too far apart for the hardware prefetcher.
 const AHEAD: usize = 12;
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::loops::planner;
 
-    /// Against the sum as it stands, on grids with a halo, in one to three dimensions.
+    /// The transform is compared with the sum of its definition, on grids with a halo, in one to three dimensions.
     #[test]
     fn agrees_with_the_definition_where_modes_lie() {
         for (grid, kept) in [(vec![12], vec![7]), (vec![6, 10], vec![3, 5]), (vec![4, 6, 20], vec![2, 3, 10])] {
@@ -487,7 +492,7 @@ mod tests {
         }
     }
 
-    /// A split line against rustfft's own plan of it.
+    /// A split line is compared with rustfft's own plan of its length.
     #[test]
     fn a_split_line_is_the_same_transform() {
         for cells in [LONG, 45_000, 2 * 3 * 5 * 2187] {

@@ -1,4 +1,4 @@
-//! Fine grids in memory, and what the CPU prepares for a plan: how grids lie, their stencils, transforms and modes.
+//! The CPU's fine grids, and what it prepares for a plan: each grid's layout, stencil, transform and modes.
 
 use std::sync::OnceLock;
 
@@ -13,7 +13,7 @@ use crate::nufft::recipe::ModeOrder;
 use crate::nufft::table::{KernelTable, ModeAxis};
 use crate::real::{Number, Real};
 
-/// What the CPU keeps of a plan.
+/// What the CPU prepares for a plan.
 #[derive(Debug)]
 pub(crate) struct Prepared<T: Real> {
     pub(super) grid: Vec<usize>,
@@ -22,11 +22,11 @@ pub(crate) struct Prepared<T: Real> {
     pub(super) mode_count: usize,
     pub(super) order: ModeOrder,
     pub(super) complex: Field<T>,
-    /// Made when real data first come.
+    /// Made when real data first arrive.
     pub(super) real: OnceLock<Box<Field<T>>>,
 }
 
-/// A grid of complex or of real cells: how it lies in memory, its stencils, its transform, its modes.
+/// All that depends on whether cells are complex or real: the grid's layout, its stencil, transform and modes.
 #[derive(Debug)]
 pub(crate) struct Field<T: Real> {
     pub(crate) layout: Layout,
@@ -37,7 +37,7 @@ pub(crate) struct Field<T: Real> {
 }
 
 impl<T: Real> Field<T> {
-    /// For cells of type `V`.
+    /// The field for cells of type `V`.
     pub(super) fn new<V: Number<Real = T>>(
         grid: &[usize],
         kernel: &KernelTable<T>,
@@ -57,14 +57,14 @@ impl<T: Real> Field<T> {
         Self { layout, stencil, transform, axes, places: Places::new(modes, order, real) }
     }
 
-    /// Cells of complex numbers that a grid of `V` takes.
+    /// Complex numbers that fill the memory of a grid of `V`.
     pub(super) fn complex_len<V: Number>(&self) -> usize {
         self.layout.len() * V::PARTS / 2
     }
 }
 
 impl<T: Real> Prepared<T> {
-    /// What serves cells of type `V`.
+    /// The field for cells of type `V`.
     pub(super) fn field<V: Number<Real = T>>(&self) -> &Field<T> {
         let Self { grid, kernel, modes, order, complex, real, .. } = self;
         if V::PARTS == 2 {
@@ -75,8 +75,7 @@ impl<T: Real> Prepared<T> {
     }
 }
 
-/// Fine grids of transforms executed together, one after another: of complex cells, or of real ones in half of the
-/// memory.
+/// Fine grids of transforms executed together, one after another. Real cells take half of the memory.
 #[derive(Debug)]
 pub(crate) struct Fine<T: Real> {
     pub(super) cells: Pages<Complex<T>>,
@@ -84,14 +83,14 @@ pub(crate) struct Fine<T: Real> {
 }
 
 impl<T: Real> Fine<T> {
-    /// Zeroes cells that hold nothing of use.
+    /// Zeroes the cells if they are stale.
     pub(super) fn zeroed(&mut self) {
         if self.holds == Holds::Stale {
             self.cells.fill(Complex::default());
         }
     }
 
-    /// Some grids' cells.
+    /// The cells of the first `grids` grids.
     pub(super) fn cells<V: Number<Real = T>>(&mut self, field: &Field<T>, grids: usize) -> &mut [V] {
         &mut bytemuck::cast_slice_mut(&mut self.cells)[..grids * field.layout.len()]
     }
@@ -100,10 +99,10 @@ impl<T: Real> Fine<T> {
 /// What cells hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
-    /// Zero.
+    /// Zeros.
     Nothing,
     /// Spread strengths, to which more may be added.
     Sums,
-    /// Something of no use, to be zeroed before anything is added.
+    /// Leftovers, to be zeroed before anything is added.
     Stale,
 }

@@ -1,4 +1,4 @@
-//! The non-uniform FFT on the CPU: which kernel does each stage, and how much work is shared out among threads.
+//! The stages of the non-uniform FFT on the CPU: the kernel of each, and how much work is shared among threads.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -22,7 +22,7 @@ use crate::numeric::sign::Sign;
 use crate::real::{Number, Real};
 use crate::shape;
 
-/// Bytes that the grids of transforms executed together may take.
+/// The most bytes of the grids of transforms executed together.
 const TOGETHER_BYTES: usize = 64 << 20;
 
 impl Gridding for Cpu {
@@ -34,10 +34,10 @@ impl Gridding for Cpu {
         true
     }
 
-    /// Slabs of tiles, thick enough that a slab's stencils reach no further than into the next one.
+    /// Tiles in slabs that are thick enough for a slab's stencils to reach no further than the next slab.
     fn tiling<T: Real>(&self, grid: &[usize], width: usize) -> Result<Tiling> {
-        // A tile in one dimension fills half of the first-level cache; fewer and larger ones are sorted into more
-        // quickly.
+        // A tile in one dimension fills half of the first-level cache: points are sorted faster into fewer, larger
+        // tiles.
         let line = 16 * 1024 / size_of::<Complex<T>>();
         let across = match grid.len() {
             1 => line,
@@ -76,7 +76,8 @@ impl Gridding for Cpu {
     }
 
     fn blank<T: Real>(&self, prepared: &Prepared<T>, items: usize) -> Result<Fine<T>> {
-        // Real cells take half of it and keep a line's pairs behind them, for which short lines leave too little.
+        // Real cells take half of this memory and a line's pairs lie behind them; the other half is too small for those
+        // of a short line, hence 64 cells more.
         let len = prepared.complex.layout.len().saturating_mul(items).saturating_add(64);
         let cells = Pages::zeroed(len, "the fine grid", "use fewer modes or a smaller upsampling")?;
         Ok(Fine { cells, holds: Holds::Nothing })
@@ -248,7 +249,7 @@ impl Gridding for Cpu {
     }
 }
 
-/// Numbers between the two plans of a type 3.
+/// Numbers that pass between the two plans of a type 3 transform.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch<T> {
     strengths: Vec<Complex<T>>,
@@ -274,11 +275,11 @@ impl Phased for Cpu {
         scratch: &mut Scratch<T>,
     ) -> Result<Grid<Fine<T>, Complex<T>>> {
         let rows = strengths.slice(s![items.clone(), ..]);
-        let turned = &mut scratch.strengths;
-        self.install(rows.len(), || phase::product(rows, phases, sign, turned));
-        let turned = ArrayView2::from_shape((items.len(), points.len), turned).expect("a row for each transform");
+        let phased = &mut scratch.strengths;
+        self.install(rows.len(), || phase::product(rows, phases, sign, phased));
+        let phased = ArrayView2::from_shape((items.len(), points.len), phased).expect("a row for each transform");
         let grid = self.clear(prepared, fine)?;
-        self.spread(prepared, points, &turned, 0..items.len(), grid)
+        self.spread(prepared, points, &phased, 0..items.len(), grid)
     }
 
     fn interp_phased<T: Real>(

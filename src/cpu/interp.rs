@@ -1,4 +1,4 @@
-//! Interpolation (type 2): values of the fine grid at the points, in tile order, returned to the caller's order.
+//! Interpolation (type 2) on the CPU: values at the points, computed in tile order, stored in the caller's.
 
 use crate::cpu::grid::Field;
 use crate::cpu::spread::work;
@@ -8,10 +8,10 @@ use crate::machine::parallel::{self, Disjoint};
 use crate::nufft::bins::Bins;
 use crate::real::Number;
 
-/// Points a task takes.
+/// Points of one task.
 const TASK: usize = 4096;
 
-/// `values[j] = Σ_l grid[l] φ(l - u_j)` for each of some grids in a row; their halos must be filled.
+/// `values[j] = Σ_l grid[l] φ(l - u_j)` for each grid, one after another; their halos must be filled.
 pub(crate) fn interp<V: Number>(field: &Field<V::Real>, bins: &Bins<V::Real>, grids: &[V], values: &mut [V]) {
     let Field { layout, stencil, .. } = field;
     let values = Disjoint::new(values);
@@ -21,14 +21,15 @@ pub(crate) fn interp<V: Number>(field: &Field<V::Real>, bins: &Bins<V::Real>, gr
     });
 }
 
-/// Copies the first cells of each axis behind its last, fastest axis first.
+/// Copies the first cells of each axis to the halo behind its last, fastest axis first.
 pub(crate) fn fill_halo<V: Number>(layout: &Layout, width: usize, grid: &mut [V]) {
     let [_, rows, row] = layout.padded;
     let [planes, lines, cells] = layout.cells;
     parallel::chunks(&mut grid[..planes * rows * row], rows * row, 1, |_, plane| {
         parallel::chunks(&mut plane[..lines * row], row, 1, |_, row| {
             let (inside, halo) = row.split_at_mut(cells);
-            // Beyond one period only weights of zero reach, which what is there must not turn into NaN.
+            // Beyond one period stencils have only weights of zero; cells there are zeroed so that they cannot make
+            // NaN.
             let (near, far) = halo.split_at_mut(halo.len().min(inside.len()));
             near.copy_from_slice(&inside[..near.len()]);
             far.fill(V::default());

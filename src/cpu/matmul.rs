@@ -1,7 +1,9 @@
-//! Matrix products: batches, blocks of C and parts of k shared among threads; the loops of a block are in `tiles.rs`.
+//! Matrix products on the CPU: batches, blocks of C and parts of k, shared among threads.
 //!
-//! Every element of C is summed in the order of k, and where C is small and k long in parts that the shape decides: the
-//! same bits for any number of threads.
+//! The loops of a block are in `loops/tiles.rs`.
+//!
+//! Every element of C is summed in the order of k. Where C is small and k long, k is summed in parts that the shape
+//! decides, so results are the same bits for any number of threads.
 
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension, Ix2, Ix3, IxDyn};
 use rayon::prelude::*;
@@ -11,22 +13,22 @@ use crate::matmul::product::Product;
 use crate::matmul::recipe::MatmulRecipe;
 use crate::real::Number;
 
-/// Below so many real multiplications a product is not shared: they take 20 µs, and waking a thread takes half of that.
+/// Real multiplications below which a product is not shared: they take 20 µs, and waking a thread takes half of that.
 const WORTH_SHARING: usize = 400_000;
-/// From so many real multiplications on there are more pieces than threads: n = 512 takes 4.5 ms in two pieces and 5.5
-/// in eight, which pack more of A and B.
+/// Real multiplications from which on a product has more pieces than threads: n = 512 takes 4.5 ms in two pieces and
+/// 5.5 in eight, which pack more of A and B.
 const MANY: usize = 1 << 28;
-/// Parts of k, if C is so small that its tiles are too few for the threads.
+/// The most parts of k, used where C is so small that it has too few tiles for the threads.
 const PARTS: usize = 32;
 
-/// Matrices of a product: of one, or of a batch with its axes in front.
+/// The matrices of a product, or those of a batch with its axes in front.
 #[derive(Debug)]
 struct Matrices<'a, V, D: Dimension> {
     a: ArrayView<'a, V, D>,
     b: ArrayView<'a, V, D>,
     c: ArrayViewMut<'a, V, D>,
 }
-/// What [`run`] does for products of this shape.
+/// How [`run`] computes products of this shape.
 pub(crate) fn recipe<V: Number>([m, k, n]: [usize; 3], batch: usize) -> MatmulRecipe {
     let columns = 64 / size_of::<V>();
     let wide = WIDE / size_of::<V>();
@@ -44,32 +46,32 @@ pub(crate) fn recipe<V: Number>([m, k, n]: [usize; 3], batch: usize) -> MatmulRe
     }
 }
 
-/// The work of a plan's products in the items of [`crate::machine::parallel`].
+/// The work of a plan's products, in the units of [`crate::machine::parallel`].
 pub(crate) fn work<V: Number>(recipe: &MatmulRecipe) -> usize {
     let [m, k, n] = recipe.shape;
     let all = [m, k, n, recipe.batch, V::PARTS * size_of::<V>()].iter().fold(1usize, |all, &x| all.saturating_mul(x));
     if all / 8 < WORTH_SHARING { 0 } else { usize::MAX }
 }
 
-/// Parts of k that are summed by themselves, by the shape alone: where C is small and k is long.
+/// The parts of k that are summed separately: more than one where C is small and k is long. The shape alone decides.
 fn splits<V: Number>(m: usize, k: usize, n: usize) -> usize {
     let tiles = m.div_ceil(HIGH) * n.div_ceil(WIDE / size_of::<V>());
     if tiles == 1 && m.max(n) <= 2 * HIGH { (k / (4 * DEPTH)).clamp(1, PARTS) } else { 1 }
 }
 
-/// How one product is to be computed: conj(A) and conj(B), alpha and beta, threads for each matrix.
+/// How products are computed: conjugation of A and B, alpha and beta, and the sharing among threads.
 #[derive(Debug, Clone, Copy)]
 struct Task<V> {
     conjugate: [bool; 2],
     alpha: V,
     beta: V,
-    /// Matrices of a batch that a thread takes at once.
+    /// Matrices of a batch that one task computes.
     together: usize,
-    /// Threads that share one matrix.
-    threads: usize,
+    /// Blocks that one matrix is cut into.
+    pieces: usize,
 }
 
-/// C = alpha·A·B + beta·C, all matrices of a batch.
+/// C = alpha·A·B + beta·C for all matrices of a batch.
 pub(crate) fn run<V: Number>(product: Product<'_, V>) {
     let Product { a, b, c, conjugate, alpha, beta } = product;
     if c.is_empty() {
@@ -82,14 +84,14 @@ pub(crate) fn run<V: Number>(product: Product<'_, V>) {
     let share = work.saturating_mul(count) >= WORTH_SHARING;
     let all = if share { rayon::current_num_threads() } else { 1 };
     let together = if share { (WORTH_SHARING / 4 / work.max(1)).clamp(1, count.div_ceil(all).max(1)) } else { count };
-    // More pieces than threads where a thread is late otherwise.
-    let pieces = if work < MANY { 1 } else { 4 };
-    let threads = if work < WORTH_SHARING || all == 1 { 1 } else { (pieces * all).div_ceil(count.max(1)) };
-    Task { conjugate, alpha, beta, together, threads }.batch(Matrices { a, b, c });
+    // Large products have more pieces than threads, so that one late thread delays the others less.
+    let each = if work < MANY { 1 } else { 4 };
+    let pieces = if work < WORTH_SHARING || all == 1 { 1 } else { (each * all).div_ceil(count.max(1)) };
+    Task { conjugate, alpha, beta, together, pieces }.batch(Matrices { a, b, c });
 }
 
 impl<V: Number> Task<V> {
-    /// Any number of axes in front.
+    /// Computes a batch with any number of axes in front.
     fn batch(self, Matrices { a, b, mut c }: Matrices<'_, V, IxDyn>) {
         let three = "three axes are left";
         match c.ndim() {
@@ -109,7 +111,7 @@ impl<V: Number> Task<V> {
         }
     }
 
-    /// One axis in front.
+    /// Computes a batch with one axis in front.
     fn row(self, Matrices { a, b, mut c }: Matrices<'_, V, Ix3>) {
         let count = c.len_of(Axis(0));
         if count <= self.together {
@@ -121,7 +123,7 @@ impl<V: Number> Task<V> {
         rayon::join(|| self.row(low), || self.row(high));
     }
 
-    /// One product.
+    /// Computes one product.
     fn one(self, Matrices { a, b, mut c }: Matrices<'_, V, Ix2>) {
         let [zero, one] = [V::default(), V::unit()];
         let nothing = a.ncols() == 0 || self.alpha == zero;
@@ -139,10 +141,10 @@ impl<V: Number> Task<V> {
         let ([m, n], k) = ([c.nrows(), c.ncols()], a.ncols());
         let parts = splits::<V>(m, k, n);
         if parts == 1 {
-            self.split(Matrices { a, b, c }, add, self.threads);
+            self.split(Matrices { a, b, c }, add, self.pieces);
             return;
         }
-        // Every part of k has a C of its own; they are added in their order.
+        // Every part of k is summed in a C of its own; then these are added in order.
         let each = k.div_ceil(parts).next_multiple_of(DEPTH);
         let starts: Vec<_> = (0..k).step_by(each).collect();
         let mut sums = vec![zero; starts.len() * m * n];
@@ -153,7 +155,7 @@ impl<V: Number> Task<V> {
             let c = ArrayViewMut::from_shape((m, n), sum).expect("a sum has the shape of C");
             self.split(Matrices { a, b, c }, false, 1);
         };
-        if self.threads == 1 {
+        if self.pieces == 1 {
             sums.chunks_mut(m * n).zip(&starts).for_each(part);
         } else {
             sums.par_chunks_mut(m * n).zip(&starts).for_each(part);
@@ -165,12 +167,12 @@ impl<V: Number> Task<V> {
         }
     }
 
-    /// A product in so many blocks of C, each of them whole along k.
+    /// Computes a product in `pieces` blocks of C, each whole along k.
     fn split(self, matrices: Matrices<'_, V, Ix2>, add: bool, pieces: usize) {
         let [m, n] = [matrices.c.nrows(), matrices.c.ncols()];
         let (rows, columns) = (ROWS / V::PARTS, 64 / size_of::<V>());
         let first = pieces / 2;
-        // The longer side, and of equal ones columns: then no two threads pack the same part of B.
+        // The longer side is cut, and columns if both are equal: then no two threads pack the same part of B.
         let (low, high) = if pieces > 1 && n > columns && n >= m {
             let cut = (n * first / pieces).next_multiple_of(columns).min(n - 1);
             matrices.cut(None, Some(Axis(1)), Axis(1), cut)
@@ -186,7 +188,7 @@ impl<V: Number> Task<V> {
 }
 
 impl<'a, V, D: Dimension> Matrices<'a, V, D> {
-    /// Cut in two: C at an index of an axis, and A and B on the axes that go with it.
+    /// Cuts a product in two: C at an index of axis `c`, A and B at the same index of their axes, if these are given.
     fn cut(self, a: Option<Axis>, b: Option<Axis>, c: Axis, index: usize) -> (Self, Self) {
         let both = |x: ArrayView<'a, V, D>, axis: Option<Axis>| match axis {
             Some(axis) => x.split_at(axis, index),

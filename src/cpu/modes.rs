@@ -1,4 +1,4 @@
-//! Where modes lie in the caller's array: centred or in the order of FFTs, and mirrored where the data are real.
+//! Where modes lie in the caller's array: centred or in FFT order, and mirrored where the data are real.
 
 use std::ops::Range;
 
@@ -13,15 +13,16 @@ use crate::real::Real;
 /// Where modes lie in the caller's array.
 #[derive(Debug)]
 pub(crate) struct Places {
-    /// Modes of three axes, the missing ones first.
+    /// Modes on three axes; missing axes come first, with one mode.
     counts: [usize; 3],
     order: ModeOrder,
     mirrored: bool,
 }
 
 impl Places {
-    /// Modes as the transform counts them are the caller's; if `mirrored`, they go from minus half their number to plus
-    /// half of it on each axis, of the last one's those from 0 on are there, and the others are their mirror image.
+    /// Without `mirrored` the transform counts modes as the caller does. With it, its modes go from minus half their
+    /// number to plus half of it on each axis; on the last axis it has only those from 0 on, and the others are their
+    /// mirror image.
     pub(crate) fn new<T: Real>(axes: &[ModeAxis<T>], order: ModeOrder, mirrored: bool) -> Self {
         let mut counts = [1; 3];
         let first = counts.len() - axes.len();
@@ -29,7 +30,8 @@ impl Places {
         Self { counts, order, mirrored }
     }
 
-    /// Place in the caller's array of the mode k + half on an axis, if there is such a mode.
+    /// The place in the caller's array of the mode k on an axis, if the caller has it; `mode` is k + half the axis'
+    /// modes.
     pub(super) fn place(&self, axis: usize, mode: usize) -> Option<usize> {
         let (count, half) = (self.counts[axis], self.counts[axis] / 2);
         match self.order {
@@ -39,26 +41,27 @@ impl Places {
         }
     }
 
-    /// First element of a row whose modes on the slower axes are these.
+    /// The first element of the row at these places on the slower axes.
     pub(super) fn row(&self, [z, y]: [Option<usize>; 2]) -> Option<usize> {
         Some((z? * self.counts[1] + y?) * self.counts[2])
     }
 
-    /// In a mirrored spectrum, place of the first of some modes in a row from `x` on, and how many of them there are.
+    /// In a mirrored spectrum, the place of the first of `count` modes in a row from `x` on, and how many of them
+    /// exist.
     pub(super) fn direct(&self, [z, y, x]: [usize; 3], count: usize) -> Option<(usize, usize)> {
         let there = self.counts[2].saturating_sub(x).min(count);
         let row = self.row([self.place(0, z), self.place(1, y)])?;
         Some((row + self.place(2, x)?, there))
     }
 
-    /// First element of the row that is the mirror image.
+    /// The first element of the row that is the mirror image of this one.
     pub(super) fn opposite(&self, z: usize, y: usize) -> Option<usize> {
         let opposite = |axis: usize, mode: usize| self.place(axis, 2 * (self.counts[axis] / 2) - mode);
         self.row([opposite(0, z), opposite(1, y)])
     }
 
-    /// Place of the mirror image of the last of some modes in a row from `x` on, and those that have one; zero is its
-    /// own.
+    /// For `count` modes in a row from `x` on: the place of the last one's mirror image, and the range of modes that
+    /// have one. Zero is its own mirror image.
     pub(super) fn mirrored(&self, [z, y, x]: [usize; 3], count: usize) -> Option<(usize, Range<usize>)> {
         let half = self.counts[2] / 2;
         let first = x - half;
@@ -67,7 +70,7 @@ impl Places {
         Some((self.opposite(z, y)? + self.place(2, half - last)?, within))
     }
 
-    /// Writes modes in a row on the fastest axis.
+    /// Writes consecutive modes on the fastest axis, and their mirror images.
     #[inline(always)]
     pub(super) fn put<T: Real>(&self, modes: &Disjoint<'_, Complex<T>>, at: [usize; 3], row: &[Complex<T>]) {
         if !self.mirrored {
@@ -81,13 +84,14 @@ impl Places {
             unsafe { modes.part(first, count) }.copy_from_slice(&row[..count]);
         }
         if let Some((first, within)) = self.mirrored(at, row.len()) {
-            // SAFETY: modes below zero on the fastest axis are the mirror image of one panel only.
+            // SAFETY: each mode below zero on the fastest axis is the mirror image of one panel's mode only.
             let modes = unsafe { modes.part(first, within.len()) };
             modes.iter_mut().zip(row[within].iter().rev()).for_each(|(to, from)| *to = from.conj());
         }
     }
 
-    /// Reads modes in a row on the fastest axis: the mean of each and its conjugate mirror image, if they are mirrored.
+    /// Reads consecutive modes on the fastest axis; if they are mirrored, the mean of each and its conjugate mirror
+    /// image.
     #[inline(always)]
     pub(super) fn get<T: Real>(&self, modes: &[Complex<T>], at: [usize; 3], row: &mut [Complex<T>]) {
         if !self.mirrored {

@@ -1,4 +1,4 @@
-//! Phases of type 3 on the CPU: the numbers of some transforms times a factor for each point.
+//! Phases of type 3 on the CPU: multiplies strengths or values by a factor for each point.
 
 use ndarray::ArrayView2;
 use num_complex::Complex;
@@ -7,10 +7,10 @@ use crate::machine::parallel;
 use crate::numeric::sign::Sign;
 use crate::real::Real;
 
-/// Numbers a task multiplies.
+/// Numbers that one task multiplies.
 const PIECE: usize = 4096;
 
-/// Each row times the factors, or their conjugates for the minus sign.
+/// Multiplies each row by the factors, or by their conjugates for the minus sign.
 pub(crate) fn product<T: Real>(
     rows: ArrayView2<'_, Complex<T>>,
     factors: &[Complex<T>],
@@ -29,7 +29,7 @@ pub(crate) fn product<T: Real>(
     }
 }
 
-/// The same in place, of arrays one after another.
+/// The same in place, for rows one after another.
 pub(crate) fn multiply<T: Real>(values: &mut [Complex<T>], factors: &[Complex<T>], sign: Sign) {
     for values in values.chunks_exact_mut(factors.len()) {
         parallel::chunks(values, PIECE, 2, |index, values| {

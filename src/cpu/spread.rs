@@ -1,10 +1,11 @@
-//! Spreading (type 1): strengths onto the fine grid, tile by tile.
+//! Spreading (type 1) on the CPU: adds strengths to the fine grid, tile by tile.
 //!
-//! Points are sorted by tile, and tiles of one slab (a range of the slowest axis) lie together. A slab is at least as
-//! thick as a stencil less one cell, so slabs of even number never touch the same cell: they spread in parallel
-//! straight into the grid, then those of odd number do. Tiles crowded with points are left out and shared among threads
-//! afterwards, in private copies of the tile that are added in a fixed order. Neither depends on the number of threads,
-//! so the bits do not. The kernel is evaluated once a point, whatever the number of transforms executed together.
+//! Points are sorted by tile, and the tiles of one slab (a range of the slowest axis) lie together. A slab is at least
+//! as thick as a stencil less one cell, so the stencils of two even slabs never touch the same cell: all even slabs
+//! spread in parallel straight into the grid, then all odd ones do. Tiles crowded with points are left out and shared
+//! among threads afterwards, in private copies of the tile that are added in a fixed order. None of this depends on the
+//! number of threads, so neither do the bits of the result. The kernel is evaluated once for each point, whatever the
+//! number of transforms executed together.
 
 use std::ops::Range;
 
@@ -19,15 +20,15 @@ use crate::machine::parallel::{self, Disjoint};
 use crate::nufft::bins::Bins;
 use crate::real::{Number, Real};
 
-/// Points in a tile beyond which it is cut into jobs of at most as many, if they are more than its share of all. Adding
-/// a private tile of 22³ cells back costs as much as spreading about 30 points of width 7.
+/// Points above which a tile is crowded, if it also has more than its share of all points; it is then cut into jobs of
+/// at most this many. Adding a private tile of 22³ cells back costs as much as spreading about 30 points of width 7.
 const CROWD: usize = 4096;
-/// One part in so many of all points may lie in one tile without keeping a thread waiting for another.
+/// One tile may hold 1/`SHARES` of all points without making threads wait for one another.
 const SHARES: usize = 256;
-/// Jobs computed before their tiles are added to the grid; bounds the memory of the private tiles.
+/// Jobs computed before their tiles are added to the grid: it bounds the memory of the private tiles.
 const WAVE: usize = 32;
-/// `grid = Σ_j c[j] φ(l - u_j)`, the halo folded back and zero, for each of some grids in a row; `clean` says that they
-/// are zero already, or hold earlier points to which these are added. Strengths: one grid's a row.
+/// `grid = Σ_j c[j] φ(l - u_j)`, with the halo folded back and zero, for each grid, one after another. `clean` says
+/// that the grids are zero, or hold earlier points to which these are added. `strengths` has one row for each grid.
 pub(crate) fn spread<V: Number>(
     field: &Field<V::Real>,
     bins: &Bins<V::Real>,
@@ -45,20 +46,20 @@ pub(crate) fn spread<V: Number>(
     let shared = Disjoint::new(grids);
     let spread_slab = |index: usize| {
         let (start, tile) = (index * slab, index * tiles_a_slab);
-        // The slab and what its stencils reach of the next one.
+        // The slab, and the cells of the next one that its stencils reach.
         let reach = (2 * slab).min(len - start);
-        // SAFETY: slabs of one parity are apart by one slab, into which their reach goes.
+        // SAFETY: between two slabs of one parity lies another slab, which their stencils do not reach beyond.
         let cells = |grid: usize| unsafe { shared.part(grid * len + start, reach) };
         if !clean && index.is_multiple_of(2) {
-            // Just before it is written, so that it is in cache; what is left behind the last slab is halo.
+            // A slab is zeroed just before it is written, so that it is in cache. Behind the last slab lies only halo.
             let cleared = if index + 2 >= tiles.count { len - start } else { reach };
-            // SAFETY: as above, and nobody writes to the halo behind the last slabs but they.
+            // SAFETY: as above, and only the last slabs write to the halo behind them.
             (0..total / len).for_each(|grid| unsafe { shared.part(grid * len + start, cleared) }.fill(V::default()));
         }
         let last = tile + tiles_a_slab;
         let mut tile = tile;
         while tile < last {
-            // Neighbours without a crowd go in one run.
+            // Neighbouring tiles that are not crowded are spread in one run.
             let run = tile..(tile..last).find(|&tile| crowded(tile)).unwrap_or(last);
             let points = bins.starts[run.start] as usize..bins.starts[run.end] as usize;
             if !points.is_empty() {
@@ -79,7 +80,7 @@ pub(crate) fn spread<V: Number>(
     for wave in jobs.chunks(WAVE) {
         let private: Vec<Private<V>> =
             wave.par_iter().map(|job| Private::new(job, field, bins, strengths, total / len)).collect();
-        // Tiles come in order: between the first one's slab and the last one's end lies little else.
+        // Tiles come in order, so few other cells lie between the first one's slab and the last one's end.
         let slowest = layout.slowest();
         let first = private.iter().map(|tile| tile.origin[slowest]).min().unwrap_or(0) * plane / slab * slab;
         let end = private.iter().map(|tile| tile.origin[slowest] + tile.extents[slowest]).max().unwrap_or(0) * plane;
@@ -94,7 +95,7 @@ pub(crate) fn spread<V: Number>(
     grids.chunks_exact_mut(len).for_each(|grid| fold_halo(layout, stencil.width, grid));
 }
 
-/// What spreading or interpolating costs, in units of a simple pass over as many cells: a vector at a time.
+/// The cost of spreading or interpolating, in units of a simple pass over as many cells, a vector at a time.
 pub(crate) fn work<V: Number>(layout: &Layout, stencil: &Stencil<V::Real>, points: usize) -> usize {
     (points.saturating_mul(stencil.width.pow(layout.dimensions as u32)) / 8 + layout.len()) * V::PARTS / 2
 }
@@ -112,11 +113,11 @@ impl Job {
     }
 }
 
-/// A tile with the cells its stencils reach, apart from the grid.
+/// A private copy of a tile, with the cells its stencils reach.
 struct Private<V> {
     origin: [usize; 3],
     extents: [usize; 3],
-    /// One after another for each grid.
+    /// Cells of each grid, one after another.
     cells: Vec<V>,
 }
 
@@ -149,14 +150,14 @@ impl<V: Number> Private<V> {
         Self { origin, extents, cells }
     }
 
-    /// Adds what lies in a range of planes (cells of the slowest axis) to them.
+    /// Adds what lies in `planes` (a range of the slowest axis) to `cells`, which are these planes of the grid.
     fn add_to(&self, item: usize, layout: &Layout, planes: &Range<usize>, cells: &mut [V]) {
         let slowest = layout.slowest();
         let len = self.extents.iter().product::<usize>();
         for (row, from) in self.cells[item * len..][..len].chunks_exact(self.extents[2]).enumerate() {
             let at = [self.origin[0] + row / self.extents[1], self.origin[1] + row % self.extents[1], self.origin[2]];
             let (at, from) = if slowest == 2 {
-                // In one dimension a plane is a single cell: cut the row to the range.
+                // In one dimension a plane is a single cell, so the row is cut to the range.
                 let first = at[2].max(planes.start);
                 let last = (at[2] + self.extents[2]).min(planes.end);
                 if first >= last {
@@ -186,7 +187,7 @@ fn fold_halo<V: Number>(layout: &Layout, width: usize, grid: &mut [V]) {
         parallel::chunks(plane, row, 1, |_, row| {
             let (inside, halo) = row.split_at_mut(cells);
             add(inside, halo);
-            // Beyond one period only weights of zero reach.
+            // Beyond one period stencils have only weights of zero.
             let beyond = inside.len().min(halo.len());
             halo[beyond..].fill(V::default());
         });

@@ -1,15 +1,16 @@
-//! The passes of a uniform transform: axes cut into lines that fit a workgroup's memory, which lines a pass takes, what
-//! of them is zero or not wanted, and where bins lie afterwards. It knows no device; the tests do the passes on the
-//! host as they are written.
+//! The passes of a GPU's uniform transform: how axes are cut into lines that fit a workgroup's memory.
+//!
+//! A plan also says which numbers of a line are zero or not wanted, and where bins lie afterwards. It knows no device;
+//! the tests perform the passes on the host as they are planned.
 //!
 //! An axis of n = f₁f₂..f_p cells takes p passes (Bailey's four steps, repeated): lines of f₁ over the largest stride,
-//! roots of unity `exp(2πi k₁r/n)` for the place r in what is left, and the same for the n/f₁ cells that are left. Bin
-//! k then lies where its digits, the lowest first, put it. The way back is the transpose: the passes backwards, roots
+//! twiddles `exp(2πi k₁r/n)` for the place r in what is left, and the same for the n/f₁ cells that are left. Bin k then
+//! lies where its digits, the lowest first, put it. The way back is the transpose: the passes in reverse, with twiddles
 //! before lines.
 
 use crate::error::{Error, Result};
 
-/// An axis of a grid, or of its kept modes: bins from `head` to `tail` are zero, or not wanted.
+/// An axis of a grid, and its kept bins: those from `head` to `tail` are zero, or not wanted.
 #[derive(Debug, Clone)]
 pub(crate) struct Axis {
     pub(crate) cells: usize,
@@ -21,12 +22,12 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// Product of the factors after this one: the stride of its lines within the axis.
+    /// The product of the factors after that of a pass: the stride of the pass's lines within the axis.
     fn rest(&self, pass: usize) -> usize {
         self.factors[pass + 1..].iter().product()
     }
 
-    /// Where the passes leave a bin: the digits of its number, the lowest one first.
+    /// Where the passes leave a bin: the digits of its number are in reverse order, the lowest one first.
     pub(crate) fn placed(&self, bin: usize) -> usize {
         let mut left = bin;
         (0..self.factors.len()).fold(0, |place, pass| {
@@ -36,22 +37,22 @@ impl Axis {
         })
     }
 
-    /// Which of the last pass's numbers hold wanted bins, from the wanted bins of the axis: numbers `head..tail` do
-    /// not.
-    fn wanted(&self) -> (usize, usize) {
+    /// The range of numbers `head..tail` in the last pass's lines that hold no wanted bins.
+    fn hole(&self) -> (usize, usize) {
         let last = self.factors.last().copied().unwrap_or(1);
         let below = self.cells / last;
         let (head, tail) = (self.head.div_ceil(below), self.tail / below);
         if head < tail { (head, tail) } else { (last, last) }
     }
 
-    /// The lines over this axis while another one is transformed, before or after its own transform.
+    /// The lines over this axis along which another axis is transformed: all of them before this axis' own transform,
+    /// and those that hold wanted bins after it.
     fn lines(&self, transformed: bool) -> Vec<Lines> {
         if !transformed {
             return vec![Lines::all(self.cells, self.stride)];
         }
         let last = self.factors.last().copied().unwrap_or(1);
-        let (head, tail) = self.wanted();
+        let (head, tail) = self.hole();
         vec![
             Lines { count: head + last - tail, head, skip: tail - head, strides: [self.stride; 2], rest: false },
             Lines::all(self.cells / last, self.stride * last),
@@ -59,15 +60,16 @@ impl Axis {
     }
 }
 
-/// Lines side by side: the first `head` of `count` in a row, the others `skip` further on.
+/// Parallel lines: the first `head` of `count` are neighbours, the others lie `skip` lines further on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lines {
     pub(crate) count: usize,
     pub(crate) head: usize,
     pub(crate) skip: usize,
-    /// Where they are read, and where they are written.
+    /// From one line to the next, where they are read and where they are written.
     pub(crate) strides: [usize; 2],
-    /// Whether their number is that within what later passes of the same axis transform.
+    /// Whether a line's index is its place within what later passes of the same axis transform, which sets its
+    /// twiddles.
     pub(crate) rest: bool,
 }
 
@@ -76,7 +78,7 @@ impl Lines {
         Self { count, head: count, skip: 0, strides: [stride; 2], rest: false }
     }
 
-    /// Both as one, if the other ones begin where these end.
+    /// Both as one, if the next lines begin where these end.
     fn with(&self, next: &Self) -> Option<Self> {
         let whole = |lines: &Self| lines.skip == 0 && !lines.rest;
         let follows = (0..2).all(|side| next.strides[side] == self.strides[side] * self.count);
@@ -85,11 +87,11 @@ impl Lines {
     }
 }
 
-/// Where roots of unity between passes come in.
+/// When a pass multiplies by twiddles for the passes after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Between {
     None,
-    /// After the line's transform: its number times that of the line.
+    /// After the line's transform: the twiddle's exponent is the number's index times the line's.
     After,
     Before,
 }
@@ -103,18 +105,18 @@ pub(crate) enum Memory {
     FromScratch,
 }
 
-/// Transforms of many lines of one length.
+/// A pass: the transforms of many lines of one length.
 #[derive(Debug, Clone)]
 pub(crate) struct Pass {
     pub(crate) length: usize,
-    /// Neighbouring lines by increasing stride where they are read.
+    /// The lines, by increasing stride where they are read.
     pub(crate) lines: Vec<Lines>,
-    /// From one number of a line to the next, where it is read and where it is written.
+    /// From one number of a line to the next, where lines are read and where they are written.
     pub(crate) strides: [usize; 2],
-    /// Numbers that are zero where they are read, and those that are not written.
+    /// The ranges of a line's numbers that are zero where it is read, and that are not written.
     pub(crate) holes: [(usize, usize); 2],
     pub(crate) between: Between,
-    /// Of the longer line that this pass and the later ones of its axis transform.
+    /// The length of the longer line that this pass and the later ones of its axis transform.
     pub(crate) modulus: usize,
     pub(crate) memory: Memory,
 }
@@ -124,14 +126,15 @@ impl Pass {
         self.lines.iter().map(|lines| lines.count).product()
     }
 
-    /// The transpose: a transform's passes backwards, each transposed, are the transform with bins where cells were.
+    /// The transposed pass. A transform's passes in reverse order, each transposed, are the transform from bins back to
+    /// cells.
     pub(crate) fn transposed(&self) -> Self {
         let between = if self.between == Between::None { Between::None } else { Between::Before };
         Self { holes: [self.holes[1], self.holes[0]], between, ..self.clone() }
     }
 }
 
-/// What a device's workgroups can hold.
+/// The capacity of a device's workgroups.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
     pub(crate) numbers: usize,
@@ -143,17 +146,17 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// The longest line of a pass. Two neighbours at least share a sector where lines are strided.
+    /// The longest line of a pass. Where lines are strided there is room for two, so that neighbours share a sector.
     fn longest(&self, stride: usize) -> usize {
         if stride == 1 { self.numbers } else { self.numbers / 2 }
     }
 
-    /// The lengths of the passes over an axis, of even size as far as may be.
+    /// The lengths of the passes over an axis, as equal as they can be.
     fn factors(&self, cells: usize, stride: usize) -> Option<Vec<usize>> {
         if cells <= self.longest(stride) {
             return Some(vec![cells]);
         }
-        // The first passes' lines are strided whatever the axis is.
+        // The lines of all passes but the last are strided, whatever the axis.
         let (first, last) = (self.longest(2), self.longest(stride));
         let passes = 1 + (1..).find(|&passes| first.saturating_pow(passes).saturating_mul(last) >= cells)?;
         for passes in passes as usize..8 {
@@ -177,7 +180,7 @@ impl Room {
     }
 }
 
-/// The passes over a grid in C order, and where they leave bins.
+/// The passes over a grid in C order.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) axes: Vec<Axis>,
@@ -185,9 +188,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// From cells to the wanted bins of each axis, those from 0 on before those below; `natural` says that bins shall
-    /// lie where cells did, which takes scratch memory where an axis takes several passes. Else they lie where
-    /// [`Plan::placed`] says.
+    /// The passes from cells to the wanted bins; `wanted` has for each axis the number of those from 0 on and of those
+    /// below 0. `natural` puts bins where cells were, which takes scratch memory if an axis takes several passes;
+    /// otherwise they are where [`Axis::placed`] says.
     pub(crate) fn new(room: &Room, grid: &[usize], wanted: &[[usize; 2]], batch: usize, natural: bool) -> Result<Self> {
         let mut axes = Vec::new();
         for (at, (&cells, [low, high])) in grid.iter().zip(wanted).enumerate() {
@@ -237,7 +240,7 @@ impl Plan {
         }
         let stride = axis.stride * rest;
         let written = if moves { axis.stride * (axis.cells / length) } else { stride };
-        let hole = if pass == last { axis.wanted() } else { (length, length) };
+        let hole = if pass == last { axis.hole() } else { (length, length) };
         Pass {
             length,
             lines: merged,
@@ -255,15 +258,15 @@ impl Plan {
     }
 }
 
-/// The radices of a line's stages, the largest first, none above `most`: as few stages as may be, and of those the ones
-/// whose largest radix is the least. None for lengths with other factors than 2, 3 and 5.
+/// The radices of a line's stages, the largest first and none above `most`: the fewest stages, and among those the
+/// smallest largest radix. `None` for lengths with factors other than 2, 3 and 5.
 pub(crate) fn radices(length: usize, most: usize) -> Option<Vec<usize>> {
     fn of(length: usize, most: usize) -> Option<Vec<usize>> {
         if length == 1 {
             return Some(Vec::new());
         }
         let mut best: Option<Vec<usize>> = None;
-        // The largest first, so that each set of radices is tried once.
+        // Radices do not increase along the list, so each set of them is tried once.
         for radix in RADICES.into_iter().filter(|&radix| radix <= most && length.is_multiple_of(radix)) {
             let Some(rest) = of(length / radix, radix) else { continue };
             let found: Vec<usize> = [radix].into_iter().chain(rest).collect();
@@ -276,7 +279,7 @@ pub(crate) fn radices(length: usize, most: usize) -> Option<Vec<usize>> {
     if length == 0 { None } else { of(length, most) }
 }
 
-/// The radices there are.
+/// The radices that the shader has.
 const RADICES: [usize; 11] = [16, 15, 12, 10, 9, 8, 6, 5, 4, 3, 2];
 
 #[cfg(test)]
@@ -291,7 +294,7 @@ mod tests {
         Complex::from_polar(1.0, std::f64::consts::TAU * (m % n) as f64 / n as f64)
     }
 
-    /// A pass as it is written down; `from` and `to` may be the same numbers.
+    /// Performs a pass on the host, as it is planned; `from` and `to` may be the same numbers.
     fn perform(pass: &Pass, from: &Numbers, to: &mut Numbers) {
         for line in 0..pass.count() {
             let (mut left, mut at, mut rest) = (line, [0, 0], 0);
@@ -336,7 +339,7 @@ mod tests {
         Complex::new((0.7 * i as f64).sin(), (1.3 * i as f64).cos())
     }
 
-    /// Small rooms, so that small axes take several passes.
+    /// Small capacities, for which small axes take several passes.
     fn rooms() -> [Room; 3] {
         [10, 16, 64].map(|numbers| Room { numbers, bytes: 8, lanes: 64, radix: 8 })
     }
@@ -383,7 +386,7 @@ mod tests {
         }
     }
 
-    /// Type 1 needs the wanted bins and no others, type 2 reads only those: what is elsewhere is poison.
+    /// Type 1 must compute all wanted bins and type 2 may read only those: everything else is poisoned.
     #[test]
     fn pruned_passes_are_the_transform_of_what_is_wanted() {
         for (room, grid) in rooms().iter().flat_map(|room| GRIDS.map(|grid| (room, grid))) {
@@ -402,7 +405,7 @@ mod tests {
             let mut spectrum = vec![Complex::new(f64::NAN, 0.0); count];
             let split = plan.axes.iter().any(|axis| axis.factors.len() > 1);
             if split {
-                // Of a line of several passes more is read than is wanted: the rest is zero.
+                // A line of several passes reads more bins than are wanted: the others are zero.
                 spectrum.fill(Complex::default());
             }
             let mut bins = Vec::new();

@@ -1,5 +1,4 @@
-//! Device memory: creating it with the limits checked, taking numbers there and back, windows onto one transform of a
-//! batch.
+//! Device memory: making buffers, copying numbers there and back, and windows onto some transforms of a batch.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, Range};
@@ -11,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::gpu::device::{Context, PATIENCE, lock};
 use crate::real::Real;
 
-/// Bytes copied in one piece: bounds staging memory, which is pinned.
+/// Bytes copied in one piece: it bounds staging memory, which is pinned.
 const PIECE: u64 = 64 << 20;
 
 /// Bytes of one complex number.
@@ -19,11 +18,10 @@ pub(super) const fn complex_bytes<T>() -> u64 {
     2 * size_of::<T>() as u64
 }
 
-/// Buffers kept for the next arrays of their size: making one takes longer than a small transform, and fresh memory is
-/// cleared first.
+/// The most buffers kept for reuse: making one takes longer than a small transform, and fresh memory is cleared first.
 const POOLED: usize = 6;
 
-/// Device memory that goes back to the device's pool, if it came from there.
+/// Device memory that returns to the device's pool when it is dropped, if it came from there.
 #[derive(Debug)]
 pub(super) struct Lease {
     buffer: wgpu::Buffer,
@@ -31,7 +29,7 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Of a buffer that is the program's.
+    /// A buffer that belongs to the program.
     pub(super) fn foreign(buffer: wgpu::Buffer) -> Self {
         Self { buffer, home: None }
     }
@@ -131,7 +129,7 @@ impl Fetch {
     pub(super) fn read<R>(self, context: &Context, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let Self { what, staging, size, submitted, mapped } = self;
         context.wait(submitted)?;
-        // Another thread that waited may have taken the answer, and be about to hand it over.
+        // Another thread may have received this answer while waiting, and be about to hand it over.
         let mapped = mapped
             .recv_timeout(PATIENCE)
             .map_err(|_| context.error(format!("{what}: the driver did not map memory")))?;
@@ -192,7 +190,7 @@ impl Context {
         })
     }
 
-    /// A buffer kernels can use and both directions of copying too.
+    /// A buffer that kernels can read and write and that can be copied in both directions.
     pub(super) fn storage(&self, what: &'static str, bytes: u64) -> Result<wgpu::Buffer> {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         self.create(what, bytes, usage)
@@ -206,7 +204,7 @@ impl Context {
         Ok(buffer)
     }
 
-    /// A small buffer of numbers that are the same for all lanes.
+    /// A small buffer of parameters, which are the same for all lanes.
     pub(super) fn uniform(&self, numbers: &[u32]) -> Result<wgpu::Buffer> {
         let bytes = size_of_val(numbers) as u64;
         let buffer = self.create("parameters", bytes, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
@@ -214,7 +212,7 @@ impl Context {
         Ok(buffer)
     }
 
-    /// An error if a kernel cannot see so many bytes at once.
+    /// An error if one binding cannot hold this many bytes.
     pub(super) fn bindable(&self, what: &'static str, bytes: u64) -> Result<()> {
         let most = self.limits.max_storage_buffer_binding_size;
         if bytes > most {
@@ -236,7 +234,7 @@ impl Context {
         self.transferred.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         for (index, piece) in bytes.chunks(PIECE as usize).enumerate() {
             self.checked(what, || self.queue.write_buffer(buffer, index as u64 * PIECE, piece))?;
-            // A full piece's staging memory is let go of before the next one takes its own.
+            // A full piece's staging memory is released before the next one takes its own.
             if piece.len() as u64 == PIECE {
                 self.run(what, |_| ())?;
             }
@@ -291,8 +289,8 @@ impl Context {
         Ok(Fetch { what, staging, size, submitted, mapped })
     }
 
-    /// The part of a buffer that holds some transforms' numbers, `count` each, and the index of the first of them
-    /// there: bindings begin at multiples of an alignment.
+    /// The part of a buffer that holds the numbers of some transforms, `count` each, and the index of their first one
+    /// in it, which may not be 0: bindings begin at multiples of an alignment.
     pub(super) fn window<'a, T: Real>(
         &self,
         what: &'static str,

@@ -1,11 +1,11 @@
-//! Compiled pipelines kept in a file, from one run of a program to the next.
+//! Compiled pipelines, kept in a file from one run of a program to the next.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// A driver's cache and its file.
+/// A driver's pipeline cache, and its file.
 #[derive(Debug)]
 pub(super) struct Kept {
     cache: wgpu::PipelineCache,
@@ -14,13 +14,13 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// What the driver compiles with.
+    /// The cache that the driver compiles with.
     pub(super) fn cache(&self) -> &wgpu::PipelineCache {
         &self.cache
     }
 
-    /// Opens a file in a folder, or begins it. `owner` names the adapter and its driver with its version: data of
-    /// another owner are not used. `create` makes the driver's cache of the data, or an empty one.
+    /// Opens the file in a folder, or begins it. `owner` names the adapter, its driver and the driver's version; data
+    /// of another owner are not used. `create` makes the driver's cache from the data, or an empty one.
     pub(super) fn open(
         file_name: &str,
         owner: String,
@@ -47,7 +47,7 @@ impl Kept {
     }
 }
 
-/// What a file of ours begins with.
+/// The first bytes of every file written here.
 const MAGIC: &[u8; 8] = b"wavemill";
 
 /// The contents of a file: the data behind a checksum, since a driver may crash on data that were cut short or damaged,
@@ -56,13 +56,13 @@ fn sealed(owner: &str, data: &[u8]) -> Vec<u8> {
     [MAGIC, &checksum(owner, data).to_le_bytes()[..], data].concat()
 }
 
-/// The data of a file that is whole and of this owner.
+/// The data of a file, if it is whole and of this owner.
 fn unsealed<'a>(owner: &str, contents: &'a [u8]) -> Option<&'a [u8]> {
     let (sum, data) = contents.strip_prefix(MAGIC)?.split_first_chunk()?;
     (u64::from_le_bytes(*sum) == checksum(owner, data)).then_some(data)
 }
 
-/// FNV-1a of both, the owner ended by a byte that UTF-8 has not.
+/// FNV-1a of both; the owner ends with a byte that UTF-8 never has.
 fn checksum(owner: &str, data: &[u8]) -> u64 {
     let bytes = owner.as_bytes().iter().chain(&[0xff]).chain(data);
     bytes.fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
@@ -94,7 +94,7 @@ mod tests {
         }
     }
 
-    /// What the driver is given of a file.
+    /// The driver is given a file's data only if they are whole and its own.
     #[test]
     fn a_corrupted_file_starts_empty() {
         let folder = std::env::temp_dir().join(format!("wavemill-corrupted-{}", std::process::id()));

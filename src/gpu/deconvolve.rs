@@ -1,6 +1,7 @@
-//! Deconvolution on the device: a mode is a bin of the spectrum times a correction factor. Here are the tables of bins
-//! and factors, and the kernels that apply them where the host transforms grids; where the device does, the pass of
-//! `gpu/fft.rs` next to the modes applies them.
+//! Deconvolution on the device: the tables of bins and correction factors, and the kernels that apply them.
+//!
+//! A mode is a bin of the spectrum times a correction factor. The kernels are used where the host transforms grids;
+//! where the device does, the pass of `gpu/fft.rs` next to the modes applies the tables.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -25,17 +26,17 @@ pub(super) fn source<T: Real>() -> Source {
     generate::<T>("deconvolve".into(), include_str!("../../shaders/deconvolve.wgsl"), &values)
 }
 
-/// The place of a mode that does not exist: of a cell without one.
+/// Marks cells without a mode in the tables.
 const NONE: u32 = u32::MAX;
 
-/// Where the modes of a plan are in the spectrum, and their factors, on the device.
+/// The tables of a plan's modes on the device: where they are in the spectrum, and their correction factors.
 #[derive(Debug)]
 pub(super) struct Modes<T> {
     /// One axis after another: the cell of each mode, or the mode of each cell.
     pub(super) places: wgpu::Buffer,
     /// Factors in the same order.
     pub(super) factors: wgpu::Buffer,
-    /// The shaders' parameters, for items that begin with the first number of their binding.
+    /// The shaders' parameters, for items whose first mode is the first number of their binding.
     numbers: [u32; 8],
     params: wgpu::Buffer,
     count: usize,
@@ -52,7 +53,7 @@ pub(super) struct ItemModes<'a, T> {
 }
 
 impl<T: Real> Modes<T> {
-    /// The tables have an entry for each cell if `by_cell`, as a pass of the transform needs that deconvolves, else one
+    /// Makes the tables with an entry for each cell if `by_cell`, as a pass that deconvolves needs them, else with one
     /// for each mode. `placed` gives the cell in which the transform leaves a bin of an axis.
     pub(super) fn new(
         context: &Context,
@@ -82,7 +83,7 @@ impl<T: Real> Modes<T> {
                 (places[first + index], factors[first + index]) = (place as u32, axis.factor(mode));
             }
         }
-        // Axes that are missing have one mode, in their only cell.
+        // Missing axes have one mode, in their only cell.
         let missing = 3 - design.modes.len();
         places.resize(places.len() + missing, 0);
         factors.resize(factors.len() + missing, T::one());
@@ -115,7 +116,7 @@ impl<T: Real> Modes<T> {
     }
 }
 
-/// Deconvolution as kernels of its own.
+/// The kernels that deconvolve where no pass of the transform does.
 #[derive(Debug)]
 pub(super) struct Kernels {
     forward: Arc<Kernel>,
@@ -130,7 +131,7 @@ impl Kernels {
         Ok(Self { forward: kernel("forward")?, back: kernel("back")? })
     }
 
-    /// Writes modes.
+    /// Records writing the modes.
     pub(super) fn forward<T: Real>(
         &self,
         context: &Context,
@@ -142,7 +143,7 @@ impl Kernels {
         dispatch(context, &self.forward, "deconvolve", queue, modes, arrays)
     }
 
-    /// Overwrites grids with modes, zero where there is none.
+    /// Records overwriting grids with the modes, and with zeros where there is no mode.
     pub(super) fn back<T: Real>(&self, context: &Context, modes: &ItemModes<'_, T>, fine: &mut Fine<T>) -> Result<()> {
         let what = "deconvolve_back";
         let Fine { buffer, queue, .. } = fine;

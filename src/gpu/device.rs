@@ -1,4 +1,4 @@
-//! A device: how adapters are found and opened, how errors become values, how work is submitted and waited for.
+//! A device: finding and opening adapters, turning errors into values, submitting work and waiting for it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,16 +12,16 @@ use crate::gpu::cache::Kept;
 use crate::gpu::kernel::Kernel;
 use crate::real::Real;
 
-/// One wait; infinite ones have hung on software devices.
+/// The timeout of one wait; waits without one have hung on software devices.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// When a device that does not answer is taken for lost.
+/// The time after which a device that does not answer is taken for lost.
 const END_OF_PATIENCE: Duration = Duration::from_secs(900);
 
-/// What is good to have where the adapter offers it.
+/// Features that are enabled where the adapter offers them.
 const WANTED: wgpu::Features =
     wgpu::Features::SHADER_F64.union(wgpu::Features::TIMESTAMP_QUERY).union(wgpu::Features::PIPELINE_CACHE);
 
-/// A mutex that a panic elsewhere does not close: what it guards are caches and messages, whole at any time.
+/// Locks a mutex, even one that a panicking thread held: the caches and messages in these are whole at any time.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -41,7 +41,7 @@ pub(super) struct Context {
     pub(super) checked_shaders: AtomicBool,
     /// The staging buffer of the last download: mapping fresh pages costs more than the copy.
     pub(super) staging: Mutex<Option<wgpu::Buffer>>,
-    /// Whether its timestamps can be believed.
+    /// Whether the device's timestamps can be trusted.
     pub(super) stamped: AtomicBool,
     /// Nanoseconds spent on compiling so far.
     pub(super) compiling: AtomicU64,
@@ -49,11 +49,11 @@ pub(super) struct Context {
     pub(super) submissions: AtomicU64,
     /// Bytes taken to the device and back so far.
     pub(super) transferred: AtomicU64,
-    /// Buffers that are free.
+    /// Buffers free for reuse.
     pub(super) pool: Mutex<Vec<wgpu::Buffer>>,
     /// Why the device is lost, once it is.
     lost: Arc<OnceLock<String>>,
-    /// An error that no scope caught.
+    /// An error that no error scope caught.
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -63,7 +63,7 @@ impl fmt::Debug for Context {
     }
 }
 
-/// Every adapter there is. One instance for the process: loaders crash when instances come and go on several threads.
+/// All adapters. The process has a single wgpu instance, since loaders crash when several threads make and drop them.
 pub(super) fn adapters() -> Result<Vec<wgpu::Adapter>> {
     static INSTANCE: OnceLock<Option<wgpu::Instance>> = OnceLock::new();
     let instance = INSTANCE.get_or_init(|| {
@@ -139,7 +139,7 @@ impl Context {
         if self.info.name.is_empty() { "GPU" } else { &self.info.name }
     }
 
-    /// An error of this device.
+    /// An error that names this device.
     pub(super) fn error(&self, reason: impl Into<String>) -> Error {
         Error::Device { device: self.name().into(), reason: reason.into() }
     }
@@ -152,7 +152,7 @@ impl Context {
         Ok(())
     }
 
-    /// An error if the device was lost or an earlier call failed unseen.
+    /// Fails if the device was lost, or if an earlier call failed unseen.
     pub(super) fn alive(&self) -> Result<()> {
         if let Some(reason) = self.lost.get() {
             return Err(Error::DeviceLost { device: self.name().into(), reason: reason.clone() });
@@ -163,7 +163,7 @@ impl Context {
         }
     }
 
-    /// Calls wgpu with every kind of error caught and handed back.
+    /// Runs calls of wgpu, and returns the first error of any kind.
     pub(super) fn caught<R>(&self, work: impl FnOnce() -> R) -> Result<R, wgpu::Error> {
         let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation]
             .map(|filter| self.device.push_error_scope(filter));
@@ -181,17 +181,17 @@ impl Context {
         }
     }
 
-    /// Finds out whether an error was the first sign of a lost device: wgpu says so only when work is submitted and
-    /// waited for, and until then reports what it made of the loss.
+    /// Finds out whether an error was the first sign of a lost device. Until work is submitted and waited for, wgpu
+    /// does not report the loss itself, only what follows from it.
     fn probe(&self) {
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let index = self.queue.submit([]);
         drop(scope);
-        // What is found is latched, and the caller asks `alive`.
+        // A loss is stored in `lost`, and the caller asks `alive`.
         let _ = self.wait(index);
     }
 
-    /// The same with the crate's error; `what` says what was done.
+    /// The same as `caught`, with the crate's error; `what` names the operation.
     pub(super) fn checked<R>(&self, what: &str, work: impl FnOnce() -> R) -> Result<R> {
         self.alive()?;
         let done = self.caught(work);
@@ -219,7 +219,7 @@ impl Context {
         })
     }
 
-    /// Waits for a submission, in finite steps; a device that never answers is lost.
+    /// Waits for a submission, in finite steps; a device that never answers is declared lost.
     pub(super) fn wait(&self, index: wgpu::SubmissionIndex) -> Result<()> {
         let begun = Instant::now();
         loop {

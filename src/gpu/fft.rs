@@ -1,4 +1,4 @@
-//! The uniform FFT on the device: how a pass is laid out in workgroups, its shader, and the dispatches of all passes.
+//! The uniform FFT on the device: the layout of a pass in workgroups, its shader, and the dispatches of all passes.
 
 use std::sync::Arc;
 
@@ -16,37 +16,37 @@ use crate::nufft::timings::Stage;
 use crate::numeric::sign::Sign;
 use crate::real::Real;
 
-/// Lanes of a workgroup at most: what every device has.
+/// The most lanes of a workgroup: every device has as many.
 const LANES: usize = 256;
-/// Workgroup memory taken at most: more leaves room for fewer groups at a time, and gives a lane more than one
+/// The most memory of a workgroup: more leaves room for fewer groups at a time, and gives a lane more than one
 /// butterfly. On an H200 256 x 256 x 256 numbers took 0.78 ms with 32 KiB and 0.46 ms with 16.
 const MEMORY: u32 = 16 << 10;
-/// Numbers a workgroup takes at least, so that short lines fill it.
+/// A workgroup takes at least this many numbers, so that short lines fill it too.
 const NUMBERS: usize = 1024;
-/// Neighbouring lines a workgroup takes of a strided axis, in bytes: some whole sectors of memory.
+/// Bytes of neighbouring lines that a workgroup takes along a strided axis: some whole sectors of memory.
 const SECTORS: usize = 128;
 
-/// The binding of what is read, where it is not what is written.
+/// The binding of the input, where it is another array than the output.
 const INPUT: &str = include_str!("../../shaders/fft/input.wgsl");
-/// A transform whose length is a product.
+/// The transform of a radix that is a product of two.
 const COMPOSITE: &str = include_str!("../../shaders/fft/composite.wgsl");
-/// Where a line lies along one axis.
+/// The code that finds a line's place along one axis.
 const PLACE_AXIS: &str = include_str!("../../shaders/fft/place_axis.wgsl");
 /// The bindings of the pass next to the modes of a NUFFT, which deconvolves.
 const MODES: &str = include_str!("../../shaders/fft/modes.wgsl");
-/// What is the same for all modes of a line.
+/// The code that finds what all modes of a line share.
 const PLACE_MODES: &str = include_str!("../../shaders/fft/place_modes.wgsl");
-/// How that pass reads a number from its mode.
+/// The code by which that pass reads a number from its mode.
 const READ_MODES: &str = include_str!("../../shaders/fft/read_modes.wgsl");
-/// How it writes a number to its mode.
+/// The code by which that pass writes a number to its mode.
 const WRITE_MODES: &str = include_str!("../../shaders/fft/write_modes.wgsl");
 
-/// What a device's workgroups can hold.
+/// The capacity of a device's workgroups.
 fn room<T: Real>(limits: &wgpu::Limits) -> Room {
     let bytes = complex_bytes::<T>() as usize;
     let numbers = limits.max_compute_workgroup_storage_size.min(MEMORY) as usize / bytes;
     let lanes = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x) as usize;
-    // As many numbers as a lane's registers hold well.
+    // The largest radix is the one whose numbers a lane's registers hold well.
     Room { numbers, bytes, lanes: lanes.min(LANES), radix: if bytes == 8 { 16 } else { 8 } }
 }
 
@@ -69,13 +69,14 @@ struct Layout {
     /// Lanes of one line.
     lanes: usize,
     axes: usize,
-    /// Which of the lines' axes counts places within what later passes transform: between passes it sets the twiddle.
+    /// Which axis of the lines counts places within what later passes transform; its index sets the twiddles between
+    /// passes.
     rest: Option<usize>,
     between: Between,
-    /// Whether it reads another array than it writes.
+    /// Whether it reads and writes different arrays.
     apart: bool,
     end: End,
-    /// Twiddles in the fine table.
+    /// Entries of the fine table of twiddles.
     fine: usize,
 }
 
@@ -84,7 +85,7 @@ impl Layout {
         let length = pass.length;
         let radices = radices(length, room.radix).unwrap_or_default();
         let largest = radices.first().copied().unwrap_or(1);
-        // Of a strided axis some neighbouring lines, and of short lines enough to fill a workgroup.
+        // A workgroup takes neighbouring lines of a strided axis, and enough short lines to fill it.
         let strided = if pass.strides == [1, 1] { 1 } else { SECTORS / room.bytes };
         let wished = strided.max(NUMBERS / length).min(room.numbers / length).min(pass.count()).max(1);
         let columns = (1 << wished.ilog2()).min(room.lanes);
@@ -104,7 +105,7 @@ impl Layout {
         }
     }
 
-    /// The transforms of the stages' radices that are products of two.
+    /// The shader's functions for the stages' radices that are products of two.
     fn composites<T: Real>(&self) -> String {
         let mut radices = self.radices.clone();
         radices.dedup();
@@ -175,7 +176,8 @@ impl Layout {
         generate::<T>(name, include_str!("../../shaders/fft.wgsl"), &values)
     }
 
-    /// The stages, unrolled: each lane's butterflies are read, transformed, and written when all have been read.
+    /// The shader's stages, unrolled: each lane's butterflies are read, transformed, and written when all have been
+    /// read.
     fn stages(&self) -> String {
         let mut text = String::new();
         let mut before = 1;
@@ -188,7 +190,7 @@ impl Layout {
             for round in 0..rounds {
                 let t = format!("t{stage}_{round}");
                 let at = format!("first + {}u", round * self.lanes);
-                // A lane without a butterfly reads the last one's again.
+                // A lane without a butterfly repeats the last one.
                 let at = if whole { at } else { format!("min({at}, {}u)", butterflies - 1) };
                 text += &format!("let {t} = {at};\n    ");
                 let numbers = (0..radix).map(|i| {
@@ -245,7 +247,7 @@ impl Layout {
     }
 }
 
-/// The transform of a radix that is a product of two, as WGSL; none of a radix that the shader has as it is.
+/// The shader's function for a radix that is a product of two; `None` for the radices that it has already.
 fn composite<T: Real>(radix: usize) -> Option<String> {
     let (a, b) = match radix {
         6 => (3, 2),
@@ -278,12 +280,12 @@ fn composite<T: Real>(radix: usize) -> Option<String> {
     Some(values.iter().fold(COMPOSITE.to_owned(), |text, (name, value)| text.replace(name, value)))
 }
 
-/// A number as WGSL writes it.
+/// A number in WGSL's notation.
 fn number<T: Real>(x: f64) -> String {
     format!("Real({x:?}{})", if T::NAME == "f64" { "lf" } else { "" })
 }
 
-/// Shaders of lines of every radix and of some lengths that plans come to, on small devices and large ones.
+/// Shaders for lines of every radix and of some lengths that plans come to, on small devices and large ones.
 pub(super) fn sources() -> Vec<Source> {
     fn of<T: Real>(sources: &mut Vec<Source>) {
         for limits in [wgpu::Limits::default(), roomy()] {
@@ -312,8 +314,8 @@ pub(super) fn sources() -> Vec<Source> {
     sources
 }
 
-/// Twiddles in the fine table of a longer line: about as many as in the coarse one. The product of one of each is any
-/// twiddle of that line.
+/// Entries of the fine table of a longer line's twiddles, about as many as in the coarse one: any of its twiddles is a
+/// product of one entry of each.
 fn fine(modulus: usize) -> usize {
     1 << modulus.ilog2().div_ceil(2)
 }
@@ -328,7 +330,7 @@ fn twiddle<T: Real>(m: usize, n: usize) -> Complex<T> {
 #[derive(Debug)]
 struct Ready {
     kernel: Arc<Kernel>,
-    /// Of a line, then the fine and the coarse ones of the longer line it is part of.
+    /// Twiddles of a line, then the fine and the coarse table of the longer line it is part of.
     twiddles: wgpu::Buffer,
     /// The parameters for sign + and, one `stride` of bytes further on, for sign -.
     params: wgpu::Buffer,
@@ -383,20 +385,20 @@ impl Ready {
     }
 }
 
-/// Uniform transforms of grids in one buffer.
+/// The passes of uniform transforms of grids in one buffer.
 #[derive(Debug)]
 pub(crate) struct Passes {
     axes: Vec<Axis>,
     forward: Vec<Ready>,
     backward: Vec<Ready>,
-    /// The last pass forward and the first one back, between grids and modes.
+    /// The last pass forward and the first one backward, which go between grids and modes.
     ends: Option<Box<[Ready; 2]>>,
 }
 
 impl Passes {
-    /// Between the cells of up to `batch` grids one after another and modes. Of each axis the bins `[low, high]` are
-    /// kept: so many from 0 on, and so many below 0. The last pass is [`Passes::write_modes`], the first one back
-    /// [`Passes::read_modes`].
+    /// The passes between modes and the cells of up to `batch` grids, which lie one after another. On each axis `kept`
+    /// has the number of kept bins from 0 on, and of those below 0. The last pass forward is [`Passes::write_modes`],
+    /// the first one backward [`Passes::read_modes`].
     pub(super) fn pruned<T: Real>(
         context: &Context,
         grid: &[usize],
@@ -417,7 +419,7 @@ impl Passes {
         Ok(Self { axes, forward, backward, ends })
     }
 
-    /// Of `batch` grids one after another, whose bins take the place of the cells in natural order.
+    /// The passes over `batch` grids, one after another, that put bins where cells were, in natural order.
     pub(super) fn natural<T: Real>(context: &Context, grid: &[usize], batch: usize) -> Result<Self> {
         let room = room::<T>(&context.limits);
         let all: Vec<[usize; 2]> = grid.iter().map(|&cells| [cells, 0]).collect();
@@ -431,12 +433,12 @@ impl Passes {
         self.axes.iter().any(|axis| axis.factors.len() > 1)
     }
 
-    /// Passes over the numbers.
+    /// The number of passes over the grids.
     pub(crate) fn count(&self) -> usize {
         self.forward.len() + usize::from(self.ends.is_some())
     }
 
-    /// Lengths of the passes, for people.
+    /// Lengths of the passes, to be shown.
     pub(crate) fn lengths(&self) -> String {
         let axis = |axis: &Axis| axis.factors.iter().map(ToString::to_string).collect::<Vec<_>>().join("·");
         self.axes.iter().map(axis).collect::<Vec<_>>().join(" x ")
@@ -447,7 +449,7 @@ impl Passes {
         self.axes[axis].placed(bin)
     }
 
-    /// Records the transform from cells to bins, where there are modes all passes but the last one.
+    /// Records the transform from cells to bins, without its last pass if that writes modes.
     pub(super) fn forward(
         &self,
         context: &Context,
@@ -459,7 +461,7 @@ impl Passes {
         record(context, &self.forward, queue, [numbers, scratch], items, sign)
     }
 
-    /// Records the transform from bins to cells, where there are modes all passes but the first one.
+    /// Records the transform from bins to cells, without its first pass if that reads modes.
     pub(super) fn backward(
         &self,
         context: &Context,
@@ -471,7 +473,7 @@ impl Passes {
         record(context, &self.backward, queue, [numbers, numbers], items, sign)
     }
 
-    /// Records the last pass, from grids to modes.
+    /// Records the last pass forward, from grids to modes.
     pub(super) fn write_modes<T: Real>(
         &self,
         context: &Context,
@@ -484,7 +486,7 @@ impl Passes {
         out.at_the_end(context, queue, [grids.as_entire_binding(), modes.numbers.clone()], modes, sign)
     }
 
-    /// Records the first pass back, from modes to all that the others read of grids.
+    /// Records the first pass backward, from modes to all numbers of the grids that the other passes read.
     pub(super) fn read_modes<T: Real>(
         &self,
         context: &Context,
@@ -499,13 +501,13 @@ impl Passes {
 }
 
 impl Ready {
-    /// The parameters of a sign, at an offset given with the dispatch.
+    /// The binding of the parameters; the dispatch gives the offset for its sign.
     fn call(&self) -> wgpu::BindingResource<'_> {
         let size = wgpu::BufferSize::new(u64::from(self.stride));
         wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &self.params, offset: 0, size })
     }
 
-    /// Dispatches it for the first items.
+    /// Dispatches the pass for the first `items` grids.
     fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, group: &wgpu::BindGroup, items: usize, sign: Sign) {
         let (x, y) = folded((self.lines * items).div_ceil(self.columns));
         pass.set_pipeline(&self.kernel.pipeline);
@@ -530,7 +532,7 @@ impl Ready {
     }
 }
 
-/// Records some of the grids' transforms: those of the first items.
+/// Records passes over the first `items` grids.
 fn record(
     context: &Context,
     passes: &[Ready],

@@ -1,4 +1,4 @@
-//! Fine grids in device memory, with the work on them that was not submitted yet.
+//! Fine grids in device memory, with the recorded work on them that is not submitted yet.
 
 use std::marker::PhantomData;
 
@@ -8,7 +8,7 @@ use crate::gpu::buffer::{Input, Lease, Output, complex_bytes};
 use crate::gpu::queue::Queue;
 use crate::real::Real;
 
-/// Fine grids in device memory, in C order, one after another; with the recorded work on them that was not submitted
+/// Fine grids in device memory, in C order, one after another. With them go the recorded work that is not submitted
 /// yet, and a copy on the host if they are transformed there.
 #[derive(Debug)]
 pub(crate) struct Fine<T> {
@@ -20,18 +20,18 @@ pub(crate) struct Fine<T> {
 }
 
 impl<T: Real> Fine<T> {
-    /// The grids as modes that kernels of another plan read.
+    /// The grids as modes for kernels of another plan to read.
     pub(crate) fn as_input(&self) -> Input<Complex<T>> {
         Input { buffer: Lease::foreign(self.buffer.clone()), kind: PhantomData }
     }
 
-    /// The grids as modes that kernels of another plan write.
+    /// The grids as modes for kernels of another plan to write.
     pub(crate) fn as_output(&self) -> Output<'static, Complex<T>> {
         Output { buffer: Lease::foreign(self.buffer.clone()), host: None }
     }
 
-    /// Moves the recorded work to other grids, which must have none: what is recorded for them then follows it in the
-    /// same submission.
+    /// Moves the recorded work to other grids, which must have none: further work on those then follows it in the same
+    /// submission.
     pub(crate) fn hand_on(&mut self, to: &mut Self) {
         to.queue = std::mem::take(&mut self.queue);
     }

@@ -20,13 +20,13 @@ use crate::nufft::timings::{Stage, Timings};
 use crate::numeric::sign::Sign;
 use crate::real::{Number, Real};
 
-/// Bytes that the grids of transforms executed together may take.
+/// The most bytes of the grids of transforms executed together.
 const TOGETHER_BYTES: u64 = 256 << 20;
 
 /// One plan's tables, transform and pipelines.
 #[derive(Debug)]
 pub(crate) struct Prepared<T: Real> {
-    /// Cells of the grid on three axes, leading ones where there are fewer.
+    /// Cells of the grid on three axes; missing axes come first, with one cell.
     extents: [u32; 3],
     coefficients: wgpu::Buffer,
     spread: spread::Prepared,
@@ -36,7 +36,7 @@ pub(crate) struct Prepared<T: Real> {
 }
 
 impl Gpu {
-    /// Lets work on grids be recorded into a program's commands instead of the plan's own.
+    /// Lets work on grids be recorded into the program's encoder instead of the plan's own.
     pub(crate) fn lend<T: Real>(
         &self,
         prepared: &Prepared<T>,
@@ -50,7 +50,7 @@ impl Gpu {
         Ok(fine)
     }
 
-    /// Gives the program's commands back.
+    /// Gives the program's encoder back.
     pub(crate) fn take_back<T: Real>(&self, fine: &mut Fine<T>) -> Result<wgpu::CommandEncoder> {
         self.0.alive()?;
         std::mem::take(&mut fine.queue).into_encoder()

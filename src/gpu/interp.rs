@@ -1,4 +1,4 @@
-//! Interpolation on the device: the unrolled shader and its dispatch.
+//! Interpolation on the device: its shader, with unrolled code, and the dispatch.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::gpu::points::Points;
 use crate::nufft::timings::Stage;
 use crate::real::Real;
 
-/// Lanes of a workgroup, about.
+/// The approximate number of lanes of a workgroup.
 const LANES: usize = 128;
 
-/// The rows of a point, of which each lane has a cell.
+/// The sum over the rows of a stencil, in which each lane has one cell of every row.
 const ROWS: &str = include_str!("../../shaders/interp/rows.wgsl");
 
-/// Lanes of a point, and points that a workgroup takes.
+/// Lanes of a point, and points of a workgroup.
 fn spans(axes: usize, width: usize) -> [usize; 2] {
     let span = if axes == 1 { 1 } else { width };
     [span, LANES / span]
@@ -27,7 +27,7 @@ fn spans(axes: usize, width: usize) -> [usize; 2] {
 
 pub(super) fn source<T: Real>(axes: usize, width: usize, padded: usize, degree: usize) -> Source {
     let first = 3 - axes;
-    // Axes that are missing have one cell.
+    // Missing axes have one cell.
     let corners = unrolled(0..3, |at| {
         let name = ["z", "y", "x"][at];
         match at.checked_sub(first) {
@@ -86,7 +86,7 @@ impl Prepared {
     }
 }
 
-/// Writes the values of some items.
+/// Records the interpolation of some items' values.
 pub(super) fn run<T: Real>(
     context: &Context,
     (prepared, coefficients): (&Prepared, &wgpu::Buffer),

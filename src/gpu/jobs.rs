@@ -1,5 +1,4 @@
-//! How points are cut into jobs of spreading: the layout of a workgroup, tiles of its size, boxes of tiles, and their
-//! dispatches.
+//! Jobs of spreading: the layout of a workgroup, tiles and boxes that fit it, and the order of dispatches.
 
 use std::ops::Range;
 
@@ -11,18 +10,18 @@ use crate::real::Real;
 
 /// The widest kernel there are shaders for.
 pub(super) const WIDEST: usize = 16;
-/// Lanes of a workgroup: what every device has.
+/// Lanes of a workgroup: every device has as many.
 const LANES: usize = 256;
-/// Workgroup memory of a workgroup, what every device has: with it some workgroups share a processor.
+/// Bytes of memory of a workgroup: every device has as many, and several workgroups then share a processor.
 const MEMORY: u32 = 16 << 10;
-/// What the ranges of points take of it, and what is between the arrays.
+/// Bytes of it that the ranges of points and the gaps between arrays take.
 const RANGES: usize = 1 << 10;
-/// Points between barriers at most, of one and two axes and of three: the fewer, the more workgroups share a processor
-/// and its cache of coefficients; the more, the fewer lanes of a large workgroup wait.
+/// The most points between barriers, for each number of axes. With fewer, more workgroups share a processor and its
+/// cache of coefficients; with more, fewer lanes of a large workgroup wait.
 const BATCHES: [usize; 3] = [32, 32, 64];
-/// Points that one workgroup takes: the tiles that have more are the work of several.
+/// The most points of one workgroup: tiles that have more are shared by several.
 const SHARE: usize = 1024;
-/// Bytes of scratch memory for the sums of crowded tiles; more of them take several rounds.
+/// The most bytes of scratch memory for the sums of crowded tiles; more sums take several rounds.
 const SCRATCH: u64 = 64 << 20;
 
 /// How a workgroup is laid out: a function of the device's limits, the precision, the axes and the width alone, so that
@@ -42,16 +41,16 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// `None` if the device is too small for the width.
+    /// The layout for a device; `None` if the device is too small for the width.
     pub(super) fn new<T: Real>(limits: &wgpu::Limits, axes: usize, width: usize) -> Option<Self> {
         let invocations = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
         if !(2..=WIDEST).contains(&width) || (invocations as usize) < LANES {
             return None;
         }
-        // The last axis is never cut where a tile and its halo fit it: neighbouring lanes return neighbouring cells.
+        // The last axis is not cut where a tile with its halo fits: neighbouring lanes then return neighbouring cells.
         let third = if width <= 11 { 16 } else { 32 };
-        // Long columns take registers, short ones more lanes or a larger halo. Measured on an H200 (benches/record) but for
-        // f64 of three axes, where columns of 12 take the fewest operations by count.
+        // Long columns take registers, short ones more lanes or a larger halo. All were measured on an H200
+        // (benches/record) except f64 in three axes, where columns of 12 take the fewest operations by count.
         let (column, lanes) = match (axes, size_of::<T>()) {
             (1, _) => (4, [64, 1, 1]),
             (2, _) => (8, [if width <= 8 { 2 } else { 4 }, 32, 1]),
@@ -65,7 +64,7 @@ impl Shape {
         (shape.batch > 0).then_some(shape)
     }
 
-    /// Kernel values of a point along the first axis, four by four.
+    /// Kernel values of a point along the first axis, as a number of vectors of four.
     pub(super) fn quads(&self) -> usize {
         if self.axes == 1 { 0 } else { self.lanes[0] * self.column / 4 }
     }
@@ -75,47 +74,48 @@ impl Shape {
         if self.axes == 1 { self.width + 2 * (self.column - 1) } else { 0 }
     }
 
-    /// Lanes that take the same points: how many such teams there are, and their cells along the axis of order.
+    /// The number of teams, whose lanes take the same points, and the cells of a team along the key axis.
     pub(super) fn teams(&self) -> [usize; 2] {
         if self.axes == 1 { [self.lanes[0], self.column] } else { [self.lanes[1] / self.team, self.team] }
     }
 
-    /// The axis along which the points of a batch are in order.
+    /// The key axis, along which the points of a batch are in order.
     pub(super) fn key(&self) -> usize {
         (self.axes - 1).min(1)
     }
 
-    /// Workgroup memory of a point: where its stencil begins, its strength, its kernel values.
+    /// Bytes of workgroup memory for a point: where its stencil begins, its strength, its kernel values.
     fn point_bytes<T: Real>(&self) -> usize {
         let [_, second, third] = self.lanes;
         let rows = [0, second, second + third][self.axes - 1];
         4 + complex_bytes::<T>() as usize + (4 * self.quads() + self.plain() + rows) * size_of::<T>()
     }
 
-    /// Cells of a box, missing axes last.
+    /// Cells of a box on each axis, missing axes last.
     fn extent(&self) -> [usize; 3] {
         [self.lanes[0] * self.column, self.lanes[1], self.lanes[2]]
     }
 
-    /// Cells of a box.
+    /// Cells of a box in all.
     fn cells(&self) -> usize {
         self.extent().iter().product()
     }
 
-    /// How many colours the tiles of an axis take, so that boxes of one colour never overlap, and the cells of a tile.
+    /// How many colours the tiles of an axis need so that boxes of one colour never overlap, and the most cells of a
+    /// tile.
     fn colours(&self, axis: usize) -> (usize, usize) {
         let halo = self.width - 1;
         let room = self.extent()[axis].saturating_sub(halo);
         match room {
             _ if room >= halo => (2, room.max(1)),
-            // Narrow tiles, the next but one still within reach.
+            // Tiles are narrow: boxes still reach the next tile but one.
             _ if 2 * room >= halo => (3, room),
-            // Tiles as large as a halo, whose boxes are cut.
+            // Tiles are as large as a halo, and their boxes are cut.
             _ => (2, halo),
         }
     }
 
-    /// The tiles of an axis: the fewest that fit a box, and none so small that tiles of one colour overlap.
+    /// The tiles of an axis: the fewest whose boxes fit, but none so small that tiles of one colour overlap.
     fn tiles(&self, cells: usize, axis: usize) -> AxisTiles {
         let halo = self.width - 1;
         let (colours, most) = self.colours(axis);
@@ -130,7 +130,7 @@ impl Shape {
         while count + colours <= cells && even(count).2 > most && even(count + colours).1 {
             count += colours;
         }
-        // Where tiles would be too small they are made larger than a box, and cut into several.
+        // Tiles that would be too small are made larger than a box, and later cut into several.
         loop {
             let (tiles, apart, _) = even(count);
             if count == colours || apart {
@@ -145,7 +145,7 @@ impl Shape {
     }
 }
 
-/// The shape for a device, or why there is none.
+/// The layout for a device, or why there is none.
 pub(super) fn shape<T: Real>(context: &Context, axes: usize, width: usize) -> Result<Shape> {
     Shape::new::<T>(&context.limits, axes, width).ok_or_else(|| {
         let limits = &context.limits;
@@ -157,7 +157,7 @@ pub(super) fn shape<T: Real>(context: &Context, axes: usize, width: usize) -> Re
     })
 }
 
-/// A box of the grid and the points one workgroup spreads into it; the layout is the shader's.
+/// A box of the grid and the points that one workgroup spreads into it, as the shader lays them out.
 #[derive(Debug, Clone, Copy, Default, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 struct Job {
@@ -165,7 +165,7 @@ struct Job {
     first: u32,
     extent: [u32; 3],
     count: u32,
-    /// The first of the boxes in scratch memory that it returns with its own, and how many.
+    /// The first of the boxes in scratch memory that this job adds to its own, and how many there are.
     others: u32,
     joined: u32,
     pad: [u32; 2],
@@ -175,18 +175,18 @@ struct Job {
 #[derive(Debug)]
 pub(super) struct Jobs {
     pub(super) jobs: wgpu::Buffer,
-    /// One dispatch's first job, its number of jobs and whether they go to scratch memory, at the stride uniforms are
-    /// aligned to.
+    /// Parameters of each dispatch: its first job, its number of jobs and whether these write to scratch memory. They
+    /// lie at the stride to which uniforms are aligned.
     pub(super) calls: wgpu::Buffer,
     pub(super) stride: u32,
     /// Jobs of each dispatch.
     pub(super) counts: Vec<usize>,
-    /// Sums of crowded tiles on their way, where there are any.
+    /// Scratch memory for the sums of crowded tiles, if there are any.
     pub(super) scratch: Option<wgpu::Buffer>,
 }
 
-/// Dispatches that follow one another: first the jobs that leave their sums in scratch memory, then one for each
-/// colour, whose jobs touch no common cell.
+/// Dispatches that follow one another: first that of the jobs that leave their sums in scratch memory, then one for
+/// each colour, whose jobs touch no common cell.
 struct Round {
     aside: Vec<Job>,
     colours: Vec<Vec<Job>>,
@@ -224,8 +224,8 @@ impl Jobs {
     }
 }
 
-/// The jobs of all tiles, of which `room` in a round leave their sums in scratch memory; a tile's points are those from
-/// its start to the next one's.
+/// The jobs of all tiles, of which at most `room` in a round leave their sums in scratch memory. `starts` are the first
+/// points of the tiles, and the end of the last one.
 fn rounds(shape: &Shape, tiling: &Tiling, starts: &[u32], room: usize) -> Vec<Round> {
     let colours: usize = (0..shape.axes).map(|axis| shape.colours(axis).0).product();
     let empty = || Round { aside: Vec::new(), colours: vec![Vec::new(); colours] };
@@ -243,7 +243,7 @@ fn rounds(shape: &Shape, tiling: &Tiling, starts: &[u32], room: usize) -> Vec<Ro
                 rounds.push(empty());
                 continue;
             }
-            // The last share returns the others with its own, for each box those that lie one after another.
+            // The last share adds the sums of the others to its own; for each box they lie one after another.
             let (now, later) = left.split_at(others + 1);
             let (last, aside) = now.split_last().expect("at least one");
             for part in &boxes {
@@ -289,7 +289,7 @@ fn boxes(tiling: &Tiling, tile: usize, shape: &Shape) -> (usize, Vec<Job>) {
     (colour, boxes)
 }
 
-/// The batches of a tile's points that begin at `start`, in the order in which its groups take them.
+/// The batches of a tile's `count` points from `start` on, in the order in which workgroups take them.
 pub(super) fn batches(shape: &Shape, start: usize, count: usize) -> Vec<Range<usize>> {
     let share = |(first, points): (usize, usize)| {
         let end = start + first + points;
@@ -311,8 +311,8 @@ fn parts(whole: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
 mod tests {
     use super::*;
 
-    /// Every box of every tile takes each point once, scratch memory is no larger than it may be, and what waits there
-    /// is returned in the same round, by the box it belongs to.
+    /// Every box of every tile takes each point once, scratch memory stays within its bound, and the sums in it are
+    /// added in the same round, by the box they belong to.
     #[test]
     fn crowded_tiles_are_shared_and_nothing_is_lost() {
         let limits = wgpu::Limits::default();
@@ -335,7 +335,7 @@ mod tests {
                         (0..).zip(colours).flat_map(|(colour, jobs)| jobs.iter().map(move |job| (colour, job)))
                     {
                         let others = job.others as usize..(job.others + job.joined) as usize;
-                        // Parts of neighbouring tiles may be the same cells, but not of one colour.
+                        // Boxes of neighbouring tiles may have common cells, but not if they have the same colour.
                         let box_of = |job: &Job| (colour, job.origin, job.extent);
                         let shares = others.clone().map(|other| &aside[other]).chain([job]);
                         for share in shares {

@@ -1,6 +1,6 @@
-//! A compiled kernel.
+//! A compiled kernel: what the cache of kernels holds.
 
-/// A pipeline, and the layout of what it binds.
+/// A pipeline, and the layout of its bindings.
 #[derive(Debug)]
 pub(super) struct Kernel {
     pub(super) pipeline: wgpu::ComputePipeline,

@@ -1,4 +1,4 @@
-//! Matrix products on the device: which kernel, what is unrolled in it, and matrices that go over in pieces.
+//! Matrix products on the device: the kernel's shape, its unrolled code, and matrices that are sent in pieces.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -17,15 +17,15 @@ use crate::real::Number;
 
 /// Bytes of device memory that pieces of matrices take unless the caller says otherwise.
 const MEMORY: usize = 1 << 30;
-/// Workgroups below which k is cut: fewer leave a large GPU idle.
+/// With fewer workgroups than this k is cut into parts, because few leave a large GPU idle.
 const FEW: usize = 128;
-/// Steps along k that a part has at least.
+/// A part has at least this many steps along k.
 const PART: usize = 512;
 
-/// Steps along k that are unrolled: all of them take compilers ten times as long.
+/// Steps along k that are unrolled: unrolling all takes compilers ten times as long.
 const UNROLLED: usize = 4;
 
-/// A kernel's shape: rows and columns of a block, and of a lane's tile, and steps along k.
+/// A kernel's shape: rows and columns of a block, which is square, and of a lane's tile, and steps along k.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shape {
     block: usize,
@@ -33,9 +33,9 @@ struct Shape {
     steps: usize,
 }
 
-/// Every shape there is, for real numbers of so many bytes and elements of so many of them.
+/// Every shape there is, for real numbers of `bytes` bytes and elements of `parts` of them.
 fn shapes(bytes: usize, parts: usize) -> impl Iterator<Item = Shape> {
-    // Both blocks within 16 KiB, the least that a device has.
+    // Both blocks take at most 16 KiB of workgroup memory, which every device has.
     let steps = move |block: usize| (1024 / block * 4 / (parts * bytes)).min(16);
     let shape = move |(block, tile)| Shape { block, tile, steps: steps(block) };
     [(32, 4), (64, 4), (128, 8)]
@@ -45,7 +45,7 @@ fn shapes(bytes: usize, parts: usize) -> impl Iterator<Item = Shape> {
         .filter(move |shape| shape.block < 128 || parts * bytes == 4)
 }
 
-/// The shape for such matrices.
+/// The largest shape that suits matrices of these extents.
 fn shape<V: Number>([m, _, n]: [usize; 3]) -> Shape {
     let fits = |shape: &Shape| shape.block == 32 || m.min(n) >= if shape.block == 64 { 64 } else { 512 };
     shapes(size_of::<V::Real>(), V::PARTS).filter(fits).last().expect("the smallest fits all")
@@ -57,7 +57,7 @@ struct Variant {
     real: &'static str,
     parts: usize,
     shape: Shape,
-    /// Whether neighbouring lanes bring neighbours along k, of A and of B.
+    /// Whether neighbouring lanes load neighbours along k, for A and for B.
     along: [bool; 2],
     edges: bool,
     sums: bool,
@@ -184,7 +184,7 @@ fn source(variant: Variant) -> Source {
     generate_as(real, name, include_str!("../../shaders/matmul.wgsl"), &values)
 }
 
-/// Every specialisation.
+/// Every specialisation of the shader.
 pub(super) fn sources() -> Vec<Source> {
     let mut sources = Vec::new();
     for (real, bytes) in [("f32", 4), ("f64", 8)] {
@@ -201,7 +201,7 @@ pub(super) fn sources() -> Vec<Source> {
     sources
 }
 
-/// How products of this shape are computed within so much memory.
+/// How products of this shape are computed within `memory` bytes of device memory.
 pub(super) fn recipe<V: Number>(
     context: &Context,
     extents: [usize; 3],
@@ -214,7 +214,7 @@ pub(super) fn recipe<V: Number>(
     let most = (context.limits.max_storage_buffer_binding_size.min(context.limits.max_buffer_size)) as usize;
     let mut pieces = extents;
     let bytes = |[m, k, n]: [usize; 3]| [m * k, k * n, m * n].map(|count| count * size_of::<V>());
-    // While one A and B are multiplied the next ones travel.
+    // While one piece of A and of B is multiplied, the next ones are on their way.
     let needed = |pieces| {
         let [a, b, c] = bytes(pieces);
         2 * (a + b) + c
@@ -260,7 +260,7 @@ pub(super) fn recipe<V: Number>(
     })
 }
 
-/// A matrix, or matrices one after another, in a buffer: elements from one row, column and matrix to the next.
+/// A matrix, or matrices one after another, in a buffer. Strides are between rows, columns and matrices, in elements.
 #[derive(Debug, Clone, Copy)]
 struct Held<'a> {
     buffer: &'a wgpu::Buffer,
@@ -268,7 +268,7 @@ struct Held<'a> {
     item: usize,
 }
 
-/// Products of matrices that are on the device.
+/// Products of a batch of matrices that are on the device.
 #[derive(Debug)]
 struct Job<'a, V> {
     extents: [usize; 3],
@@ -283,7 +283,7 @@ struct Job<'a, V> {
 }
 
 impl<V: Number> Job<'_, V> {
-    /// Records it, and submits it once.
+    /// Records the products and submits them, once.
     fn submit(&self, context: &Context) -> Result<()> {
         let Self { extents: [m, k, n], items, splits, a, b, c, conjugate, alpha, beta } = *self;
         let shape = shape::<V>(self.extents);
@@ -355,7 +355,7 @@ impl<V: Number> Job<'_, V> {
     }
 }
 
-/// Matrices of a batch in one piece of memory, rows or columns first: copied where they are not.
+/// The elements of a batch's matrices, and the strides of rows and columns; copied where they are not contiguous.
 fn laid<'a, V: Number>(view: &'a ArrayView3<'_, V>) -> (Cow<'a, [V]>, [usize; 2]) {
     let [_, rows, columns] = *view.shape() else { unreachable!("three axes") };
     let transposed = view.view().permuted_axes([0, 2, 1]);
@@ -366,7 +366,7 @@ fn laid<'a, V: Number>(view: &'a ArrayView3<'_, V>) -> (Cow<'a, [V]>, [usize; 2]
     }
 }
 
-/// A factor on the host: the matrices of a batch, or one for all of it.
+/// A factor on the host: the matrices of a batch, or one matrix for the whole batch.
 fn factor<'a, V: Number>(x: &'a ArrayViewD<'_, V>, batch: usize) -> CowArray<'a, V, Ix3> {
     let axes = x.ndim();
     let [rows, columns] = [x.len_of(Axis(axes - 2)), x.len_of(Axis(axes - 1))];
@@ -380,12 +380,12 @@ fn factor<'a, V: Number>(x: &'a ArrayViewD<'_, V>, batch: usize) -> CowArray<'a,
     x.to_shape((batch, rows, columns)).expect("as many elements as the batch has")
 }
 
-/// Two buffers for pieces of A or of B: while one is read the next piece goes to the other.
+/// Two buffers for pieces of A or of B: while one is read, the next piece goes to the other.
 #[derive(Debug)]
 struct Slots {
     buffers: [wgpu::Buffer; 2],
     current: usize,
-    /// Which piece is in the current one: its first matrix, row and column, and its strides.
+    /// The piece in the current buffer: its first matrix, row and column, and its strides.
     holds: Option<([usize; 3], [usize; 2])>,
 }
 
@@ -395,7 +395,7 @@ impl Slots {
         Ok(Self { buffers, current: 0, holds: None })
     }
 
-    /// The piece in device memory.
+    /// Brings a piece to device memory, unless it is there.
     fn hold<V: Number>(
         &mut self,
         context: &Context,
@@ -430,7 +430,7 @@ pub(super) fn run<V: Number>(context: &Context, recipe: &MatmulRecipe, product: 
         return Ok(());
     }
     if k == 0 || alpha == V::default() {
-        // Nothing for a device to do.
+        // There is nothing for a device to do.
         c.mapv_inplace(|x| if beta == V::default() { beta } else { x * beta });
         return Ok(());
     }
@@ -440,7 +440,7 @@ pub(super) fn run<V: Number>(context: &Context, recipe: &MatmulRecipe, product: 
     let mut a_slots = Slots::new(context, "A", bytes[0] * together)?;
     let mut b_slots = Slots::new(context, "B", bytes[1] * together)?;
     let piece = context.storage("C", (bytes[2] * together) as u64)?;
-    // The caller's array is written when all of it has come.
+    // The caller's array is written only when all of the result has arrived.
     let mut result = Array3::<V>::default((batch, m, n));
     let before = (beta != V::default()).then(|| c.to_shape((batch, m, n)).expect("C has the batch's matrices"));
     let spans = |all: usize, each: usize| (0..all).step_by(each).map(move |first| first..all.min(first + each));
@@ -480,7 +480,7 @@ pub(super) fn run<V: Number>(context: &Context, recipe: &MatmulRecipe, product: 
     Ok(())
 }
 
-/// The same for matrices that are on the device, in one submission.
+/// C = alpha·A·B + beta·C of matrices that are on the device, in one submission.
 pub(super) fn on_device<V: Number>(
     context: &Context,
     recipe: &MatmulRecipe,
@@ -511,7 +511,7 @@ pub(super) fn on_device<V: Number>(
     }
     let strides = |op: Op, rows: usize, columns: usize| if op.transposes() { [1, rows] } else { [columns, 1] };
     let job = Job {
-        // Nothing of A and B counts with alpha = 0, NaN neither.
+        // With alpha = 0 nothing of A and B counts, not even NaN.
         extents: [m, if alpha == V::default() { 0 } else { k }, n],
         items: batch,
         splits: recipe.splits,

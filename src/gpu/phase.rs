@@ -1,4 +1,4 @@
-//! Phases of type 3 on the device: a table of factors, scratch memory for what is multiplied by them, and the dispatch.
+//! Phases of type 3 on the device: a table of factors, scratch memory for the products with them, and the dispatch.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -23,7 +23,7 @@ pub(super) fn source<T: Real>() -> Source {
     generate::<T>("phase".into(), include_str!("../../shaders/phase.wgsl"), &[("LANES", LANES.to_string())])
 }
 
-/// A factor for each point, and memory for the numbers of as many items as go together.
+/// A factor for each point, and scratch memory for the numbers of the items that are executed together.
 #[derive(Debug)]
 pub(crate) struct Phases<T> {
     kernel: Arc<Kernel>,
@@ -34,7 +34,7 @@ pub(crate) struct Phases<T> {
 }
 
 impl<T: Real> Phases<T> {
-    /// Takes phases to the device, for so many items at a time.
+    /// Takes phases to the device, to be used for at most `together` items at a time.
     pub(super) fn new(context: &Context, phases: &[Complex<T>], together: usize) -> Result<Self> {
         let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Write];
         let bytes = (together * phases.len()) as u64 * complex_bytes::<T>();
@@ -53,7 +53,7 @@ impl<T: Real> Phases<T> {
         Output { buffer: Lease::foreign(self.scratch.clone()), host: None }
     }
 
-    /// Some items of the strengths times their phases, before they are spread.
+    /// Multiplies the strengths of some items by their phases, before they are spread.
     pub(super) fn before_spreading(
         &self,
         context: &Context,
@@ -67,7 +67,7 @@ impl<T: Real> Phases<T> {
         Ok(Input { buffer: Lease::foreign(self.scratch.clone()), kind: PhantomData })
     }
 
-    /// Writes some items of the values, which were interpolated into the scratch memory, times their phases.
+    /// Multiplies the values of some items, which were interpolated into the scratch memory, by their phases.
     pub(super) fn after_interpolation(
         &self,
         context: &Context,
@@ -80,7 +80,8 @@ impl<T: Real> Phases<T> {
         self.run(context, (fine, Stage::Interpolate, sign), from, (&values.buffer, items))
     }
 
-    /// Records the products of some items, with the conjugates for sign -, as some items of another array.
+    /// Records the multiplication of some items by the phases, or by the conjugates for sign -, into items of another
+    /// array.
     fn run(
         &self,
         context: &Context,

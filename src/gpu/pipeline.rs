@@ -1,5 +1,4 @@
-//! From WGSL to pipelines: the template step, the unrolled pieces, compilation, the cache, and bind groups with their
-//! layouts.
+//! From WGSL to pipelines: templates, unrolled code, compilation, the cache of kernels, and bind groups.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +12,7 @@ use crate::real::Real;
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
 
-/// Workgroups in a row of a dispatch; a dimension takes 65,535.
+/// Workgroups along the first axis of a dispatch, each of whose axes takes 65,535 at most.
 const ROW: u32 = 32768;
 
 /// How a kernel sees one of its bindings.
@@ -29,19 +28,19 @@ pub(super) enum Slot {
     Write,
 }
 
-/// A specialised shader: its name tells it from every other, so it is the key of the cache too.
+/// A specialised shader. Its name differs from that of every other one, so it is the key in the cache of kernels.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) name: String,
     pub(super) text: String,
 }
 
-/// Fills in a shader's template, after what all shaders share.
+/// Fills in a shader's template, and puts it behind the code that all shaders share.
 pub(super) fn generate<T: Real>(name: String, template: &str, values: &[(&str, String)]) -> Source {
     generate_as(T::NAME, name, template, values)
 }
 
-/// The same for numbers that WGSL calls `real`.
+/// The same, with `real` as the name of the real type in WGSL.
 pub(super) fn generate_as(real: &str, name: String, template: &str, values: &[(&str, String)]) -> Source {
     let mut text = format!("{COMMON}\n{template}").replace("{{T}}", real).replace("{{ROW}}", &ROW.to_string());
     for (key, value) in values {
@@ -51,7 +50,8 @@ pub(super) fn generate_as(real: &str, name: String, template: &str, values: &[(&
     Source { name: format!("{name} {real}"), text }
 }
 
-/// The function that evaluates one panel of the spreading kernel, Horner's rule unrolled: drivers do not unroll loops.
+/// The shader's function that evaluates a panel of the spreading kernel. Horner's rule is unrolled, as drivers unroll
+/// no loops.
 pub(super) fn horner(padded: usize, degree: usize) -> String {
     let line = |power| format!("value = fma(value, s, coefficients[{}u + cell]);", power * padded);
     include_str!("../../shaders/spread/kernel.wgsl").replace("{{HORNER}}", &unrolled(1..degree + 1, line))
@@ -62,7 +62,7 @@ pub(super) fn unrolled(indices: std::ops::Range<usize>, line: impl Fn(usize) -> 
     indices.map(line).collect::<Vec<_>>().join("\n    ")
 }
 
-/// The extent of a dispatch of so many workgroups; the shader's `unfolded` is its inverse.
+/// The extent of a dispatch of `groups` workgroups; the shader's `unfolded` is its inverse.
 pub(super) fn folded(groups: usize) -> (u32, u32) {
     let groups = groups as u32;
     if groups <= ROW { (groups, 1) } else { (ROW, groups.div_ceil(ROW)) }

@@ -51,8 +51,8 @@ impl<T: Real> Points<T> {
         })
     }
 
-    /// The parameters of spreading and interpolation, for items whose first number has the index `base` in its binding,
-    /// the first one `item` in the grids'.
+    /// The parameters of spreading and interpolation. The items' first number has the index `base` in its binding, and
+    /// the first item is number `item` among the grids.
     pub(super) fn params(&self, context: &Context, [base, item]: [u32; 2]) -> Result<Cow<'_, wgpu::Buffer>> {
         if [base, item] == [0, 0] {
             Ok(Cow::Borrowed(&self.params))
@@ -65,8 +65,9 @@ impl<T: Real> Points<T> {
 /// Tiles that one task arranges.
 const TILES: usize = 64;
 
-/// Where the points of a tile go: in the order of the cells they begin in along the axis that batches are ordered by,
-/// dealt out to its batches one after another, so that each batch has points of the whole tile, in order.
+/// Writes the points of a tile in the order in which the shaders take them. They are ordered by the cell they begin in
+/// along the key axis and dealt out to the tile's batches in turn, so that each batch has points of the whole tile, in
+/// order.
 fn arrange<T: Real>(
     shape: &Shape,
     bins: &Bins<T>,
@@ -103,7 +104,7 @@ fn arrange<T: Real>(
             let to = places[*rank as usize] as usize;
             *rank += 1;
             for (axis, &start) in starts.iter().enumerate() {
-                // SAFETY: ranks differ, so `places` gives each point a place of its own, within its tile's.
+                // SAFETY: ranks differ, so `places` gives each point its own place among those of its tile.
                 unsafe {
                     cells.write(axis * bins.len + to, start as u32 + block.cells[axis][i]);
                     arguments.write(axis * bins.len + to, block.arguments[axis][i]);
@@ -115,7 +116,7 @@ fn arrange<T: Real>(
     }
 }
 
-/// As the shaders lay them out.
+/// The parameters as the shaders lay them out.
 fn params(context: &Context, extents: &[u32; 3], len: usize, [base, item]: [u32; 2]) -> Result<wgpu::Buffer> {
     let [z, y, x] = *extents;
     context.uniform(&[z, y, x, len as u32, base, item, 0, 0])

@@ -1,5 +1,6 @@
-//! Commands are recorded here and submitted together, once for an execution; timestamps of the device say how long each
-//! stage took.
+//! The queue of recorded commands, submitted together, once for an execution.
+//!
+//! Timestamps of the device say how long each stage took.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
@@ -9,23 +10,23 @@ use crate::error::{Error, Result};
 use crate::gpu::device::{Context, PATIENCE};
 use crate::nufft::timings::{Stage, Timings};
 
-/// Passes of a submission that can be timed.
+/// The most passes of a submission that are timed.
 const TIMED: u32 = 128;
 /// Bytes of a timestamp.
 const STAMP: u64 = 8;
 
-/// Commands that wait for their submission.
+/// Recorded commands that wait for their submission.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     encoder: Option<wgpu::CommandEncoder>,
-    /// The stage of each pass, of which two timestamps are taken.
+    /// The stage of each pass; two timestamps are taken for a pass.
     stages: Vec<Stage>,
     stamps: Option<Stamps>,
-    /// Whether the program submits it.
+    /// Whether the program submits the commands.
     lent: bool,
 }
 
-/// Where timestamps go.
+/// Where the device writes timestamps.
 #[derive(Debug)]
 struct Stamps {
     queries: wgpu::QuerySet,
@@ -54,12 +55,12 @@ impl Stamps {
 }
 
 impl Queue {
-    /// Goes on from what a program has recorded.
+    /// Continues what a program has recorded.
     pub(crate) fn from_encoder(encoder: wgpu::CommandEncoder) -> Self {
         Self { encoder: Some(encoder), lent: true, ..Self::default() }
     }
 
-    /// What was recorded, to be submitted by the program.
+    /// Gives back what was recorded, for the program to submit.
     pub(crate) fn into_encoder(self) -> Result<wgpu::CommandEncoder> {
         self.encoder.ok_or(Error::Order { call: "submit", first: "record" })
     }
@@ -82,7 +83,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Records a pass of dispatches, which are timed if commands will be submitted here.
+    /// Records a pass of dispatches; it is timed if the commands are submitted here.
     pub(super) fn pass(
         &mut self,
         context: &Context,
@@ -113,8 +114,7 @@ impl Queue {
         done
     }
 
-    /// Submits what was recorded, unless that is the program's to do, waits until it is done and adds the stages'
-    /// times.
+    /// Submits what was recorded, unless the program does that, waits until it is done and adds the stages' times.
     pub(super) fn submit(&mut self, context: &Context, timings: &mut Timings) -> Result<()> {
         if self.lent {
             return context.alive();
@@ -141,14 +141,14 @@ impl Queue {
         })?;
         context.wait(index)?;
         let elapsed = begun.elapsed();
-        // Another thread that waited may have taken the answer, and be about to hand it over.
+        // Another thread may have received this answer while waiting, and be about to hand it over.
         let mapped = receiver.recv_timeout(PATIENCE).is_ok_and(|mapped| mapped.is_ok());
         let view = stamps.staging.get_mapped_range(0..bytes).ok().filter(|_| mapped);
         let ticks = view.map(|view| bytemuck::pod_collect_to_vec::<u8, u64>(&view));
         let period = f64::from(context.queue.get_timestamp_period());
         match ticks.and_then(|ticks| durations(&ticks, period, elapsed)) {
             Some(durations) => stages.iter().zip(durations).for_each(|(stage, took)| timings.add(*stage, took)),
-            // A driver whose clock is wrong once is not asked again.
+            // A device whose timestamps were wrong once is not timed again.
             None => context.stamped.store(false, Ordering::Relaxed),
         }
         stamps.staging.unmap();
@@ -157,7 +157,7 @@ impl Queue {
     }
 }
 
-/// What passes took by their timestamps, unless these run backwards or say more than the clock on the wall.
+/// The durations of passes by their timestamps; `None` if these run backwards or exceed the time elapsed on the host.
 fn durations(ticks: &[u64], period: f64, elapsed: Duration) -> Option<Vec<Duration>> {
     let took = |pair: &[u64]| {
         let ticks = pair[1].checked_sub(pair[0]).filter(|_| pair[0] > 0)?;

@@ -1,4 +1,4 @@
-//! A device's arithmetic, tried before it is trusted.
+//! The self-test of a device: its arithmetic is tested before it is trusted.
 
 use num_complex::Complex;
 
@@ -15,7 +15,7 @@ pub(super) fn source() -> Source {
     generate::<f32>("selftest".into(), include_str!("../../shaders/selftest.wgsl"), &[])
 }
 
-/// What was tried, and whether it was right.
+/// What was tested, and whether it was right.
 pub(super) fn findings(context: &Context) -> Result<Vec<(&'static str, bool)>> {
     let (one, small, square) = (1.0f32, 2f32.powi(-24), 1.0 + 2f32.powi(-12));
     let nan = f32::NAN.to_bits();
@@ -42,7 +42,7 @@ pub(super) fn findings(context: &Context) -> Result<Vec<(&'static str, bool)>> {
     ])
 }
 
-/// Whether a tone of 60 numbers has one bin.
+/// Whether the transform of a tone of 60 numbers has a single bin.
 fn transform(context: &Context) -> Result<bool> {
     let tone = |l: u16| Complex::from_polar(1.0f32, -std::f32::consts::TAU * f32::from(7 * l % 60) / 60.0);
     let mut numbers: Vec<_> = (0..60).map(tone).collect();

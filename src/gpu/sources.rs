@@ -1,10 +1,10 @@
-//! Every shader in every specialisation: what a validator should see.
+//! The list of every shader in every specialisation, for a validator to see.
 
 use crate::gpu::pipeline::{Source, roomy};
 use crate::gpu::{deconvolve, fft, interp, jobs, matmul, phase, reduce, selftest, spread};
 use crate::real::Real;
 
-/// The name and the text of each.
+/// The name and the text of each shader.
 #[doc(hidden)]
 #[must_use]
 pub fn shader_sources() -> Vec<(String, String)> {

@@ -40,7 +40,7 @@ pub(super) fn source<T: Real>(shape: &Shape, padded: usize, degree: usize) -> So
              let quad = point * QUADS + first / 4u;"
         }
     };
-    // Some loads are on their way together: compilers move none across a store.
+    // Several loads are written before the stores, so that they run together: compilers move no load across a store.
     let back = unrolled(0..column.div_ceil(4), |quad| {
         let of = |line: &dyn Fn(usize) -> String| unrolled(4 * quad..column.min(4 * quad + 4), line);
         let place = of(&|r| {
@@ -85,7 +85,7 @@ pub(super) fn source<T: Real>(shape: &Shape, padded: usize, degree: usize) -> So
 pub(super) struct Prepared {
     pub(super) shape: Shape,
     kernel: Arc<Kernel>,
-    /// What is bound where no scratch memory is needed.
+    /// The buffer that is bound where no scratch memory is needed.
     unused: wgpu::Buffer,
 }
 
@@ -110,7 +110,7 @@ impl Prepared {
     }
 }
 
-/// Adds the spread strengths of some items to their grids.
+/// Records adding some items' spread strengths to their grids.
 pub(super) fn run<T: Real>(
     context: &Context,
     (prepared, coefficients): (&Prepared, &wgpu::Buffer),
@@ -124,7 +124,7 @@ pub(super) fn run<T: Real>(
     if points.len == 0 {
         return Ok(());
     }
-    // Scratch memory is for one item.
+    // Scratch memory has room for one item.
     let together = if jobs.scratch.is_some() { 1 } else { items.len() };
     for item in (0..items.len()).step_by(together) {
         let some = items.start + item..items.end.min(items.start + item + together);

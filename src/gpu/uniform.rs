@@ -1,5 +1,5 @@
-//! The FFT of a plan's fine grid: by the passes of `gpu/fft.rs` on the device, or by `cpu/fft.rs` on the host, to which
-//! the grid is copied and back.
+//! The FFT of a plan's fine grid: on the device (`gpu/fft.rs`), or on the host (`cpu/fft.rs`) with copies there and
+//! back.
 
 use num_complex::Complex;
 
@@ -18,8 +18,8 @@ use crate::nufft::timings::{Stage, Timings};
 use crate::numeric::sign::Sign;
 use crate::real::Real;
 
-/// Seconds that the transform of a grid of so many bytes should take on the host and on the device, by the bytes that
-/// are moved. The constants are round figures: bytes a second within the device, bytes a second between it and the
+/// The seconds that the transform of a grid of `bytes` bytes should take on the host and on the device, by the bytes
+/// that are moved. The constants are round figures: bytes a second within the device, bytes a second between it and the
 /// host, and seconds that any pass costs. Those of software devices were measured on lavapipe with two threads.
 pub(super) fn expected(kind: wgpu::DeviceType, bytes: f64, axes: f64) -> [f64; 2] {
     let (memory, bus, pass) = match kind {
@@ -32,7 +32,7 @@ pub(super) fn expected(kind: wgpu::DeviceType, bytes: f64, axes: f64) -> [f64; 2
     [host, axes * (pass + 2.0 * bytes / memory)]
 }
 
-/// The transform of one plan.
+/// The transform of one plan's grids.
 #[derive(Debug)]
 pub(super) enum Prepared<T: Real> {
     Device(Passes),
@@ -42,7 +42,7 @@ pub(super) enum Prepared<T: Real> {
 impl<T: Real> Prepared<T> {
     pub(super) fn new(context: &Context, design: &Design<'_, T>, together: usize) -> Result<Self> {
         let grid = design.grid;
-        // Spreading alone has no modes.
+        // A plan that only spreads has no modes.
         let kept: Vec<usize> = design.modes.iter().map(ModeAxis::count).collect();
         if design.uniform == UniformTransform::Device {
             let kept: Vec<[usize; 2]> = kept.iter().map(|count| [count - count / 2, count / 2]).collect();
@@ -54,7 +54,7 @@ impl<T: Real> Prepared<T> {
         Ok(Self::Host(Box::new(transform), Kernels::new::<T>(context)?))
     }
 
-    /// Where the transform leaves a bin of an axis.
+    /// The index on its axis at which the transform leaves a bin.
     pub(super) fn placed(&self, axis: usize, bin: usize) -> usize {
         match self {
             Self::Device(passes) => passes.placed(axis, bin),
@@ -62,7 +62,7 @@ impl<T: Real> Prepared<T> {
         }
     }
 
-    /// Room for some grids of so many cells.
+    /// Memory for `items` grids of `cells` cells.
     pub(super) fn blank(&self, context: &Context, cells: usize, items: usize) -> Result<Fine<T>> {
         let what = "the fine grid";
         let all = cells.saturating_mul(items);
@@ -77,7 +77,7 @@ impl<T: Real> Prepared<T> {
         })
     }
 
-    /// From spectrum to modes.
+    /// Takes a spectrum to modes; on a device this is the last pass.
     pub(super) fn write_modes(
         &self,
         context: &Context,
@@ -92,7 +92,7 @@ impl<T: Real> Prepared<T> {
         }
     }
 
-    /// From modes to spectrum.
+    /// Takes modes to a spectrum; on a device this is the first pass.
     pub(super) fn read_modes(
         &self,
         context: &Context,
@@ -107,7 +107,7 @@ impl<T: Real> Prepared<T> {
         }
     }
 
-    /// From grid to spectrum; a device leaves the last pass to [`Prepared::write_modes`].
+    /// Transforms grids to spectra; on a device the last pass is left to [`Prepared::write_modes`].
     pub(super) fn forward(
         &self,
         context: &Context,
@@ -128,7 +128,7 @@ impl<T: Real> Prepared<T> {
         }
     }
 
-    /// From spectrum to grid; a device has done the first pass.
+    /// Transforms spectra to grids; on a device [`Prepared::read_modes`] has done the first pass.
     pub(super) fn backward(
         &self,
         context: &Context,
@@ -147,7 +147,7 @@ impl<T: Real> Prepared<T> {
     }
 }
 
-/// Takes the grid to the host, does the work and takes it back.
+/// Copies the grids to the host, does the work there and copies them back.
 fn on_the_host<T: Real>(
     context: &Context,
     fine: &mut Fine<T>,
@@ -167,7 +167,7 @@ fn on_the_host<T: Real>(
 mod tests {
     use super::expected;
 
-    /// Hardware transforms where the grid is, small or large; software leaves it to the host it runs on.
+    /// Hardware transforms grids of any size itself; software leaves them to the host, on which it runs.
     #[test]
     fn the_model_knows_hardware_from_software() {
         for axes in 1..=3 {

@@ -1,4 +1,4 @@
-//! The inner loops of interpolation: the values of some points, sorted by tile.
+//! The inner loop of interpolation: sums the grid cells under the stencils of some points, which are sorted by tile.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::machine::simd::multiply_add;
 use crate::nufft::bins::{BLOCK, Bins};
 use crate::numeric::float::{Float, Numeric};
 
-/// The inner loops: the values of some points.
+/// The inner loop of interpolation, for a range of sorted points.
 pub(crate) struct Interp<'a, V: Numeric> {
     pub(crate) layout: &'a Layout,
     pub(crate) stencil: &'a Stencil<V::Real>,
@@ -21,15 +21,14 @@ pub(crate) struct Interp<'a, V: Numeric> {
 }
 
 impl<V: Numeric> Interp<'_, V> {
-    /// Axes, and cells of a stencil's row.
+    /// The number of axes and the cells in a stencil's row: they select the compiled variant.
     pub(crate) fn shape(&self) -> (usize, usize) {
         (self.layout.dimensions, self.stencil.row)
     }
 }
 
 impl<V: Numeric> OverStencils for Interp<'_, V> {
-    /// Rows are summed with the weights of the slower axes first; one product with the fastest axis' weights comes
-    /// last.
+    /// Sums a stencil's rows with the weights of the slower axes, then multiplies once by the fastest axis' weights.
     #[inline(always)]
     fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self) {
         let Self { layout, stencil, bins, grids, values, points } = self;
@@ -38,7 +37,8 @@ impl<V: Numeric> OverStencils for Interp<'_, V> {
         let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
         let mut blocks = Blocks::new::<V>(bins, stencil, points, strides, 0);
         let mut fetch = Fetch::new::<V>(bins, stencil, strides);
-        // Returned to the caller's order together: they go to places far apart, for which one after another would wait.
+        // A block's values are written to the caller's order together: their places are far apart, and one by one each
+        // write would wait for memory.
         let mut found = [[[V::Real::default(); L]; BLOCK]; TOGETHER];
         let mut weights = [[[[V::Real::default(); L]; Q]; D]; PART];
         let each: Vec<&[V]> = grids.chunks_exact(layout.len()).collect();
@@ -48,7 +48,7 @@ impl<V: Numeric> OverStencils for Interp<'_, V> {
                 if k.is_multiple_of(PART) {
                     stencil.weigh::<FMA, D, L, Q>(block, k, &mut weights[..PART.min(count - k)]);
                 }
-                // Their places lie far apart: they are on their way while the block is summed.
+                // The value's place is prefetched while the block is summed.
                 values.prefetch(block.indices()[k] as usize);
                 fetch.next(grids);
                 let offset = block.offsets[k];
@@ -60,7 +60,8 @@ impl<V: Numeric> OverStencils for Interp<'_, V> {
                     let cells = cells.as_ptr();
                     let mut sums = [[V::Real::default(); L]; G];
                     let mut add_row = |offset: usize, weight: V::Real| {
-                        // SAFETY: the stencil's last row ends `reach` cells after its first begins, and that is inside.
+                        // SAFETY: the stencil's last row ends `reach` cells after its first begins, within the cells as
+                        // asserted.
                         let row = unsafe { &*cells.add(offset).cast::<[[V::Real; L]; G]>() };
                         for (sum, group) in sums.iter_mut().zip(row) {
                             for lane in 0..L {
@@ -95,7 +96,7 @@ impl<V: Numeric> OverStencils for Interp<'_, V> {
             }
             for (item, found) in found.iter().take(each.len()).enumerate() {
                 for (&index, lanes) in block.indices()[..count].iter().zip(found) {
-                    // SAFETY: the indices are a permutation, so every point has a place of its own.
+                    // SAFETY: the indices are a permutation, so no two points share a place.
                     unsafe { values.write(item * bins.len + index as usize, V::sum(*lanes)) };
                 }
             }

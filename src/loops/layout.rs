@@ -1,12 +1,12 @@
-//! How a fine grid lies in memory.
+//! How a fine grid lies in memory: its extents, halo and strides.
 
 use std::ops::Range;
 
 use crate::loops::stencil::Stencil;
 use crate::numeric::float::Numeric;
 
-/// The fine grid in memory: three axes, the missing ones first with one cell, each followed by halo cells into which
-/// stencils run over the edge. The halo also keeps rows off strides near powers of two.
+/// The layout of a fine grid: three axes, of which missing ones come first and have one cell. Each axis ends with halo
+/// cells, for stencils that reach past the grid's edge. The halo also keeps rows off strides near powers of two.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     /// Axes in use.
@@ -20,7 +20,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Of cells of type `V`.
+    /// The layout for cells of type `V`.
     pub(crate) fn new<V: Numeric>(grid: &[usize], stencil: &Stencil<V::Real>) -> Self {
         let dimensions = grid.len();
         let first = 3 - dimensions;
@@ -29,7 +29,7 @@ impl Layout {
             cells[first + axis] = count;
             padded[first + axis] = count + stencil.width - 1;
         }
-        // Rows begin where vectors do.
+        // Every row begins on a vector boundary.
         padded[2] = (cells[2] + stencil.row).next_multiple_of(8 / V::PARTS);
         Self { dimensions, cells, padded, strides: [padded[1] * padded[2], padded[2], 1] }
     }
@@ -43,7 +43,7 @@ impl Layout {
         3 - self.dimensions
     }
 
-    /// The place in the padded arrays of the i-th row of C-ordered arrays without padding.
+    /// Where row `index` of unpadded grids in C order lies in the padded grids.
     pub(crate) fn row(&self, index: usize) -> Range<usize> {
         let [planes, lines, cells] = self.cells;
         let (plane, line) = (index / lines, index % lines);
@@ -64,7 +64,7 @@ mod tests {
         let kernel = KernelTable::<V::Real>::fit(&*Shape::Gaussian.build(width, 2.0), width, 1e-2);
         let layout = Layout::new::<V>(grid, &Stencil::new::<V>(&kernel));
         let mut cells = vec![0u32; 2 * layout.len()];
-        // Of two grids, one after another: every cell of a row is inside, and no other row's.
+        // In two grids, one after another, every row is inside and no two rows share a cell.
         let rows = 2 * grid[..grid.len() - 1].iter().product::<usize>();
         for index in 0..rows {
             cells[layout.row(index)].iter_mut().for_each(|cell| *cell += 1);

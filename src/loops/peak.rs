@@ -1,4 +1,4 @@
-//! What one thread multiplies and adds at most: the ceiling of matrix products.
+//! The peak rate of multiply-adds of one thread, measured: the ceiling of matrix products.
 
 use std::hint::black_box;
 use std::marker::PhantomData;
@@ -8,10 +8,10 @@ use crate::loops::tiles::ROWS;
 use crate::machine::simd::{self, Vector, Vectorised};
 use crate::numeric::float::Float;
 
-/// Steps of each chain: some milliseconds in all.
+/// Steps of each chain: they take some milliseconds in all.
 const STEPS: usize = 1 << 20;
 
-/// Chains of multiplications as many as a tile of a product has, all in registers.
+/// As many independent chains of multiply-adds as a tile of a product has sums, all in registers.
 struct Chains<T, V, A>(PhantomData<(T, V, A)>);
 
 impl<T: Float, V: Vector<T>, A: Vector<T, Capability = ()>> Vectorised for Chains<T, V, A> {
@@ -44,7 +44,7 @@ fn chains<T: Float, V: Vector<T>>(capability: V::Capability) -> T {
     lanes[0]
 }
 
-/// Operations a second, a multiplication and an addition being two.
+/// The measured operations per second of one thread; a multiply-add counts as two.
 pub(crate) fn peak<T: Float, V: Vector<T>, A: Vector<T, Capability = ()>>() -> f64 {
     let seconds = |_| {
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! rustfft's plans of single lines, remembered from one transform to the next.
+//! A cache of rustfft's plans for single lines, kept from one transform to the next.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,13 +17,14 @@ pub(crate) struct Remembered<T: Float> {
     lines: Vec<(usize, Sign)>,
 }
 
-/// Cells of the lines remembered together: beyond, all are forgotten. Their plans take 2 to 3 complex numbers a cell.
+/// The most cells of all remembered lines together; beyond it all plans are dropped. Plans take 2 to 3 complex numbers
+/// a cell.
 const REMEMBERED: usize = 1 << 18;
 
 /// rustfft's plan of one line.
 pub(crate) fn plan<T: Float>(planner: &Planner<T>, cells: usize, sign: Sign) -> Arc<dyn Fft<T>> {
     let mut fresh = None;
-    // A planner that panicked half-way is not asked again.
+    // If a planner panicked half-way, its lock is poisoned and a fresh planner is used.
     let mut shared = planner.lock().ok();
     let remembered = shared.as_deref_mut().unwrap_or(&mut fresh);
     let full = |known: &Remembered<T>| known.lines.iter().map(|line| line.0).sum::<usize>() + cells > REMEMBERED;

@@ -1,4 +1,4 @@
-//! The inner loops of spreading: some points, sorted by tile, into some cells.
+//! The inner loop of spreading: adds the strengths of some points, which are sorted by tile, to grid cells.
 
 use std::ops::Range;
 
@@ -10,18 +10,18 @@ use crate::machine::simd::{self, multiply_add};
 use crate::nufft::bins::{BLOCK, Bins};
 use crate::numeric::float::Numeric;
 
-/// Transforms executed together at most.
+/// The most transforms executed together.
 pub(crate) const TOGETHER: usize = 4;
 
 /// Cells to spread into: a slab of each grid, or private tiles.
 pub(crate) struct Target<'a, V> {
-    /// What the first cell's offset would be in an array that begins at cell 0.
+    /// The offset of the first of `cells` in an array with these strides that begins at the grid's cell 0.
     pub(crate) origin: usize,
     pub(crate) strides: [usize; 3],
     pub(crate) cells: Vec<&'a mut [V]>,
 }
 
-/// The inner loops: some points into some cells.
+/// The inner loop of spreading, for a range of sorted points.
 pub(crate) struct Spread<'a, V: Numeric> {
     pub(crate) layout: &'a Layout,
     pub(crate) stencil: &'a Stencil<V::Real>,
@@ -32,7 +32,7 @@ pub(crate) struct Spread<'a, V: Numeric> {
 }
 
 impl<V: Numeric> Spread<'_, V> {
-    /// Axes, and cells of a stencil's row.
+    /// The number of axes and the cells in a stencil's row: they select the compiled variant.
     pub(crate) fn shape(&self) -> (usize, usize) {
         (self.layout.dimensions, self.stencil.row)
     }
@@ -47,7 +47,8 @@ impl<V: Numeric> OverStencils for Spread<'_, V> {
         let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
         let mut blocks = Blocks::new::<V>(bins, stencil, points, strides, target.origin);
         let mut fetch = Fetch::new::<V>(bins, stencil, strides);
-        // Fetched together: one at a time, the wait for memory was 70 % of the two-dimensional case.
+        // A block's strengths are gathered together: one at a time, waiting for memory took 70 % of the two-dimensional
+        // case.
         let mut gathered = [[V::default(); BLOCK]; TOGETHER];
         let mut weights = [[[[V::Real::default(); L]; Q]; D]; PART];
         while let Some(Step { block, count, ahead, coming }) = blocks.next::<D>() {
@@ -60,7 +61,7 @@ impl<V: Numeric> OverStencils for Spread<'_, V> {
                 if k.is_multiple_of(PART) {
                     stencil.weigh::<FMA, D, L, Q>(block, k, &mut weights[..PART.min(count - k)]);
                 }
-                // The next block's strengths lie far apart: they are on their way while this block is spread.
+                // The next block's strengths lie far apart, so they are prefetched while this block is spread.
                 if k < coming {
                     simd::prefetch_from(&strengths[[0, ahead.indices()[k] as usize]]);
                 }
@@ -73,7 +74,8 @@ impl<V: Numeric> OverStencils for Spread<'_, V> {
                     assert!(offset + reach <= cells.len());
                     let cells = cells.as_mut_ptr();
                     let add_row = |offset: usize, scale: [V::Real; L]| {
-                        // SAFETY: the stencil's last row ends `reach` cells after its first begins, and that is inside.
+                        // SAFETY: the stencil's last row ends `reach` cells after its first begins, within the cells as
+                        // asserted.
                         let row = unsafe { &mut *cells.add(offset).cast::<[[V::Real; L]; G]>() };
                         for (group, weight) in row.iter_mut().zip(&row_weights) {
                             for lane in 0..L {

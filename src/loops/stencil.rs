@@ -1,9 +1,11 @@
-//! Stencils as the CPU's vector units take them: tables of weights, the dispatch over axes and row lengths, and sorted
-//! points a block at a time, with their places in the grid and what is to be fetched for the next ones.
+//! Stencils for the CPU's vector units: their weights, and the dispatch of loops over axes and row lengths.
 //!
-//! A row of a stencil is a few vectors of 32 bytes, of complex or of real cells. Where the last of them has room to
-//! spare, rows begin at a multiple of two cells (or four), so that fewer vectors straddle cache lines; the weights come
-//! out of a table shifted by as many panels.
+//! [`Blocks`] walks over sorted points a block at a time with the offsets of their stencils, [`Fetch`] prefetches the
+//! next tiles.
+//!
+//! A row of a stencil is a few vectors of 32 bytes, of complex or real cells. If the last vector has room to spare,
+//! rows begin at a multiple of two (or four) cells, so that fewer vectors straddle cache lines; the weights then come
+//! from a table shifted by the same number of panels.
 
 use std::ops::Range;
 
@@ -14,27 +16,27 @@ use crate::numeric::float::{Float, Numeric};
 
 /// Bytes of a vector.
 const VECTOR: usize = 32;
-/// The longest row, for the Gaussian's widths past 16.
+/// The longest row: the Gaussian has widths past 16.
 const LONGEST: usize = 32;
 
-/// A kernel's table for one kind of cells, padded to whole vectors.
+/// The kernel's coefficients for one type of cell, padded to whole vectors.
 #[derive(Debug)]
 pub(crate) struct Stencil<T> {
     /// Cells a stencil covers on each axis.
     pub(crate) width: usize,
-    /// Cells of a row: whole vectors.
+    /// Cells of a row, rounded up to whole vectors.
     pub(crate) row: usize,
     /// Rows begin at multiples of this many cells: 1, 2 or 4.
     pub(crate) step: usize,
-    /// A table in rows of whole vectors for each of `step` shifts, one after another; the first, which is not shifted,
-    /// serves the slower axes as well.
+    /// A table for each of the `step` shifts, one after another, each in rows of whole vectors. The first is not
+    /// shifted and serves the slower axes as well.
     tables: Vec<T>,
-    /// Numbers of one table.
+    /// Coefficients of one table.
     table: usize,
 }
 
 impl<T: Float> Stencil<T> {
-    /// For cells of type `V`.
+    /// The stencil for cells of type `V`.
     pub(crate) fn new<V: Numeric<Real = T>>(kernel: &KernelTable<T>) -> Self {
         let lanes = VECTOR / size_of::<T>();
         let cells = lanes / V::PARTS;
@@ -52,11 +54,12 @@ impl<T: Float> Stencil<T> {
         Self { width, row, step, tables, table }
     }
 
-    /// Weights of some points of a block from `first` on, by axis. `Q` vectors of `L` must be a row.
+    /// Computes the weights on each axis for some points of a block, from `first` on. A row is `Q` vectors of `L`
+    /// numbers.
     ///
-    /// All at once and not each when its point's turn comes: a point's weights wait for one another, and the sums wait
-    /// for them, so that one point after another used a third of what the processor can do. Two powers of the
-    /// polynomials at a time, for a shorter chain, gained nothing.
+    /// Several points are weighed before any is used: each step of a point's polynomials waits for the previous one,
+    /// and the sums wait for the weights, so taking one point at a time used a third of what the processor can do. Two
+    /// powers of the polynomials at a time, for a shorter chain, gained nothing.
     #[inline(always)]
     pub(crate) fn weigh<const FMA: bool, const D: usize, const L: usize, const Q: usize>(
         &self,
@@ -88,13 +91,13 @@ impl<T: Float> Stencil<T> {
     }
 }
 
-/// Points weighed together: their weights stay in the first-level cache.
+/// Points weighed together: few enough that their weights stay in the first-level cache.
 pub(crate) const PART: usize = 16;
 
-/// A loop nest over stencils of `D` axes whose rows have `P` cells: `G` vectors of `L` numbers, the parts of complex
-/// ones in turn, whose weights are `Q` vectors.
+/// A loop nest over stencils of `D` axes. A row has `P` cells, which are `G` vectors of `L` numbers (complex cells as
+/// real and imaginary part in turn), and its weights are `Q` vectors.
 pub(crate) trait OverStencils {
-    /// As [`Vectorised::run`].
+    /// Runs the loops, as [`Vectorised::run`] does.
     fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self);
 }
 
@@ -110,7 +113,7 @@ impl<V: OverStencils, const D: usize, const P: usize, const L: usize, const G: u
     }
 }
 
-/// Runs it for so many axes and a row length, on f64 cells.
+/// Runs loops over f64 cells, compiled for this number of axes and row length.
 pub(crate) fn run_f64<V: OverStencils>((axes, row): (usize, usize), loops: V) {
     match axes {
         1 => rows_f64::<V, 1>(row, loops),
@@ -129,7 +132,7 @@ fn rows_f64<V: OverStencils, const D: usize>(row: usize, loops: V) {
     }
 }
 
-/// Runs it for so many axes and a row length, on complex f64 cells.
+/// Runs loops over complex f64 cells, compiled for this number of axes and row length.
 pub(crate) fn run_complex_f64<V: OverStencils>((axes, row): (usize, usize), loops: V) {
     match axes {
         1 => rows_complex_f64::<V, 1>(row, loops),
@@ -152,7 +155,7 @@ fn rows_complex_f64<V: OverStencils, const D: usize>(row: usize, loops: V) {
     }
 }
 
-/// Runs it for so many axes and a row length, on f32 cells.
+/// Runs loops over f32 cells, compiled for this number of axes and row length.
 pub(crate) fn run_f32<V: OverStencils>((axes, row): (usize, usize), loops: V) {
     match axes {
         1 => rows_f32::<V, 1>(row, loops),
@@ -169,7 +172,7 @@ fn rows_f32<V: OverStencils, const D: usize>(row: usize, loops: V) {
     }
 }
 
-/// Runs it for so many axes and a row length, on complex f32 cells.
+/// Runs loops over complex f32 cells, compiled for this number of axes and row length.
 pub(crate) fn run_complex_f32<V: OverStencils>((axes, row): (usize, usize), loops: V) {
     match axes {
         1 => rows_complex_f32::<V, 1>(row, loops),
@@ -188,7 +191,7 @@ fn rows_complex_f32<V: OverStencils, const D: usize>(row: usize, loops: V) {
     }
 }
 
-/// A row's weights, each as often as a cell has parts.
+/// A row's weights, each repeated for every part (real, imaginary) of its cell.
 #[inline(always)]
 pub(crate) fn repeated<V: Numeric, const L: usize, const Q: usize, const G: usize>(
     weights: &[[V::Real; L]; Q],
@@ -203,19 +206,19 @@ pub(crate) fn repeated<V: Numeric, const L: usize, const Q: usize, const G: usiz
     rows
 }
 
-/// Points whose stencils have been placed in an array of cells.
+/// A block of sorted points, with the offsets of their stencils in an array of cells.
 pub(crate) struct Block<T> {
     points: Unpacked<T>,
-    /// Where each stencil's first row begins, in cells.
+    /// Where each stencil's first row begins, in cells, rounded down to a multiple of the step.
     pub(crate) offsets: [usize; BLOCK],
-    /// Cells by which it begins later than its row.
+    /// Cells by which each stencil begins later than its row.
     pub(crate) shifts: [usize; BLOCK],
-    /// First cells of the tiles whose first points are here, as far as they are crowded enough to be fetched whole.
+    /// First cells of the tiles that begin in this block and have enough points to be prefetched whole.
     fresh: [usize; FRESH],
     fresh_count: usize,
 }
 
-/// Tiles that are fetched while a block is worked on, at most.
+/// The most tiles that are prefetched during one block.
 const FRESH: usize = 4;
 
 impl<T: Float> Block<T> {
@@ -223,7 +226,7 @@ impl<T: Float> Block<T> {
         Self { points: Unpacked::new(), offsets: [0; BLOCK], shifts: [0; BLOCK], fresh: [0; FRESH], fresh_count: 0 }
     }
 
-    /// The kernel's arguments of a point.
+    /// A point's arguments of the kernel's polynomials, one for each axis.
     #[inline(always)]
     pub(crate) fn arguments<const D: usize>(&self, point: usize) -> [T; D] {
         let mut arguments = [T::zero(); D];
@@ -240,37 +243,37 @@ impl<T: Float> Block<T> {
     }
 }
 
-/// A block of points, and the one after it.
+/// A block of points, and the block after it.
 pub(crate) struct Step<'a, T> {
     pub(crate) block: &'a Block<T>,
     pub(crate) count: usize,
     pub(crate) ahead: &'a Block<T>,
-    /// Points in it.
+    /// Points in `ahead`.
     pub(crate) coming: usize,
 }
 
-/// Goes through sorted points a block at a time, one ahead.
+/// Walks over sorted points a block at a time, unpacking one block ahead.
 pub(crate) struct Blocks<'a, T> {
-    /// The block ahead, and the one before it, in turn: a copy would cost as much as unpacking.
+    /// The block ahead and the current one, swapping roles: a copy would cost as much as unpacking.
     pair: [Block<T>; 2],
     first_is_ahead: bool,
     coming: Option<usize>,
     bins: &'a Bins<T>,
-    /// Elements from one cell to the next on each axis in use, the slowest first, in the array they are placed in.
+    /// Elements between neighbouring cells of the target array, for the axes in use, the slowest first.
     strides: [usize; 3],
-    /// What is taken from each offset: the array's first cell.
+    /// The offset of the array's first cell, subtracted from every offset.
     origin: usize,
     /// Rows begin at multiples of this many cells.
     step: usize,
     tile: usize,
     points: Range<usize>,
-    /// Points from which a tile is worth fetching whole.
+    /// Points from which on a tile is worth prefetching whole.
     crowd: usize,
 }
 
 impl<'a, T: Float> Blocks<'a, T> {
-    /// Over the points of that range, in an array of `V` whose axes in use have these strides and whose first cell is
-    /// `origin`.
+    /// A walk over a range of points, whose stencils lie in an array of `V` with these strides on the axes in use and
+    /// the first cell `origin`.
     pub(crate) fn new<V: Numeric<Real = T>>(
         bins: &'a Bins<T>,
         stencil: &Stencil<T>,
@@ -285,14 +288,14 @@ impl<'a, T: Float> Blocks<'a, T> {
         Self { pair, first_is_ahead: false, coming: None, bins, strides, origin, step, tile, points, crowd }
     }
 
-    /// The next points, if there are more.
+    /// The next block, if there are more points.
     #[inline(always)]
     pub(crate) fn next<const D: usize>(&mut self) -> Option<Step<'_, T>> {
         let mut count = self.coming;
         let coming = loop {
             self.first_is_ahead = !self.first_is_ahead;
             let coming = self.fill::<D>();
-            // The first time there is none before it.
+            // The first call fills two blocks: the current one and the one ahead.
             if count.replace(count.unwrap_or(coming)).is_some() {
                 break coming;
             }
@@ -303,7 +306,7 @@ impl<'a, T: Float> Blocks<'a, T> {
         count.filter(|&count| count > 0).map(|count| Step { block, count, ahead, coming })
     }
 
-    /// Fills the block ahead, and says with how many.
+    /// Fills the block ahead and returns its number of points.
     #[inline(always)]
     fn fill<const D: usize>(&mut self) -> usize {
         let block = &mut self.pair[usize::from(!self.first_is_ahead)];
@@ -327,10 +330,10 @@ impl<'a, T: Float> Blocks<'a, T> {
                 block.fresh[block.fresh_count] = base;
                 block.fresh_count += 1;
             }
-            // Tiles begin at multiples of every step, so a cell's place in its tile tells its shift.
-            let late = self.step - 1;
+            // Tiles begin at multiples of every step, so a cell's place within its tile gives its shift.
+            let mask = self.step - 1;
             for i in filled..filled + (end - first) {
-                let shift = block.points.cells[D - 1][i] as usize & late;
+                let shift = block.points.cells[D - 1][i] as usize & mask;
                 let mut offset = base;
                 for axis in 0..D {
                     offset += block.points.cells[axis][i] as usize * self.strides[axis];
@@ -345,24 +348,24 @@ impl<'a, T: Float> Blocks<'a, T> {
     }
 }
 
-/// Brings the cells of the tiles that come next into the cache while points of an earlier block are worked on, some
-/// lines a point: their rows are too short and too far apart for the processor to foresee.
+/// Prefetches the cells of the next tiles while an earlier block is worked on, some cache lines with each point: a
+/// tile's rows are too short and too far apart for the hardware prefetcher.
 pub(crate) struct Fetch {
     strides: [usize; 3],
-    /// Planes, rows of a plane and cache lines of a row of one tile, with what stencils reach beyond it.
+    /// Planes, rows of a plane and cache lines of a row that one tile and its stencils cover.
     extents: [usize; 3],
     /// Cells of a cache line.
     line: usize,
     tiles: [usize; FRESH],
     count: usize,
-    /// Tile, plane, row and line that come next.
+    /// The tile, plane, row and line to fetch next.
     at: [usize; 4],
     /// Lines fetched with each point.
     share: usize,
 }
 
 impl Fetch {
-    /// Over an array of `V`.
+    /// A prefetcher for an array of `V` with these strides.
     pub(crate) fn new<V: Numeric>(bins: &Bins<V::Real>, stencil: &Stencil<V::Real>, strides: [usize; 3]) -> Self {
         let axes = &bins.tiling.axes;
         let line = 64 / size_of::<V>();
@@ -380,7 +383,7 @@ impl Fetch {
         self.extents.iter().product()
     }
 
-    /// Starts with the tiles of the block ahead, while `points` of the present one are worked on.
+    /// Starts on the tiles of the block ahead; the current block has `points` points.
     #[inline(always)]
     pub(crate) fn begin<T>(&mut self, ahead: &Block<T>, points: usize) {
         (self.tiles, self.count, self.at) = (ahead.fresh, ahead.fresh_count, [0; 4]);

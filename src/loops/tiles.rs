@@ -1,14 +1,14 @@
 //! The loops of matrix products: blocks of A and panels of B that fit the caches, tiles of C that fit the registers.
 //!
 //! A tile is [`ROWS`] by `N` real numbers, two vectors wide; one step along k loads N numbers of B and ROWS of A.
-//! Complex numbers take the same tile: rows are real and imaginary parts of A in turn, columns those of B, and one
-//! product is made of the four when the sums are done, where conjugates are a sign. Every element of C is summed in the
-//! order of k, in blocks of [`DEPTH`].
+//! Complex numbers use the same tile: its rows are the real and imaginary parts of A in turn, its columns those of B.
+//! The four real products are combined when the sums are done, and conjugation is a sign there. Every element of C is
+//! summed in the order of k, in blocks of [`DEPTH`].
 //!
-//! Written here because the crates measured lost to OpenBLAS by a quarter on a processor whose caches are shared with
-//! others (f64, n = 1000, one thread, Zen 3: faer 0.24 29 GFLOP/s, gemm 0.19 29, OpenBLAS 38, this 36), and faer would
-//! have been half of the library's compile time. Vectors are explicit, since the compiler's own found others when
-//! anything near changed; prefetching A and B and tiles of 4 by 3 vectors gained nothing.
+//! The loops are written here because the crates measured lost to OpenBLAS by a quarter on a processor whose caches are
+//! shared with others (f64, n = 1000, one thread, Zen 3: faer 0.24 29 GFLOP/s, gemm 0.19 29, OpenBLAS 38, this 36), and
+//! faer would have been half of the library's compile time. Vectors are explicit because the compiler vectorised
+//! differently whenever code nearby changed. Prefetching A and B and tiles of 4 by 3 vectors gained nothing.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -25,15 +25,15 @@ pub(crate) const ROWS: usize = 6;
 pub(crate) const DEPTH: usize = 256;
 /// Rows of a block of A, which stays in the second-level cache: 288 KiB of f64.
 pub(crate) const HIGH: usize = 144;
-/// Bytes of a row of the packed panels of B: 1 MiB of them, mostly in the second-level cache.
+/// Bytes of a row of the packed panels of B, which take 1 MiB and stay mostly in the second-level cache.
 pub(crate) const WIDE: usize = 4096;
-/// Blocks of A of at most so many bytes are read where they lie.
+/// Blocks of A of at most this many bytes are read in place instead of packed.
 const NEAR: usize = 16 << 10;
-/// Columns of C below which they are not taken in panels.
+/// With at most this many columns of C, tall matrices A are taken one tile's rows at a time.
 const NARROW: usize = 64;
-/// Rows of C from which on it pays to pack B.
+/// The most rows of C for which B is read in place where its layout allows it.
 const FEW: usize = 48;
-/// Bytes between rows of B from which on it is packed: each is on a page of its own.
+/// The largest stride in bytes between rows of B that are read in place: beyond it each row is on a page of its own.
 const FAR: usize = 2048;
 
 /// Packed blocks of A and panels of B, kept by each thread.
@@ -47,7 +47,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch { a: Vec::new(), b: Vec::new() }) };
 }
 
-/// At least so many numbers.
+/// Room for at least `len` numbers.
 fn room<T: Float>(lines: &mut Vec<Line>, len: usize) -> &mut [T] {
     let needed = len.div_ceil(size_of::<Line>() / size_of::<T>());
     if lines.len() < needed {
@@ -56,7 +56,7 @@ fn room<T: Float>(lines: &mut Vec<Line>, len: usize) -> &mut [T] {
     bytemuck::cast_slice_mut(lines)
 }
 
-/// A block of C and the rows of A and columns of B that it is made of. Strides count real numbers, extents elements.
+/// A block of C, and the rows of A and columns of B whose product it is. Strides count real numbers, extents elements.
 #[derive(Debug)]
 pub(crate) struct Block<'a, T> {
     m: usize,
@@ -64,7 +64,7 @@ pub(crate) struct Block<'a, T> {
     n: usize,
     a: Matrix<T>,
     b: Matrix<T>,
-    /// Written; no other task's.
+    /// Where the block is written; no other task writes there.
     c: *mut T,
     c_strides: [isize; 2],
     /// The signs of the imaginary parts of A and B.
@@ -75,7 +75,7 @@ pub(crate) struct Block<'a, T> {
     life: PhantomData<&'a mut [T]>,
 }
 
-/// Numbers that are read, in rows and columns of any strides.
+/// A matrix to read, with any strides.
 #[derive(Debug, Clone, Copy)]
 struct Matrix<T> {
     start: *const T,
@@ -93,13 +93,14 @@ impl<T> Matrix<T> {
     }
 }
 
-/// Strides in real numbers.
+/// Strides counted in real numbers instead of elements.
 fn reals<V: Numeric>(strides: &[isize]) -> [isize; 2] {
     [strides[0] * V::PARTS as isize, strides[1] * V::PARTS as isize]
 }
 
 impl<'a, T: Float> Block<'a, T> {
-    /// Of views whose shapes fit; nothing else may be made into one.
+    /// The block of these views, whose shapes must fit. Blocks are made only here: the safety of their loops rests on
+    /// the check.
     pub(crate) fn new<V: Numeric<Real = T>>(
         [a, b]: [ArrayView2<'a, V>; 2],
         mut c: ArrayViewMut2<'a, V>,
@@ -115,7 +116,7 @@ impl<'a, T: Float> Block<'a, T> {
         let (start, life) = (c.as_mut_ptr().cast(), PhantomData);
         let alpha = [alpha.re, alpha.im];
         let (a, b) = (Matrix::of(&a), Matrix::of(&b));
-        // Rows of C should be in one piece; if its columns are, the transposed product has such rows.
+        // Rows of C should be contiguous; if its columns are instead, the transposed product has contiguous rows.
         if c_strides[0].unsigned_abs() < c_strides[1].unsigned_abs() && m > 1 {
             let (a, b, c_strides) = (b.transposed(), a.transposed(), [c_strides[1], c_strides[0]]);
             let (m, n, signs) = (n, m, [sign_b, sign_a]);
@@ -125,7 +126,7 @@ impl<'a, T: Float> Block<'a, T> {
     }
 }
 
-/// A block's loops, for elements of `PARTS` real numbers and tiles of `N` columns of them: two vectors, which are `V`
+/// A block's loops, for elements of `PARTS` real numbers and tiles of `N` real columns: two vectors, of the type `V`
 /// where there is FMA and `A` elsewhere.
 #[derive(Debug)]
 struct Loops<'a, T, V, A, const PARTS: usize, const N: usize>(Block<'a, T>, PhantomData<(V, A)>);
@@ -147,13 +148,13 @@ where
 }
 
 impl<T: Float> Block<'_, T> {
-    /// All tiles of it.
+    /// Computes all tiles of the block.
     #[inline(always)]
     fn multiply<V: Vector<T>, const PARTS: usize, const N: usize>(self, capability: V::Capability) {
         let block = self;
         let mut scratch = SCRATCH.take();
         let (wide, columns) = (WIDE / size_of::<T>() / PARTS, N / PARTS);
-        // A few columns: each row of A is read and each row of C written at once, in the order of memory.
+        // With few columns, each row of A is read whole and each row of C written whole, in the order of memory.
         let narrow = block.n <= NARROW && block.m > HIGH;
         let high = if narrow { ROWS } else { HIGH } / PARTS;
         let near = block.m.min(high) * block.k.min(DEPTH) * PARTS * size_of::<T>() <= NEAR
@@ -172,7 +173,7 @@ impl<T: Float> Block<'_, T> {
                 let packed = |panel: usize| loose || (panel + 1) * columns > width;
                 for panel in (0..panels).filter(|&panel| packed(panel)) {
                     let count = columns.min(width - panel * columns);
-                    // SAFETY: so many columns from there on are inside B.
+                    // SAFETY: `count` columns from there on are inside B.
                     let part = unsafe { b.at(0, panel * columns) }.transposed();
                     // SAFETY: as above.
                     unsafe { pack::<T, PARTS, N>(part, count, steps, &mut b_room[panel * N * steps..]) };
@@ -187,7 +188,7 @@ impl<T: Float> Block<'_, T> {
                             // SAFETY: the row is inside A.
                             let part = unsafe { a.at(row, 0) };
                             let count = (height - row).min(if four { 4 } else { ROWS } / PARTS);
-                            // SAFETY: so many rows from there on are inside A.
+                            // SAFETY: `count` rows from there on are inside A.
                             unsafe {
                                 if four {
                                     pack::<T, PARTS, 4>(part, count, steps, to);
@@ -211,8 +212,8 @@ impl<T: Float> Block<'_, T> {
                                 if near { Rows::Near(a, row) } else { Rows::Packed(&a_room[row * PARTS * steps..]) };
                             let at = [top + row, first + panel * columns];
                             let count = [height - row, across];
-                            // SAFETY: the rows and columns are inside C, which is this block's; A and B have so many
-                            // steps there, or their packed copies have.
+                            // SAFETY: the rows and columns are inside C and no other block's; A and B, or their packed
+                            // copies, have `steps` steps there.
                             unsafe {
                                 if four {
                                     block.tile::<V, PARTS, 4, N>(capability, a, panel_b, steps, [at, count], depth);
@@ -229,7 +230,7 @@ impl<T: Float> Block<'_, T> {
     }
 }
 
-/// Where tiles begin in so many rows, and whether they have 4 lanes instead of [`ROWS`]: as few as there must be.
+/// Where the tiles of `height` rows begin, and whether each has 4 lanes instead of [`ROWS`]: as few lanes as suffice.
 #[inline(always)]
 fn rows<const PARTS: usize>(height: usize) -> impl Iterator<Item = (usize, bool)> {
     let mut row = 0;
@@ -242,20 +243,20 @@ fn rows<const PARTS: usize>(height: usize) -> impl Iterator<Item = (usize, bool)
     })
 }
 
-/// Where the rows of a tile are.
+/// The rows of A for a tile: in place or packed.
 #[derive(Debug, Clone, Copy)]
 enum Rows<'a, T> {
-    /// In A, from a row on.
+    /// In place: A, and the row to start from.
     Near(Matrix<T>, usize),
-    /// Packed.
+    /// Packed, `R` numbers for each step.
     Packed(&'a [T]),
 }
 
 impl<T: Float> Matrix<T> {
-    /// The matrix from a row and a column on.
+    /// The part of the matrix that begins at this row and column.
     ///
     /// # Safety
-    /// They are inside.
+    /// The row and the column are inside.
     #[inline(always)]
     unsafe fn at(self, row: usize, column: usize) -> Self {
         let offset = row as isize * self.strides[0] + column as isize * self.strides[1];
@@ -263,24 +264,24 @@ impl<T: Float> Matrix<T> {
         Self { start: unsafe { self.start.offset(offset) }, ..self }
     }
 
-    /// Where each row of a tile begins, real and imaginary parts in turn; the last row again where there are no more.
+    /// Pointers to the rows of a tile, real and imaginary parts in turn; missing rows repeat the last one.
     ///
     /// # Safety
-    /// So many rows are inside.
+    /// `count` rows from `row` on are inside.
     #[inline(always)]
     unsafe fn lanes<const PARTS: usize, const R: usize>(self, row: usize, count: usize) -> [*const T; R] {
         std::array::from_fn(|lane| {
             let row = row + (lane / PARTS).min(count - 1);
-            // SAFETY: the row is inside, and an element has so many parts.
+            // SAFETY: the row is inside, and an element has `PARTS` parts.
             unsafe { self.start.offset(row as isize * self.strides[0]).add(lane % PARTS) }
         })
     }
 }
 
-/// Copies some rows, step by step, each step `LANES` numbers; the last row again where there are no more.
+/// Packs some rows step by step, `LANES` numbers for each step; missing rows repeat the last one.
 ///
 /// # Safety
-/// The matrix has so many rows and columns.
+/// The matrix has `rows` rows and `steps` columns.
 #[inline(always)]
 unsafe fn pack<T: Float, const PARTS: usize, const LANES: usize>(
     from: Matrix<T>,
@@ -290,7 +291,7 @@ unsafe fn pack<T: Float, const PARTS: usize, const LANES: usize>(
 ) {
     let lane = |lane: usize| {
         let row = (lane / PARTS).min(rows - 1);
-        // SAFETY: the row is inside, and an element has so many parts.
+        // SAFETY: the row is inside, and an element has `PARTS` parts.
         unsafe { from.start.offset(row as isize * from.strides[0]).add(lane % PARTS) }
     };
     let lanes: [*const T; LANES] = std::array::from_fn(lane);
@@ -298,7 +299,7 @@ unsafe fn pack<T: Float, const PARTS: usize, const LANES: usize>(
     for (step, to) in to.as_chunks_mut::<LANES>().0[..steps].iter_mut().enumerate() {
         let offset = step as isize * from.strides[1];
         if whole {
-            // SAFETY: the rows are neighbours, so a step of all of them is in one piece.
+            // SAFETY: the rows are neighbours, so the numbers of one step are contiguous.
             *to = unsafe { lanes[0].offset(offset).cast::<[T; LANES]>().read_unaligned() };
         } else {
             // SAFETY: the step is inside each row.
@@ -317,10 +318,10 @@ struct Factors<T, const R: usize> {
 }
 
 impl<T: Float, const R: usize> Factors<T, R> {
-    /// Σ_l a[i][l] b[l][j]: the sums stay in registers. Packed A is one row of numbers, R for each step.
+    /// `Σ_l a[i][l] b[l][j]`, with the sums in registers. Packed A is one array with R numbers for each step.
     ///
     /// # Safety
-    /// Each row of A has so many numbers, and B so many rows of N, which are two vectors.
+    /// Each row of A has `steps` numbers, and B has `steps` rows of N numbers, which are two vectors.
     #[inline(always)]
     unsafe fn sums<V: Vector<T>, const N: usize, const PACKED: bool>(
         self,
@@ -329,9 +330,10 @@ impl<T: Float, const R: usize> Factors<T, R> {
     ) -> [[V; 2]; R] {
         let mut sums = [[V::splat(capability, T::zero()); 2]; R];
         let mut walk = self;
-        // SAFETY: these steps are those the caller promises.
+        // SAFETY: the caller promises that these steps exist.
         unsafe {
-            // Four at a time: counting takes of what the processor can start in a cycle.
+            // Four steps at a time, since counting takes some of the instructions that the processor can start in a
+            // cycle.
             for _ in 0..steps / 4 {
                 for next in 0..4 {
                     walk.step::<V, N, PACKED>(capability, next, &mut sums);
@@ -353,7 +355,7 @@ impl<T: Float, const R: usize> Factors<T, R> {
         at: isize,
         sums: &mut [[V; 2]; R],
     ) {
-        // SAFETY: this step is one of those the caller promises.
+        // SAFETY: the caller promises that this step exists.
         unsafe {
             let row = self.b.offset(at * self.b_step);
             let b = [V::load(capability, row), V::load(capability, row.add(N / 2))];
@@ -381,26 +383,26 @@ impl<T: Float, const R: usize> Factors<T, R> {
 }
 
 impl<T: Float> Block<'_, T> {
-    /// Computes it, with vectors of half of `N` numbers: `V` where there is FMA, `A` elsewhere.
+    /// Computes the block with vectors of `N / 2` numbers: `V` where there is FMA, `A` elsewhere.
     pub(crate) fn run<V: Vector<T>, A: Vector<T, Capability = ()>, const PARTS: usize, const N: usize>(self) {
         simd::run(Loops::<T, V, A, PARTS, N>(self, PhantomData));
     }
 
-    /// An element of C.
+    /// A pointer to an element of C.
     ///
     /// # Safety
-    /// It is inside.
+    /// The element is inside.
     #[inline(always)]
     unsafe fn place(&self, row: usize, column: usize) -> *mut T {
         // SAFETY: as the caller promises.
         unsafe { self.c.offset(row as isize * self.c_strides[0] + column as isize * self.c_strides[1]) }
     }
 
-    /// One tile.
+    /// Computes one tile.
     ///
     /// # Safety
-    /// Its rows and columns are inside C and no other task writes there; A has these rows and B, N numbers wide, so
-    /// many steps.
+    /// Its rows and columns are inside C and no other task writes there; A has these rows and B is N numbers wide, both
+    /// with `steps` steps.
     #[inline(always)]
     unsafe fn tile<V: Vector<T>, const PARTS: usize, const R: usize, const N: usize>(
         &self,
@@ -449,8 +451,8 @@ impl<T: Float> Block<'_, T> {
         let mut rows = sums;
         let ([a, b], zero) = (self.signs, V::splat(capability, T::zero()));
         if PARTS == 2 {
-            // The products with real parts, and those with imaginary parts, one place further. Loops, not closures:
-            // those are not always compiled into the one place where there are vectors.
+            // Combines the products with real parts and those with imaginary parts, one place further. These are loops
+            // because closures are not always inlined where vector instructions are enabled.
             let (own, other) = (V::pairs(capability, T::one(), b), V::pairs(capability, -a * b, a));
             for row in 0..R / 2 {
                 for half in 0..2 {
@@ -468,7 +470,7 @@ impl<T: Float> Block<'_, T> {
             }
         }
         let [down, across] = self.c_strides;
-        // SAFETY: the rows are inside C; if they are whole and in one piece, so are two vectors there. No other task
+        // SAFETY: the rows are inside C; if they are whole and contiguous, two vectors are inside too. No other task
         // writes there.
         unsafe {
             if across == PARTS as isize && count == [R / PARTS, N / PARTS] {
@@ -490,7 +492,7 @@ impl<T: Float> Block<'_, T> {
         }
     }
 
-    /// The same for a tile at an edge, or whose columns are not in one piece.
+    /// Does the same for a tile at an edge, or one whose columns are not contiguous.
     ///
     /// # Safety
     /// The rows and columns are inside C.
@@ -533,15 +535,15 @@ mod tests {
         for (m, k, n) in [(1, 1, 1), (5, 3, 9), (7, 13, 8), (12, 2, 17), (6, 260, 3)] {
             let (a, b, c) = (numbers(m, k, 1), numbers(k, n, 2), numbers(m, n, 3));
             let expected = &c + 2.0 * a.dot(&b);
-            let (mut plain, mut turned) = (c.clone(), c.reversed_axes().as_standard_layout().to_owned());
+            let (mut plain, mut transposed) = (c.clone(), c.reversed_axes().as_standard_layout().to_owned());
             Block::new([a.view(), b.view()], plain.view_mut(), [false; 2], 2.0, true)
                 .run::<simd::WideF64, [f64; 4], 1, 8>();
             assert_eq!(plain, expected, "{m} x {k} x {n}");
             let (a, b) = (a.t().as_standard_layout().to_owned(), b.slice(ndarray::s![.., ..;-1]).to_owned());
             let b = b.slice(ndarray::s![.., ..;-1]);
-            Block::new([a.t(), b], turned.view_mut().reversed_axes(), [false; 2], 2.0, true)
+            Block::new([a.t(), b], transposed.view_mut().reversed_axes(), [false; 2], 2.0, true)
                 .run::<[f64; 4], [f64; 4], 1, 8>();
-            assert_eq!(turned.t(), expected, "turned, {m} x {k} x {n}");
+            assert_eq!(transposed.t(), expected, "transposed, {m} x {k} x {n}");
         }
     }
 

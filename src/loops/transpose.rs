@@ -1,5 +1,6 @@
-//! Between a few lines and their rows: an array of lines one after another, and the elements with one index in all of
-//! them.
+//! Transposition between a few lines, one after another, and their rows.
+//!
+//! A row has the elements with one index in all lines.
 
 use std::ops::Range;
 
@@ -10,7 +11,7 @@ use crate::numeric::float::Float;
 /// Rows transposed together: a cache line of complex f64.
 const ROWS: usize = 4;
 
-/// Copies a row; whole panels without the call that a copy of unknown length is.
+/// Copies a row; widths of whole panels are known at compile time, which saves the call to `memcpy`.
 #[inline(always)]
 pub(crate) fn copy_row<T: Float>(to: &mut [Complex<T>], from: &[Complex<T>]) {
     match from.len() {
@@ -22,7 +23,7 @@ pub(crate) fn copy_row<T: Float>(to: &mut [Complex<T>], from: &[Complex<T>]) {
 
 #[inline(always)]
 fn copy_of<T: Float, const N: usize>(to: &mut [Complex<T>], from: &[Complex<T>]) {
-    let from: &[Complex<T>; N] = from.try_into().expect("so many");
+    let from: &[Complex<T>; N] = from.try_into().expect("a row of N elements");
     let to: &mut [Complex<T>; N] = to.try_into().expect("rows of one length");
     *to = *from;
 }
@@ -52,7 +53,7 @@ fn get_rows_of<T: Float, const N: usize>(
     for j in range.clone().take(whole).step_by(ROWS) {
         let mut tile = [[Complex::default(); N]; ROWS];
         for (column, line) in lines.chunks_exact(cells).take(N).enumerate() {
-            let from: &[Complex<T>; ROWS] = line[j..j + ROWS].try_into().expect("so many");
+            let from: &[Complex<T>; ROWS] = line[j..j + ROWS].try_into().expect("a slice of ROWS elements");
             for (row, &value) in tile.iter_mut().zip(from) {
                 row[column] = value;
             }
@@ -102,7 +103,7 @@ fn put_rows_of<T: Float, const N: usize>(
     for j in range.clone().take(whole).step_by(ROWS) {
         tile.iter_mut().enumerate().for_each(|(row, values)| give(j + row, values));
         for (column, line) in lines.chunks_exact_mut(cells).take(N).enumerate() {
-            let to: &mut [Complex<T>; ROWS] = (&mut line[j..j + ROWS]).try_into().expect("so many");
+            let to: &mut [Complex<T>; ROWS] = (&mut line[j..j + ROWS]).try_into().expect("a slice of ROWS elements");
             for (row, value) in tile.iter().zip(to) {
                 *value = row[column];
             }

@@ -1,8 +1,8 @@
 //! Large zeroed arrays, on huge pages where the system has them.
 //!
 //! A stencil in three dimensions touches some fifty rows, each on a page of its own: with pages of 4 KiB most of the
-//! time goes into translating addresses, and touching fresh ones costs more than a transform. Taking arrays from the
-//! allocator instead, which gives again what earlier plans freed, gained nothing.
+//! time goes into translating addresses, and touching fresh pages costs more than a transform. Taking arrays from the
+//! allocator instead, which reuses what earlier plans freed, gained nothing.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,7 +12,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::error::{Error, Result};
 
-/// Bytes from which an array gets pages of its own: a few huge pages.
+/// The size in bytes from which on an array gets pages of its own: a few huge pages.
 const LARGE: usize = 8 << 20;
 
 /// An array of fixed length, zero at first.
@@ -27,7 +27,7 @@ enum Memory {
     Mapped(memmap2::MmapMut),
 }
 
-/// A cache line, for memory that begins where one does: no vector in it crosses two.
+/// A cache line: memory made of these is aligned to lines, so that no vector in it straddles two.
 #[derive(Debug, Clone, Copy, Zeroable, Pod)]
 #[repr(C, align(64))]
 pub(crate) struct Line([u64; 8]);
@@ -38,10 +38,10 @@ impl<T> fmt::Debug for Pages<T> {
     }
 }
 
-/// Bytes above which the system is asked what it has: asking takes some microseconds.
+/// Bytes above which the available memory is checked first, which takes some microseconds.
 const ASKED: usize = 1 << 28;
 
-/// Bytes of memory the system says are available, where it says so.
+/// The available memory in bytes, where the system reports it.
 pub(crate) fn available() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
@@ -56,7 +56,7 @@ impl<T> Default for Pages<T> {
 }
 
 impl<T: Pod> Pages<T> {
-    /// Allocates; `what` and `advice` (what to change) go into the error.
+    /// Allocates zeros; `what` and `advice` (what to change) go into the error.
     pub(crate) fn zeroed(len: usize, what: &'static str, advice: &str) -> Result<Self> {
         let bytes = len.saturating_mul(size_of::<T>());
         let refused = |error: &dyn fmt::Display| Error::TooLarge {
@@ -64,7 +64,7 @@ impl<T: Pod> Pages<T> {
             needed: format!("{bytes} bytes"),
             limit: format!("the system refused them ({error}); {advice}"),
         };
-        // Systems that promise more than they have would end the program later, when the memory is used.
+        // Systems that overcommit memory would end the program later, when the memory is used.
         if bytes > ASKED
             && let Some(available) = available().filter(|&available| bytes as u64 > available)
         {
@@ -74,7 +74,7 @@ impl<T: Pod> Pages<T> {
             Memory::Heap(vec![Line([0; 8]); bytes.div_ceil(64)])
         } else {
             let map = memmap2::MmapMut::map_anon(bytes).map_err(|error| refused(&error))?;
-            // Only advice: without huge pages the array is as right, and slower.
+            // Only advice: without huge pages the array works as well, but slower.
             #[cfg(target_os = "linux")]
             let _ = map.advise(memmap2::Advice::HugePage);
             Memory::Mapped(map)

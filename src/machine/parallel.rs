@@ -1,4 +1,4 @@
-//! When work is shared out among threads and when it is not, and how tasks write to places of their own in one array.
+//! Sharing work among threads: whether it is worthwhile, and how tasks write to disjoint places of one array.
 
 use std::marker::PhantomData;
 
@@ -14,7 +14,7 @@ pub(crate) fn workers(items: usize) -> usize {
     (items / WORTH_A_THREAD).clamp(1, rayon::current_num_threads())
 }
 
-/// Whether that much work is shared at all.
+/// Whether `items` pieces of work are worth sharing among threads.
 pub(crate) fn worth_sharing(items: usize) -> bool {
     items >= 2 * WORTH_A_THREAD
 }
@@ -70,8 +70,8 @@ pub(crate) fn each(count: usize, items: usize, work: impl Fn(usize) + Send + Syn
     }
 }
 
-/// An array to which several tasks write, each at places of its own: the transposing step of a transform and the return
-/// to the caller's order write everywhere, so the array cannot be cut into slices first.
+/// An array to which several tasks write, each at its own places. It cannot be cut into slices first, because
+/// transposition and the return to the caller's order write everywhere.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Disjoint<'a, T> {
     start: *mut T,
@@ -79,13 +79,13 @@ pub(crate) struct Disjoint<'a, T> {
     life: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: it hands out writes only through unsafe functions whose callers promise places of their own.
+// SAFETY: writes go only through unsafe functions, whose callers promise that tasks use disjoint places.
 unsafe impl<T: Send> Send for Disjoint<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Disjoint<'_, T> {}
 
 impl<'a, T: Copy> Disjoint<'a, T> {
-    /// Takes the array for as long as it is shared.
+    /// Borrows the array for as long as it is shared.
     pub(crate) fn new(slice: &'a mut [T]) -> Self {
         Self { start: slice.as_mut_ptr(), len: slice.len(), life: PhantomData }
     }
@@ -97,25 +97,25 @@ impl<'a, T: Copy> Disjoint<'a, T> {
     #[inline(always)]
     pub(crate) unsafe fn write(&self, index: usize, value: T) {
         assert!(index < self.len);
-        // SAFETY: the index is inside; the caller promises that the place is its own.
+        // SAFETY: the index is inside; the caller promises that no other task uses the place.
         unsafe { self.start.add(index).write(value) };
     }
 
-    /// Asks for the cache line of an element that will be written soon.
+    /// Prefetches the cache line of an element that will be written soon.
     #[inline(always)]
     pub(crate) fn prefetch(&self, index: usize) {
-        // No reference: other tasks write to the cells beside it.
+        // A pointer and no reference, because other tasks write to neighbouring elements.
         simd::prefetch_from(self.start.wrapping_add(index));
     }
 
-    /// Some elements in a row, to read and write.
+    /// `len` consecutive elements, to read and write.
     ///
     /// # Safety
     /// No other task reads or writes these places while the array is shared.
     #[inline(always)]
     pub(crate) unsafe fn part(&self, first: usize, len: usize) -> &'a mut [T] {
         assert!(first <= self.len && len <= self.len - first);
-        // SAFETY: the range is inside; the caller promises that the places are its own.
+        // SAFETY: the range is inside; the caller promises that no other task uses these places.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(first), len) }
     }
 }
@@ -131,10 +131,10 @@ mod tests {
         std::thread::scope(|scope| {
             for task in 0..4 {
                 scope.spawn(move || {
-                    // SAFETY: 16 places each.
+                    // SAFETY: each task has 16 places of its own.
                     let part = unsafe { shared.part(16 * task, 8) };
                     for (i, cell) in part.iter_mut().enumerate() {
-                        // Beside another task's writing.
+                        // This place belongs to another task, which may be writing it.
                         shared.prefetch(16 * ((task + 1) % 4) + i);
                         *cell = 16 * task + i;
                     }
@@ -150,7 +150,7 @@ mod tests {
     #[should_panic(expected = "first <= self.len")]
     fn no_part_is_outside() {
         let mut cells = [0; 4];
-        // SAFETY: nobody else has the array.
+        // SAFETY: nothing else uses the array.
         let _ = unsafe { Disjoint::new(&mut cells).part(3, 2) };
     }
 

@@ -1,10 +1,11 @@
-//! The one place where an instruction set is chosen: inner loops are written once, as plain loops over arrays of fixed
-//! length, and compiled for what the processor has.
+//! The choice of an instruction set, made only here.
+//!
+//! Inner loops are written once, as plain loops over arrays of fixed length, and compiled for several instruction sets.
 
 use crate::numeric::float::Float;
 
-/// A loop nest to be compiled for several instruction sets. `FMA` says whether fused multiply-add is an instruction
-/// there.
+/// A loop nest to be compiled for several instruction sets. `FMA` says whether fused multiply-add is an instruction in
+/// the one that was chosen.
 pub(crate) trait Vectorised {
     type Output;
     /// Implementations and all they call must be `#[inline(always)]`.
@@ -17,7 +18,7 @@ pub(crate) fn multiply_add<const FMA: bool, T: Float>(a: T, b: T, c: T) -> T {
     if FMA { a.fused(b, c) } else { a * b + c }
 }
 
-/// Asks for the cache line of an element that will be needed soon, if there is such an element.
+/// Prefetches the cache line of an element that will be needed soon; does nothing if the index is outside.
 #[inline(always)]
 pub(crate) fn prefetch<T>(slice: &[T], index: usize) {
     if index < slice.len() {
@@ -25,53 +26,57 @@ pub(crate) fn prefetch<T>(slice: &[T], index: usize) {
     }
 }
 
-/// Asks for the cache line at this place.
+/// Prefetches the cache line at this address.
 #[inline(always)]
 pub(crate) fn prefetch_from<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch has no effect but on caches, whatever the address.
+        // SAFETY: a prefetch affects only caches, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = place;
 }
 
-/// Some numbers side by side in one register, for loops in which the compiler finds no vectors by itself.
+/// Several numbers in one register, for loops that the compiler does not vectorise by itself.
 pub(crate) trait Vector<T>: Copy {
-    /// Proof that the processor has the instructions: no vector is made without it.
+    /// Proof that the processor has the instructions; no vector is made without it.
     type Capability: Copy;
-    /// Numbers of a vector.
+    /// Numbers in a vector.
     const LANES: usize;
-    /// The proof, if the processor has them.
+    /// The proof, if the processor has the instructions.
     fn capability() -> Option<Self::Capability>;
-    /// All of them this number.
+    /// A vector of one number, repeated.
     fn splat(capability: Self::Capability, x: T) -> Self;
-    /// These two in turn.
+    /// A vector of two numbers in turn.
     fn pairs(capability: Self::Capability, even: T, odd: T) -> Self;
+    /// Loads a vector.
+    ///
     /// # Safety
-    /// So many numbers are there.
+    /// [`Vector::LANES`] numbers can be read there.
     unsafe fn load(capability: Self::Capability, from: *const T) -> Self;
+    /// Stores the vector.
+    ///
     /// # Safety
-    /// There is room for so many numbers.
+    /// [`Vector::LANES`] numbers can be written there.
     unsafe fn store(self, to: *mut T);
     /// `self * a + b`.
     fn multiply_add(self, a: Self, b: Self) -> Self;
     /// `self + a`.
     fn plus(self, a: Self) -> Self;
-    /// Neighbours in each other's place.
+    /// The vector with each pair of neighbours exchanged.
     fn swapped(self) -> Self;
-    /// Writes them to the first places of a slice, which must have so many.
+    /// Writes the numbers to the beginning of a slice of at least [`Vector::LANES`] elements.
     #[inline(always)]
     fn write(self, to: &mut [T]) {
         assert!(to.len() >= Self::LANES);
-        // SAFETY: there is room, as was asked just now.
+        // SAFETY: the slice is long enough, as just asserted.
         unsafe { self.store(to.as_mut_ptr()) };
     }
 }
 
-/// Vectors of any processor: what the compiler makes of arrays.
+/// Vectors for any processor: arrays, which the compiler vectorises.
 impl<T: Float, const L: usize> Vector<T> for [T; L] {
     type Capability = ();
     const LANES: usize = L;
@@ -89,12 +94,12 @@ impl<T: Float, const L: usize> Vector<T> for [T; L] {
     }
     #[inline(always)]
     unsafe fn load((): (), from: *const T) -> Self {
-        // SAFETY: so many numbers are there, as the caller promises.
+        // SAFETY: the caller promises that these numbers can be read.
         unsafe { from.cast::<Self>().read_unaligned() }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut T) {
-        // SAFETY: there is room for so many numbers, as the caller promises.
+        // SAFETY: the caller promises that these numbers can be written.
         unsafe { to.cast::<Self>().write_unaligned(self) }
     }
     #[inline(always)]
@@ -111,12 +116,12 @@ impl<T: Float, const L: usize> Vector<T> for [T; L] {
     }
 }
 
-/// A vector of AVX, with the proof that the processor has AVX2 and FMA.
+/// An AVX vector, with the proof that the processor has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx<V>(pulp::x86::V3, V);
 
-/// 32 bytes of f32, and of f64, for loops that run with `FMA`.
+/// Vectors of 32 bytes, of f32 or f64, for loops that run with `FMA`.
 #[cfg(target_arch = "x86_64")]
 pub(crate) type WideF32 = Avx<std::arch::x86_64::__m256>;
 #[cfg(target_arch = "x86_64")]
@@ -151,12 +156,13 @@ mod avx {
         }
         #[inline(always)]
         unsafe fn load(v3: V3, from: *const f32) -> Self {
-            // SAFETY: the processor has AVX, as `v3` proves, and 8 numbers are there, as the caller promises.
+            // SAFETY: `v3` proves that the processor has AVX, and the caller promises that 8 numbers can be read.
             Self(v3, unsafe { _mm256_loadu_ps(from) })
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
-            // SAFETY: the processor has AVX, as the vector's proof says, and there is room, as the caller promises.
+            // SAFETY: the vector's proof says that the processor has AVX, and the caller promises that 8 numbers can be
+            // written.
             unsafe { _mm256_storeu_ps(to, self.1) }
         }
         #[inline(always)]
@@ -190,12 +196,13 @@ mod avx {
         }
         #[inline(always)]
         unsafe fn load(v3: V3, from: *const f64) -> Self {
-            // SAFETY: the processor has AVX, as `v3` proves, and 4 numbers are there, as the caller promises.
+            // SAFETY: `v3` proves that the processor has AVX, and the caller promises that 4 numbers can be read.
             Self(v3, unsafe { _mm256_loadu_pd(from) })
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut f64) {
-            // SAFETY: the processor has AVX, as the vector's proof says, and there is room, as the caller promises.
+            // SAFETY: the vector's proof says that the processor has AVX, and the caller promises that 4 numbers can be
+            // written.
             unsafe { _mm256_storeu_pd(to, self.1) }
         }
         #[inline(always)]
@@ -213,8 +220,8 @@ mod avx {
     }
 }
 
-/// Runs it with AVX2 and FMA where the processor has them. AVX-512 is left alone: the compiler's code for it was slower
-/// (115-125 against 85 ns a point in 3-D spreading, Zen 4).
+/// Runs loops, with AVX2 and FMA where the processor has them. AVX-512 is not used: the compiler's code for it was
+/// slower (115-125 against 85 ns a point in 3-D spreading, Zen 4).
 #[inline]
 pub(crate) fn run<V: Vectorised>(loops: V) -> V::Output {
     #[cfg(target_arch = "x86_64")]

@@ -1,4 +1,4 @@
-//! Freivalds' check: whether C is A·B, in the time of three products with a vector.
+//! Freivalds' check of a matrix product: whether C is A·B, in the time of three products with a vector.
 
 use ndarray::{Array1, ArrayView2};
 use num_complex::Complex;
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::numeric::float::{Float, Numeric};
 use crate::shape;
 
-/// What [`freivalds`] found.
+/// The result of [`freivalds`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Check {
@@ -72,7 +72,7 @@ pub fn freivalds<V: Numeric>(
         let (expected, got) = (times(a, &times(b, &x)), times(c, &x));
         for ((expected, got), bound) in expected.iter().zip(&got).zip(&bounds) {
             let off = (expected - got).norm();
-            // Of NaN and infinity no bound is kept.
+            // NaN and infinity are within no bound.
             let units = if off == 0.0 { 0.0 } else { off / bound };
             worst = if units.is_nan() { f64::INFINITY } else { worst.max(units) };
         }

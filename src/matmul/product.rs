@@ -1,37 +1,37 @@
-//! What a product is of: how each factor is taken, and what a plan asks of a backend's kernels.
+//! What a matrix product is asked to compute: how each factor enters it, and the operands that a backend's kernels get.
 
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
-/// What a factor is multiplied as.
+/// How a factor enters a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Op {
     /// As it is.
     #[default]
     Plain,
-    /// Rows for columns.
+    /// Transposed.
     Transpose,
-    /// Each element conjugated.
+    /// Conjugated.
     Conjugate,
-    /// Both.
+    /// Transposed and conjugated.
     Adjoint,
 }
 
 impl Op {
-    /// Whether rows are columns.
+    /// Whether the factor is transposed.
     #[must_use]
     pub fn transposes(self) -> bool {
         matches!(self, Self::Transpose | Self::Adjoint)
     }
 
-    /// Whether elements are conjugated.
+    /// Whether the factor is conjugated.
     #[must_use]
     pub fn conjugates(self) -> bool {
         matches!(self, Self::Conjugate | Self::Adjoint)
     }
 }
 
-/// What a backend is asked for: all arrays of as many axes, batch in front, A and B broadcast to it and transposed as
-/// asked.
+/// The operands that a backend gets. All arrays have the same number of axes, those of the batch in front; A and B are
+/// already broadcast to the batch and transposed as asked.
 #[derive(Debug)]
 pub(crate) struct Product<'a, V> {
     pub(crate) a: ArrayViewD<'a, V>,

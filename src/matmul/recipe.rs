@@ -1,34 +1,34 @@
-//! How a product will be computed, as a value that can be printed and tested.
+//! What a plan of a matrix product chose, as a value that can be printed and tested.
 
 use std::fmt;
 
 use crate::shape;
 
-/// What a plan chose.
+/// How a plan computes its products.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MatmulRecipe {
     /// m, k and n.
     pub shape: [usize; 3],
-    /// Products of a batch.
+    /// Products in a batch.
     pub batch: usize,
     /// Rows and columns of C that one thread keeps in registers.
     pub tile: [usize; 2],
     /// Rows, steps along k and columns of a block: what caches, or a workgroup's memory, hold.
     pub block: [usize; 3],
-    /// Parts of k that are summed by themselves and then in their order.
+    /// Parts of k that are summed separately, then added in order.
     pub splits: usize,
-    /// Rows, steps along k and columns of what is in device memory at a time.
+    /// Rows, steps along k and columns of the pieces that are in device memory at a time.
     pub pieces: [usize; 3],
     /// Products of a batch that are in device memory at a time.
     pub together: usize,
-    /// Bytes of workspace: on a CPU of each thread's packed blocks, on a GPU of all device memory, and of the sums of
-    /// parts.
+    /// Bytes of workspace: on a CPU each thread's packed blocks, on a GPU all device memory; both with the sums of the
+    /// parts of k.
     pub workspace: usize,
 }
 
 impl MatmulRecipe {
-    /// Multiplications and additions, of elements: 2·m·k·n for each product of the batch.
+    /// Multiplications and additions of elements: 2·m·k·n for each product of the batch.
     #[must_use]
     pub fn operations(&self) -> f64 {
         let [m, k, n] = self.shape.map(|extent| extent as f64);

@@ -1,4 +1,4 @@
-//! Points sorted by the tile their stencil begins in: the order in which every backend spreads and interpolates.
+//! Points sorted by the tile in which their stencil begins: the order in which every backend spreads and interpolates.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -21,7 +21,7 @@ pub(crate) struct AxisTiles {
     /// Tiles on the axis.
     pub count: usize,
     magic: u64,
-    /// Cells of all tiles but the last, a power of two, if they are alike.
+    /// The number of cells of all tiles but the last, a power of two; `None` for tiles of uneven sizes.
     size: Option<u32>,
 }
 
@@ -80,23 +80,23 @@ impl Tiling {
     }
 }
 
-/// Points taken out of bins together.
+/// The most points that are unpacked together.
 pub(crate) const BLOCK: usize = 128;
 
-/// How a position on one axis is packed: the cell within its tile, then the fraction, as one fixed-point number.
+/// How a point's position on one axis is stored: the cell within its tile and the fraction, as one fixed-point number.
 ///
-/// Memory is what sorting costs most, so a number has 32 bits where that is exact enough and 64 where it is not.
+/// Sorting is limited by memory, so a number has 32 bits where that is exact enough, and 64 where it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Packing {
     Narrow,
     Wide,
 }
 
-/// Fraction bits of a wide number: what an f64 keeps.
+/// Fraction bits of a wide number: as many as an f64 keeps.
 const WIDE_BITS: u32 = 52;
 
-/// Points in grid units, permuted by tile. Points of one tile keep the caller's order, in three
-/// dimensions those of one block of 4³ cells.
+/// Points in grid units, sorted by tile, and in three dimensions by blocks of 4³ cells within a tile. Otherwise they
+/// keep the caller's order.
 #[derive(Debug)]
 pub(crate) struct Bins<T> {
     /// Number of points.
@@ -108,7 +108,7 @@ pub(crate) struct Bins<T> {
     packing: Packing,
     /// Fraction bits of each axis.
     bits: [u32; 3],
-    /// One record a point: its packed positions, then the caller's index.
+    /// One record for each point: its packed positions, then the caller's index.
     words: Pages<u32>,
     kind: PhantomData<T>,
 }
@@ -116,9 +116,10 @@ pub(crate) struct Bins<T> {
 /// Some points of one tile, unpacked.
 #[derive(Debug)]
 pub(crate) struct Unpacked<T> {
-    /// First cell of each point's stencil, from the tile's first cell on, on each axis.
+    /// First cell of each point's stencil, counted from the tile's first cell, on each axis.
     pub cells: [[u32; BLOCK]; 3],
-    /// Arguments of the kernel's polynomials, `s = 2z - 1`, z the distance from the stencil's left edge to that cell.
+    /// Arguments of the kernel's polynomials, `s = 2z - 1`, where z is the distance from the stencil's left edge to its
+    /// first cell.
     pub arguments: [[T; BLOCK]; 3],
     /// The caller's indices.
     pub indices: [u32; BLOCK],
@@ -165,7 +166,7 @@ impl<T: Float> Bins<T> {
                         let (word, bits) = (record[axis], self.bits[axis]);
                         to.cells[axis][at + i] = word >> bits;
                         let fraction = f64::from((word & ((1 << bits) - 1)) as i32);
-                        // The middle of the interval the number stands for.
+                        // The middle of the interval that the fixed-point number stands for.
                         to.arguments[axis][at + i] = T::nearest((2.0 * fraction + 1.0) * steps[axis] - 1.0);
                     }
                     to.indices[at + i] = record[D];
@@ -178,7 +179,7 @@ impl<T: Float> Bins<T> {
                     for axis in 0..D {
                         let word = u64::from(record[2 * axis]) | u64::from(record[2 * axis + 1]) << 32;
                         to.cells[axis][at + i] = (word >> WIDE_BITS) as u32;
-                        // Under the exponent of one, the fraction's bits are 1 + z.
+                        // With the exponent of one, the fraction's bits are the f64 1 + z.
                         let shifted = f64::from_bits(word & ((1 << WIDE_BITS) - 1) | 1.0f64.to_bits());
                         to.arguments[axis][at + i] = T::nearest(2.0 * shifted - 3.0);
                     }
@@ -189,9 +190,9 @@ impl<T: Float> Bins<T> {
         debug_assert!(at + count <= BLOCK);
     }
 
-    /// Folds and sorts points by counting, in two passes over the coordinates: how many points each tile has, then
-    /// their records. The tolerance says whether 32 bits an axis are exact enough. `earlier` points lose their memory
-    /// to these if it is of the same size, once nothing can fail any more.
+    /// Folds and sorts points by counting, in two passes over the coordinates: the first counts the points of each
+    /// tile, the second writes their records. The tolerance decides whether 32 bits an axis are exact enough. The
+    /// memory of `earlier` points is reused if it has the right size, once nothing can fail any more.
     ///
     /// # Errors
     /// [`Error::NotFinite`] naming the first NaN or infinity; [`Error::TooLarge`] past 2³² - 1 points.
@@ -232,12 +233,12 @@ impl<T: Float> Bins<T> {
                 limit: "an index has 32 bits; use fewer modes".into(),
             });
         }
-        // Each worker counts every tile: not more of them than the points are worth.
+        // Each worker counts every tile, so there are few workers where there are few points for each tile.
         let workers = parallel::workers(len).min(4 * len / tiles).max(1);
         let chunk = len.div_ceil(workers).max(1);
         let mut axes: Vec<Axis> = folds.iter().zip(&tiling.axes).map(|(fold, tiles)| Axis::new(fold, *tiles)).collect();
-        // Rounding a position by δ cells turns the mode k = n/2σ by πδ/σ: the root mean square over modes and roundings
-        // of half a step, with some room.
+        // Rounding a position by δ cells changes the phase of the mode k = n/2σ by πδ/σ. This is the root mean square
+        // over modes and over roundings of half a step, with some room.
         let rounding = axes.iter().map(|axis| 0.25f64.powi(axis.bits as i32)).sum::<f64>().sqrt() * 0.3;
         let packing = if size_of::<T>() == 4 || 10.0 * rounding <= tolerance { Packing::Narrow } else { Packing::Wide };
         if packing == Packing::Narrow {
@@ -300,11 +301,11 @@ impl<T: Float> Bins<T> {
     }
 }
 
-/// Tiles of which the points are sorted by one task.
+/// Tiles whose points are sorted by one task.
 const REFINED: usize = 64;
 
-/// Sorts the points of a tile of three axes by blocks of 4³ cells: a tile with its halo is larger than the first-level
-/// cache, what neighbouring blocks touch is not. Spreading takes a fifth less time.
+/// Sorts the points of a three-dimensional tile by blocks of 4³ cells: a tile with its halo does not fit the
+/// first-level cache, but what neighbouring blocks touch does. Spreading takes a fifth less time.
 fn refine(records: &mut [u32], record: usize, packing: Packing, bits: [u32; 3], buffer: &mut Vec<u32>) {
     let key = |point: &[u32]| {
         let block = |axis: usize| match packing {
@@ -332,7 +333,7 @@ fn refine(records: &mut [u32], record: usize, packing: Packing, bits: [u32; 3], 
     }
 }
 
-/// What sorting needs to know of an axis.
+/// The parameters of sorting on one axis.
 struct Axis {
     fold: Fold,
     tiles: AxisTiles,
@@ -351,7 +352,7 @@ impl Axis {
     }
 }
 
-/// A block of points on their way into bins.
+/// Some points that are being sorted.
 struct Block<const D: usize> {
     cells: [[u32; FOLDED]; D],
     fractions: [[f64; FOLDED]; D],
@@ -363,7 +364,8 @@ impl<const D: usize> Block<D> {
         Self { cells: [[0; FOLDED]; D], fractions: [[0.0; FOLDED]; D], keys: [0; FOLDED] }
     }
 
-    /// Cells within their tiles, fractions and tiles of some points; false if a coordinate is not finite.
+    /// Computes the cells within their tiles, the fractions and the tiles of some points; false if a coordinate is not
+    /// finite.
     fn fold<C: Coordinate>(&mut self, axes: &[Axis; D], points: &Points<'_, C>, first: usize, count: usize) -> bool {
         let mut finite = true;
         self.keys = [0; FOLDED];
@@ -410,8 +412,8 @@ impl<const D: usize> Block<D> {
                     // SAFETY: as above.
                     let record = unsafe { words.part(*place as usize * (2 * D + 1), 2 * D + 1) };
                     for axis in 0..D {
-                        // 1 + z has the fraction's bits under the exponent of one; z = 1 is taken as what comes before
-                        // it.
+                        // With the exponent of one, the bits of 1 + z are the fraction's; z = 1 becomes the largest
+                        // number below 1.
                         let shifted = (1.0 + self.fractions[axis][i]).min(2.0f64.next_down());
                         let fraction = shifted.to_bits() & ((1 << WIDE_BITS) - 1);
                         let word = u64::from(self.cells[axis][i]) << WIDE_BITS | fraction;
@@ -426,7 +428,7 @@ impl<const D: usize> Block<D> {
     }
 }
 
-/// Splits cells into tiles, which go into the keys, and cells within them.
+/// Splits cells into tiles, which become part of the keys, and cells within the tiles.
 struct IntoTiles<'a> {
     axis: &'a Axis,
     cells: &'a mut [u32; FOLDED],
@@ -439,7 +441,7 @@ impl Vectorised for IntoTiles<'_> {
     fn run<const FMA: bool>(self) {
         let Axis { tiles, starts, .. } = self.axis;
         let count = tiles.count as u32;
-        // Arrays of its own, as in folding.
+        // Local arrays, so that the loops vectorise, as in folding.
         let (mut cells, mut keys) = (*self.cells, *self.keys);
         match tiles.size {
             Some(size) => {
@@ -462,7 +464,7 @@ impl Vectorised for IntoTiles<'_> {
     }
 }
 
-/// Packs narrow numbers.
+/// Packs cells and fractions into narrow numbers.
 struct Pack<'a> {
     bits: u32,
     cells: &'a [u32; FOLDED],
@@ -484,7 +486,7 @@ impl Vectorised for Pack<'_> {
     }
 }
 
-/// Turns per-worker counts into each worker's first place in each tile; returns the tiles' starts.
+/// Converts per-worker counts to each worker's first place in each tile; returns the tiles' starts.
 fn offsets(counts: &mut [u32], tiles: usize) -> Vec<u32> {
     let mut starts = Vec::with_capacity(tiles + 1);
     let mut next = 0;

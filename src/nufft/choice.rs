@@ -1,10 +1,10 @@
-//! Kernel width and grid for modes and a tolerance: the least costly of those that keep it.
+//! The choice of kernel width and grid for given modes and tolerance: the cheapest that keep the tolerance.
 
 use crate::error::{Error, Result};
 use crate::nufft::kernel::Shape;
 use crate::numeric::float::Float;
 
-/// Width and grid.
+/// A chosen width and grid, with the tolerance they keep.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Choice {
     pub(crate) tolerance: f64,
@@ -14,35 +14,36 @@ pub(crate) struct Choice {
     pub(crate) predicted_error: f64,
 }
 
-/// What is asked for.
+/// What a plan asks for.
 #[derive(Debug, Clone)]
 pub(crate) struct Request<'a> {
     pub(crate) modes: &'a [usize],
     pub(crate) tolerance: f64,
-    /// Takes the smallest reachable tolerance where the one asked for is out of reach.
+    /// Whether to take the smallest reachable tolerance where the one asked for is out of reach.
     pub(crate) accept: bool,
     pub(crate) shape: Shape,
-    /// The upsampling factor asked for; where there is none, costs decide.
+    /// The upsampling factor asked for; without one it is chosen by cost.
     pub(crate) upsampling: Option<f64>,
-    /// Points expected, for the costs of a CPU; elsewhere the upsampling factor is 2 unless one is asked for.
+    /// The points expected, from which a CPU's costs are computed; without them the upsampling factor is 2 unless one
+    /// is asked for.
     pub(crate) points: Option<usize>,
-    /// Cells of the largest grid the device takes: where the usual factor asks for more and none is asked for, a wider
-    /// kernel on a smaller grid does it.
+    /// The cells of the largest grid the device takes. If the usual upsampling factor needs more and none is asked for,
+    /// a wider kernel on a smaller grid is chosen.
     pub(crate) cells: usize,
 }
 
-/// The largest ratio of cells to modes a kernel's parameter is made for: tiny axes have grids many times larger, which
-/// makes any kernel exact enough.
+/// The largest ratio of cells to modes for which a kernel's parameter is computed. Tiny axes have grids many times
+/// larger, on which any kernel is exact enough.
 pub(crate) const LARGEST_UPSAMPLING: f64 = 4.0;
-/// The range in which upsampling factors are tried. Below, rounding and aliasing are amplified more than is saved;
-/// above, a cube takes more memory than narrow kernels are worth.
+/// The range in which upsampling factors are tried. Below it, rounding and aliasing are amplified more than is saved;
+/// above it, a cube takes more memory than narrow kernels are worth.
 const TRIED: std::ops::RangeInclusive<f64> = 1.25..=2.25;
 
-/// Modes up to which an axis counts as short: the outermost modes, whose error is the largest, weigh much, and two
-/// modes more cost little.
+/// The most modes of an axis that counts as short and gets a grid for two modes more: its outermost modes, whose error
+/// is the largest, weigh much, and two more cost little.
 const SHORT: usize = 64;
 
-/// Chooses width and grid.
+/// Chooses the width and the grid.
 pub(crate) fn choose<T: Float>(request: &Request<'_>) -> Result<Choice> {
     let Request { modes, tolerance: asked, accept, shape, upsampling, points, cells } = *request;
     if modes.is_empty() || modes.len() > 3 || modes.contains(&0) {
@@ -84,7 +85,7 @@ pub(crate) fn choose<T: Float>(request: &Request<'_>) -> Result<Choice> {
     Ok(Choice { tolerance, width, grid, upsampling, predicted_error })
 }
 
-/// A width with a grid.
+/// A width and a grid that may be chosen.
 struct Candidate {
     width: usize,
     grid: Vec<usize>,
@@ -97,7 +98,7 @@ impl Candidate {
         self.grid.iter().fold(1, |cells, &axis| cells.saturating_mul(axis))
     }
 
-    /// The grid has at least σ cells a mode; `size` rounds up to a size that transforms well.
+    /// The candidate whose grid has at least σ cells for each mode; `size` rounds up to a size that transforms well.
     fn new<T: Float>(
         modes: &[usize],
         shape: Shape,
@@ -127,12 +128,13 @@ impl Candidate {
     }
 }
 
-/// The relative l2 error rounding causes.
+/// The relative l2 error caused by rounding.
 ///
 /// A unit or two in spreading and a tenth in every stage of the transform are white noise on the spectrum, whose modes
-/// are then divided by the kernel's transform: about `exp(-c x²/2)`, c the bandwidth, at the fraction x of the band. So
-/// noise grows by the root mean square of the transform over all bins times that of its inverse over the modes, on each
-/// axis. At σ = 2 this is about 1.5 an axis, at 1.25 and width 10 about 8, and f32 loses a digit in 2-D and two in 3-D.
+/// are then divided by the kernel's transform: about `exp(-c x²/2)`, where c is the bandwidth and x the fraction of the
+/// band. So noise grows by the root mean square of the transform over all bins times that of its inverse over the
+/// modes, on each axis. At σ = 2 this is about 1.5 an axis, at 1.25 and width 10 about 8, and f32 loses a digit in 2-D
+/// and two in 3-D.
 fn rounding<T: Float>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
     const STEPS: u32 = 12;
     let band = std::f64::consts::PI * width as f64 * (1.0 - 0.5 / upsampling);
@@ -148,7 +150,7 @@ fn rounding<T: Float>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
 
 /// The widths that keep the tolerance, each with the smallest upsampling factor at which it does.
 fn candidates<T: Float>(modes: &[usize], tolerance: f64, shape: Shape) -> impl Iterator<Item = Candidate> {
-    // Rounding may take what the tolerance leaves, but at the least the law's floor.
+    // Rounding may take up what the tolerance leaves, and is always allowed most of the accuracy law's floor.
     let allowed = tolerance.max(0.7 * T::FLOOR);
     (2..=16).filter_map(move |width| {
         let sigma = shape.least_upsampling(tolerance, width, modes.len())?.max(*TRIED.start());
@@ -160,15 +162,15 @@ fn candidates<T: Float>(modes: &[usize], tolerance: f64, shape: Shape) -> impl I
     })
 }
 
-/// The cheapest of them.
+/// The candidate with the lowest expected time.
 fn cheapest<T: Float>(modes: &[usize], tolerance: f64, shape: Shape, points: usize) -> Option<Candidate> {
     let cost = |candidate: &Candidate| nanoseconds::<T>(modes, &candidate.grid, candidate.width, points);
     candidates::<T>(modes, tolerance, shape).min_by(|a, b| cost(a).total_cmp(&cost(b)))
 }
 
-/// Chooses width and upsampling for spreading onto a grid whose every cell will be a mode of an inner type 2 at
-/// `targets` points: the larger the grid, the larger the inner one. `grid` says what grid a width and an upsampling
-/// factor ask for.
+/// Chooses width and upsampling for the outer transform of type 3, which spreads onto a grid whose every cell becomes a
+/// mode of an inner type 2 at `targets` points: a larger grid makes the inner transform larger too. `grid` gives the
+/// grid for a width and an upsampling factor.
 pub(crate) fn choose_outer<T: Float>(
     request: &Request<'_>,
     targets: usize,
@@ -186,7 +188,8 @@ pub(crate) fn choose_outer<T: Float>(
         Ok(spreading + nanoseconds::<T>(&modes, &inner.grid, inner.width, targets))
     };
     let mut best = (f64::INFINITY, None);
-    // More than twice the width of the narrowest costs more than the grid saves, and choosing takes time as well.
+    // Kernels more than about twice as wide as the narrowest cost more than the grid saves, and choosing takes time as
+    // well: five are tried.
     for candidate in candidates::<T>(modes, plain.tolerance, shape).take(5) {
         let cost = cost(&candidate)?;
         if cost < best.0 {
@@ -202,18 +205,18 @@ pub(crate) fn choose_outer<T: Float>(
     }))
 }
 
-/// What one execution costs on one core, about: mean of both types. A byte of the grid costs 400 ps: 1 ns when first
-/// used, shared by four executions, and 150 ps to go through it for the points.
+/// The approximate time of one execution on one core, as the mean of both types. A byte of the grid costs 400 ps: 1 ns
+/// when first used, shared by four executions, and 150 ps to go through it for the points.
 ///
-/// Fitted to stage times on a Zen 3 core (`benches/record`): a point costs some tens of ns and 0.3 to 0.8 for each
-/// vector of its stencil, a line of the transform what its factors cost, a cell that goes through a panel some more.
-/// Other processors differ in scale more than in ratios, and only ratios count.
+/// This is fitted to stage times on a Zen 3 core (`benches/record`): a point costs some tens of ns and 0.3 to 0.8 for
+/// each vector of its stencil, a line of the transform what its factors cost, a cell that goes through a panel some
+/// more. Other processors differ in scale more than in ratios, and only ratios count.
 fn nanoseconds<T: Float>(modes: &[usize], grid: &[usize], width: usize, points: usize) -> f64 {
     let double = size_of::<T>() == 8;
     let moved = if double { 4.0 } else { 2.2 };
     let cells = grid.iter().product::<usize>() as f64;
     let mut transform = 0.0;
-    // Lines of an axis are as many as the kept bins of faster axes and the cells of slower ones.
+    // An axis has as many lines as faster axes have kept bins and slower axes have cells.
     let mut lines = cells;
     for (axis, (&n, &count)) in grid.iter().zip(modes).enumerate().rev() {
         let through_panels = if axis + 1 < grid.len() { moved } else { 0.0 };
@@ -226,7 +229,7 @@ fn nanoseconds<T: Float>(modes: &[usize], grid: &[usize], width: usize, points: 
     gridding::<T>(grid, width, points) + transform
 }
 
-/// What spreading or interpolating costs, and the grid's first use.
+/// The time of spreading or interpolating and of the grid's first use, in nanoseconds.
 fn gridding<T: Float>(grid: &[usize], width: usize, points: usize) -> f64 {
     let double = size_of::<T>() == 8;
     let cells = if double { 2 } else { 4 };
@@ -235,7 +238,7 @@ fn gridding<T: Float>(grid: &[usize], width: usize, points: usize) -> f64 {
     let (each, vector) = match (grid.len(), double) {
         (1, true) => (30.0, 0.8),
         (1, false) => (14.0, 0.5),
-        // Rows that fill their vectors cannot begin on a vector's boundary, and straddle cache lines.
+        // Rows that fill their vectors cannot always begin on a vector's boundary, and then straddle cache lines.
         (2, true) => (28.0, if width.is_multiple_of(cells) { 0.34 } else { 0.3 }),
         (2, false) => (12.0, 0.8),
         (_, true) => (50.0, 0.56),
@@ -245,8 +248,8 @@ fn gridding<T: Float>(grid: &[usize], width: usize, points: usize) -> f64 {
     points as f64 * (each + vector * vectors) + memory
 }
 
-/// Nanoseconds an element of a line costs in rustfft, by the line's factors: a fit to lines of 96 to 4096 elements, 20
-/// % of which is noise. Factors of 5 cost as much as four factors of 2 (f64) or seven (f32).
+/// The nanoseconds that rustfft takes for an element of a line, from the line's factors. It is a fit to lines of 96 to
+/// 4096 elements, with 20 % noise. A factor of 5 costs as much as four factors of 2 (f64) or seven (f32).
 fn element<T: Float>(n: usize) -> f64 {
     let (mut rest, mut powers) = (n, [0.0; 3]);
     for (power, prime) in powers.iter_mut().zip([2, 3, 5]) {
@@ -263,9 +266,9 @@ fn element<T: Float>(n: usize) -> f64 {
     }
 }
 
-/// Of the even sizes 2^a 3^b 5^c from `least` to an eighth more the one that is transformed quickest.
+/// Of the even sizes 2^a 3^b 5^c from `least` to an eighth more, the one that is expected to transform fastest.
 fn quick_size<T: Float>(least: usize) -> usize {
-    // A cell costs something in every stage, whatever its line's factors.
+    // Every stage costs something for each cell, whatever the line's factors.
     let passing = if size_of::<T>() == 8 { 4.0 } else { 2.0 };
     let cost = |n: usize| n as f64 * (element::<T>(n) + passing);
     let mut best = smooth_size(least);
@@ -341,7 +344,7 @@ mod tests {
         assert_eq!(choose::<f64>(&Request { accept: true, ..request(&[100], 1e-15) }).unwrap().tolerance, 1e-14);
     }
 
-    /// Few points ask for a small grid, many for a narrow kernel.
+    /// For few points the smallest grid is cheapest, for many the narrowest kernel.
     #[test]
     fn costs_weigh_points_against_cells() {
         let few = choose::<f64>(&Request { points: Some(100), ..request(&[100, 100, 100], 1e-6) }).unwrap();
@@ -364,7 +367,7 @@ mod tests {
         }
     }
 
-    /// A grid beyond what a device takes is made smaller, with a wider kernel, and not where a factor was asked for.
+    /// A grid too large for the device is replaced by a smaller one with a wider kernel, unless a factor was asked for.
     #[test]
     fn a_grid_that_no_binding_holds_is_made_smaller() {
         let (modes, tolerance) = ([256, 256, 256], 1e-6);

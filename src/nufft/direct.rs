@@ -1,6 +1,6 @@
-//! The definitions evaluated as they stand: slow, in parallel, in f64 with exact phases. The oracle of every test.
+//! The direct sums that define types 1, 2 and 3: the oracle of every test. They are slow, parallel, and in f64.
 //!
-//! Coordinates become 128-bit turns, in which `k·x` is an exact product that wraps; only then is a sine taken. Sums are
+//! Coordinates become 128-bit turns, so that `k·x` is an exact product that wraps; only then is a sine taken. Sums are
 //! compensated. The error is a few units in the last place of f64 times the root mean square of the terms.
 
 use ndarray::{ArrayD, ArrayView1, ArrayViewD, IxDyn};
@@ -33,7 +33,7 @@ pub fn type1<T: Float, C: Coordinate>(
     ArrayD::from_shape_vec(IxDyn(modes), values).map_err(|error| Error::shape("modes", count, error))
 }
 
-/// `f[k]` for the modes k asked for only; axes past the points' dimensions are to be 0.
+/// `f[k]` for the given modes k only; on axes that the points do not have, k must be 0.
 ///
 /// # Errors
 /// [`Error::Shape`] for lengths that differ, [`Error::NotFinite`] for a NaN or infinity among the coordinates.
@@ -72,7 +72,7 @@ pub fn type2<T: Float, C: Coordinate>(
     type2_at(points, modes, sign, &all)
 }
 
-/// `c[j]` for the points asked for only.
+/// `c[j]` for the points with the given indices only.
 ///
 /// # Errors
 /// [`Error::Shape`] where modes and points differ in dimension, [`Error::Parameter`] for an index past the points,
@@ -95,7 +95,7 @@ pub fn type2_at<T: Float, C: Coordinate>(
     }
     let modes: Vec<Complex<f64>> = modes.iter().map(|&mode| wide(mode)).collect();
     let value = |j: usize| {
-        // One exponential an axis and mode; their products add two roundings.
+        // One exponential for each axis and mode; multiplying them adds two roundings.
         let factors: Vec<Vec<Complex<f64>>> = (turns.iter().zip(&extents))
             .map(|(axis, &extent)| {
                 (0..extent as i64).map(|i| unit(turns::times(axis[j], i - (extent / 2) as i64), sign)).collect()
@@ -119,7 +119,7 @@ pub fn type2_at<T: Float, C: Coordinate>(
     Ok((0..indices.len()).into_par_iter().map(value).collect())
 }
 
-/// `f[k] = Σ_j c[j] exp(±i s[k]·x[j])` for any real targets s: each product s·x is an exact number of turns.
+/// `f[k] = Σ_j c[j] exp(±i s[k]·x[j])` for any real targets s, where each product s·x is an exact number of turns.
 ///
 /// # Errors
 /// As [`type1_at`].
@@ -149,7 +149,7 @@ pub fn type3<T: Float, C: Coordinate, S: Coordinate>(
     Ok((0..targets.len()).into_par_iter().map(value).collect())
 }
 
-/// The mode a C-order index stands for in centred order.
+/// The mode at a C-order index, for modes in centred order.
 fn mode_at(mut index: usize, modes: &[usize]) -> [i64; 3] {
     let mut k = [0; 3];
     for (axis, &extent) in modes.iter().enumerate().rev() {

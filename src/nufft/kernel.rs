@@ -5,10 +5,10 @@ use std::fmt;
 
 use crate::nufft::prolate::Prolate;
 
-/// A spreading kernel φ on [-1, 1], even, with φ(0) = 1 and a Fourier transform without zeros where modes lie.
+/// A spreading kernel φ on [-1, 1]: even, with φ(0) = 1 and a Fourier transform without zeros where modes lie.
 ///
-/// Backends never see a shape: a plan fits polynomials to it. A new shape is a type with these two functions and an
-/// entry in [`Shape`].
+/// Backends never see a shape, because a plan fits polynomials to it. A new shape is a type with these two functions
+/// and an entry in [`Shape`].
 pub(crate) trait KernelShape: fmt::Debug + Send + Sync {
     /// φ(x) for |x| <= 1.
     fn value(&self, x: f64) -> f64;
@@ -35,7 +35,7 @@ pub enum Shape {
 
 /// The largest width a stencil may have.
 pub(crate) const WIDEST: usize = 32;
-/// The largest width of the shapes other than the Gaussian.
+/// The largest width for which shapes other than the Gaussian are used.
 const WIDEST_GOOD: usize = 16;
 
 impl fmt::Display for Shape {
@@ -50,7 +50,7 @@ impl fmt::Display for Shape {
 }
 
 impl Shape {
-    /// The upsampling factor used where none is asked for.
+    /// The upsampling factor if none is asked for.
     pub(crate) fn default_upsampling(self, tolerance: f64) -> f64 {
         match self {
             Self::Gaussian if tolerance <= 1e-11 => 3.0,
@@ -58,22 +58,23 @@ impl Shape {
         }
     }
 
-    /// The least width whose predicted error is at most the tolerance, if there is one.
+    /// The smallest width whose predicted error is at most the tolerance, if there is one.
     pub(crate) fn width(self, tolerance: f64, dimensions: usize, upsampling: f64) -> Option<usize> {
         let (step, widest) = if self == Self::Gaussian { (2, WIDEST) } else { (1, WIDEST_GOOD) };
         (2..=widest).step_by(step).find(|&width| self.predicted_error(width, dimensions, upsampling) <= tolerance)
     }
 
-    /// The smallest tolerance any width reaches.
+    /// The smallest tolerance that any width reaches.
     pub(crate) fn smallest_tolerance(self, dimensions: usize, upsampling: f64) -> f64 {
         let widest = if self == Self::Gaussian { WIDEST } else { WIDEST_GOOD };
         self.predicted_error(widest, dimensions, upsampling)
     }
 
-    /// The relative l2 error aliasing causes.
+    /// The relative l2 error caused by aliasing.
     ///
-    /// For the good shapes `0.2 √d (1.9 - w/20) exp(-π √(1 - 1/σ) (w - 1))`, a fit to measured transforms; for the
-    /// Gaussian the article's `exp(-π (w/2) (σ - 1)/(σ - 1/2))`, with the half step its rounding of Msp allows.
+    /// For the shapes other than the Gaussian it is `0.2 √d (1.9 - w/20) exp(-π √(1 - 1/σ) (w - 1))`, a fit to measured
+    /// transforms; for the Gaussian it is the article's `exp(-π (w/2) (σ - 1)/(σ - 1/2))`, with the half step that its
+    /// rounding of Msp allows.
     pub(crate) fn predicted_error(self, width: usize, dimensions: usize, upsampling: f64) -> f64 {
         let w = width as f64;
         match self {
@@ -89,7 +90,7 @@ impl Shape {
         0.2 * (dimensions as f64).sqrt() * (1.9 - 0.05 * width as f64)
     }
 
-    /// The least upsampling factor at which a width keeps a tolerance; not for the Gaussian.
+    /// The smallest upsampling factor at which a width keeps a tolerance; not available for the Gaussian.
     pub(crate) fn least_upsampling(self, tolerance: f64, width: usize, dimensions: usize) -> Option<f64> {
         let root = (Self::scale(width, dimensions) / tolerance).ln() / (PI * (width as f64 - 1.0));
         (root < 1.0).then(|| 1.0 / (1.0 - root.max(0.0).powi(2)))
@@ -139,7 +140,7 @@ impl KernelShape for KaiserBessel {
     }
 }
 
-/// The modified Bessel function I₀ by its power series, all terms of which are positive.
+/// The modified Bessel function I₀ by its power series, whose terms are all positive.
 fn bessel_i0(x: f64) -> f64 {
     let quarter = 0.25 * x * x;
     let (mut term, mut sum, mut k) = (1.0, 1.0, 1.0);
@@ -160,7 +161,8 @@ impl KernelShape for ExpSemicircle {
     fn value(&self, x: f64) -> f64 {
         (self.beta * ((1.0 - x * x).max(0.0).sqrt() - 1.0)).exp()
     }
-    /// Midpoint rule in θ, x = cos θ: the integrand is smooth but for a kink of size `exp(-β)` at the ends.
+    /// The midpoint rule in θ, where x = cos θ: the integrand is smooth except for a kink of size `exp(-β)` at the
+    /// ends.
     fn fourier(&self, x: f64) -> f64 {
         const STEPS: u32 = 128;
         let step = PI / f64::from(STEPS);
@@ -183,8 +185,8 @@ impl KernelShape for Gaussian {
     fn value(&self, x: f64) -> f64 {
         (-self.rate * x * x).exp()
     }
-    /// The transform of the whole Gaussian, as the article deconvolves: what truncation cuts off is below the
-    /// tolerance.
+    /// The transform of the Gaussian without truncation, which the article uses to deconvolve: the truncated part is
+    /// below the tolerance.
     fn fourier(&self, x: f64) -> f64 {
         (PI / self.rate).sqrt() * (-x * x / (4.0 * self.rate)).exp()
     }

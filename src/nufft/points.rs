@@ -1,4 +1,4 @@
-//! Coordinates: checked, and folded in double-double arithmetic into a cell of the fine grid and a fraction.
+//! Coordinates: their validation, and their folding into a cell of the fine grid and a fraction.
 
 use ndarray::{ArrayBase, ArrayView1, Data, Ix1, aview1, s};
 
@@ -51,14 +51,14 @@ impl<X: Coordinates + ?Sized> Coordinates for &X {
     }
 }
 
-/// One view of coordinates an axis, all of one length, at any stride.
+/// The coordinates of points: one view for each axis, all of one length, at any stride.
 #[derive(Debug)]
 pub(crate) struct Points<'a, C: Coordinate> {
     pub(crate) axes: Vec<ArrayView1<'a, C>>,
 }
 
 impl<'a, C: Coordinate> Points<'a, C> {
-    /// Takes one view an axis.
+    /// Takes one view for each axis.
     ///
     /// # Errors
     /// [`Error::Shape`] if there are not `dimensions` views or their lengths differ.
@@ -79,13 +79,13 @@ impl<'a, C: Coordinate> Points<'a, C> {
         self.axes[0].len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no points.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The first coordinate that is not finite among `count` from `first` on, or usize::MAX.
+    /// The index of the first coordinate that is not finite among `count` from `first` on, or `usize::MAX`.
     pub(crate) fn first_bad(&self, axis: usize, first: usize, count: usize) -> usize {
         let found = self.axes[axis].slice(s![first..first + count]).iter().position(|&x| !x.into().is_finite());
         found.map_or(usize::MAX, |index| first + index)
@@ -107,7 +107,7 @@ impl<'a, C: Coordinate> Points<'a, C> {
     }
 }
 
-/// What one unit of a coordinate is in turns of the transform's period.
+/// The unit of coordinates, relative to the transform's period.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Unit {
     /// `step` radians: the period is 2π/step.
@@ -117,7 +117,7 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
-    /// Turns a unit, as a sum of two f64.
+    /// Turns in one unit, as a sum of two f64.
     fn turns(self) -> (f64, f64) {
         match self {
             Self::Radians { step } => {
@@ -133,7 +133,7 @@ impl Unit {
         }
     }
 
-    /// The fraction of a turn of any finite coordinate, in 2⁻¹²⁸ turns.
+    /// The turns of any finite coordinate, modulo 1, in units of 2⁻¹²⁸ turns.
     pub(crate) fn exact(self, x: f64) -> u128 {
         match self {
             Self::Radians { step } => {
@@ -157,11 +157,12 @@ fn from_signed(x: f64) -> u128 {
     (high as i128 as u128).wrapping_shl(64).wrapping_add(low as u128)
 }
 
-/// Folds coordinates of one axis into stencil cells and fractions.
+/// The folding of one axis' coordinates into first stencil cells and fractions.
 ///
-/// A coordinate becomes turns `t = x · (high + low)` with an error near 2⁻¹⁰⁶ |t|, t loses its nearest integer exactly,
-/// and `t · n` is split into the stencil's first cell `ceil(t n - w/2)` and the distance to it, so that only the
-/// fraction is ever rounded to the data's precision and the error does not grow with the number of modes.
+/// A coordinate x is converted to turns `t = x · (high + low)` with an error near 2⁻¹⁰⁶ |t|. The nearest integer is
+/// subtracted from t exactly, and `t · n` is split into the stencil's first cell `ceil(t n - w/2)` and the distance to
+/// it. So only the fraction is ever rounded to the data's precision, and the error does not grow with the number of
+/// modes.
 #[derive(Debug, Clone)]
 pub(crate) struct Fold {
     unit: Unit,
@@ -170,14 +171,14 @@ pub(crate) struct Fold {
     cells: f64,
     half: f64,
     reach: f64,
-    /// Whether places may be rounded as f64: `2⁻⁵³ n` cells.
+    /// Whether places may be computed as one f64, with an error of `2⁻⁵³ n` cells.
     plain: bool,
 }
 
-/// Turns up to which double-double arithmetic is exact enough: 2⁻¹⁰⁴ · 2²⁹ turns times 2³¹ cells is below 2⁻⁴³ of a
-/// cell, and below 2⁻⁵³ for the 2²¹ cells of a million modes.
+/// The most turns for which double-double arithmetic is exact enough: 2⁻¹⁰⁴ · 2²⁹ turns times 2³¹ cells is below 2⁻⁴³
+/// of a cell, and below 2⁻⁵³ for the 2²¹ cells of a million modes.
 const FAST_TURNS: f64 = (1u64 << 29) as f64;
-/// Coordinates folded together, between two checks for ones that are not finite or too large.
+/// Coordinates folded together; each such block is checked for ones that are not finite or too large.
 pub(crate) const FOLDED: usize = 256;
 
 impl Fold {
@@ -187,13 +188,13 @@ impl Fold {
         Self { unit, high, low, cells: cells as f64, half, reach: (width / 2) as f64, plain: false }
     }
 
-    /// The same for fractions of so many bits: where f64 places are eight times as exact, a third of the work is left
-    /// out.
+    /// The same folding for fractions of `bits` bits: if f64 places are eight times as exact as that, they save a third
+    /// of the work.
     pub(crate) fn with_bits(&self, bits: u32) -> Self {
         Self { plain: self.cells * 2f64.powi(bits as i32 + 3) <= 2f64.powi(53), ..self.clone() }
     }
 
-    /// Cells and fractions of up to [`FOLDED`] coordinates; false if one is not finite.
+    /// Computes cells and fractions of up to [`FOLDED`] coordinates; false if one is not finite.
     pub(crate) fn fold<C: Coordinate>(
         &self,
         coordinates: ArrayView1<'_, C>,
@@ -219,7 +220,7 @@ impl Fold {
         ordinary || self.any(x, cells, fractions)
     }
 
-    /// The quick way; false if some coordinate is too large for it or not finite.
+    /// Folds a block fast; false if some coordinate is too large for that or not finite.
     #[inline(always)]
     fn ordinary<const FMA: bool, const PLAIN: bool>(
         &self,
@@ -227,13 +228,13 @@ impl Fold {
         cells: &mut [u32; FOLDED],
         fractions: &mut [f64; FOLDED],
     ) -> bool {
-        // Arrays of its own, which nothing else can point to, are what lets the compiler vectorise the loop.
+        // The compiler vectorises the loop only with local arrays, to which nothing else can point.
         let (x, mut own_cells, mut own_fractions) = (*x, [0u32; FOLDED], [0f64; FOLDED]);
         let mut far = 0u64;
         for i in 0..FOLDED {
             let turns = x[i] * self.high;
             let rest = product_rest::<FMA>(x[i], self.high, turns) + x[i] * self.low;
-            // False of NaN as well.
+            // This is false for NaN too.
             let near = turns.abs() < FAST_TURNS;
             far |= u64::from(!near);
             let turns = turns - turns.round_ties_even();
@@ -256,7 +257,7 @@ impl Fold {
         far == 0
     }
 
-    /// The way for coordinates of any size, in 128-bit turns.
+    /// Folds coordinates of any size, in 128-bit turns.
     #[cold]
     fn any(&self, x: &[f64; FOLDED], cells: &mut [u32; FOLDED], fractions: &mut [f64; FOLDED]) -> bool {
         let mut finite = true;
@@ -291,14 +292,15 @@ impl<const PLAIN: bool> simd::Vectorised for Ordinary<'_, PLAIN> {
     }
 }
 
-/// Brings a cell at most one period away into the grid.
+/// Wraps a cell at most one period outside of the grid into it.
 #[inline(always)]
 fn wrap(cell: f64, cells: f64) -> f64 {
     let cell = if cell < 0.0 { cell + cells } else { cell };
     if cell >= cells { cell - cells } else { cell }
 }
 
-/// A whole number in [0, 2³²) as an integer: its bits after adding 2⁵², which vectorises where a cast does not.
+/// Converts a whole number in [0, 2³²) to an integer: its bits after adding 2⁵², which vectorises where a cast does
+/// not.
 #[inline(always)]
 pub(crate) fn low_bits(x: f64) -> u32 {
     (x + 4_503_599_627_370_496.0).to_bits() as u32
@@ -320,7 +322,7 @@ mod tests {
         let left = f64::from(below) - f64::from(cell[0]) - width as f64 / 2.0;
         let left = left - (left / cells as f64).round() * cells as f64;
         let off = left + within + fraction[0];
-        // Tiny grids may be off by a whole one.
+        // Tiny grids may be off by a whole turn.
         let off = off - (off / cells as f64).round() * cells as f64;
         assert!(off.abs() < 1.2e-15 * width as f64, "x = {x:e}, n = {cells}, w = {width}: off by {off:e}");
         if let quick @ Fold { plain: true, .. } = fold.with_bits(23) {

@@ -1,4 +1,4 @@
-//! The prolate spheroidal wave function of order zero: of all functions on [-1, 1] the one whose Fourier transform is
+//! The prolate spheroidal wave function of order zero: of all functions on [-1, 1], the one whose Fourier transform is
 //! most concentrated in a given band.
 
 /// ψ₀ for a bandwidth c, as a series of normalised Legendre polynomials of even degree, scaled to ψ(0) = 1.

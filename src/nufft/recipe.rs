@@ -1,4 +1,4 @@
-//! What a plan chose, as a value that can be printed and tested.
+//! What a plan of a non-uniform FFT chose, as a value that can be printed and tested.
 
 use std::fmt;
 
@@ -24,13 +24,13 @@ impl fmt::Display for ModeOrder {
     }
 }
 
-/// Where the grid of a GPU's plan is transformed between spreading and deconvolution. On the CPU it is where it is.
+/// Where the grid of a GPU's plan is transformed between spreading and deconvolution. A CPU's plan has no choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum UniformTransform {
-    /// Where a model expects it to be faster: on hardware the device, since the way to the host and back takes longer
-    /// than all the rest; a device emulated in software leaves it to the host, which is what it runs on.
-    /// [`Recipe::transform_times`] has its figures.
+    /// Where a model expects it to be faster. On hardware that is the device, since the way to the host and back takes
+    /// longer than all the rest; a device emulated in software leaves it to the host, on which it runs itself.
+    /// [`Recipe::transform_times`] has the model's figures.
     #[default]
     Auto,
     /// By rustfft, on all cores, with the grid taken there and back.
@@ -83,8 +83,8 @@ pub struct Recipe {
     pub order: ModeOrder,
     /// Where the grid is transformed: `Host` or `Device`.
     pub uniform: UniformTransform,
-    /// The seconds that a model expects of one transform on the host, with the way there and back, and on the device,
-    /// where the plan of a GPU was left to choose.
+    /// The seconds that a model expects for one transform: on the host, including the way there and back, and on the
+    /// device. Only for plans of a GPU that were left to choose.
     pub transform_times: Option<[f64; 2]>,
     /// `f32` or `f64`.
     pub precision: &'static str,

@@ -1,5 +1,6 @@
-//! The geometry of type 3: centres and extents of sources and targets, the grid between them, and the phases that move
-//! the centres.
+//! The geometry of type 3: centres and extents of sources and targets, and the grid between them.
+//!
+//! The centres are shifted to zero, which multiplies by the phases computed here.
 
 use ndarray::ArrayView1;
 use num_complex::Complex;
@@ -13,7 +14,7 @@ use crate::nufft::table::{Correction, TOGETHER};
 use crate::numeric::float::{Coordinate, Float};
 use crate::numeric::turns;
 
-/// Sources and targets, each from their centre.
+/// Sources and targets, each relative to their centre.
 #[derive(Debug)]
 pub(crate) struct Rescaling {
     pub(crate) axes: Vec<Axis>,
@@ -28,12 +29,12 @@ impl Rescaling {
         Self { axes: axes.collect() }
     }
 
-    /// Cells a grid of upsampling 1 would need on each axis.
+    /// Cells that a grid without upsampling would need on each axis.
     pub(crate) fn modes(&self) -> Result<Vec<usize>> {
         self.axes.iter().map(|axis| size("the grid of a type 3", axis.modes())).collect()
     }
 
-    /// The grid for a width and an upsampling factor: it holds every stencil without going round.
+    /// The grid for a width and an upsampling factor; it is large enough that no stencil wraps around.
     pub(crate) fn grid(&self, width: usize, upsampling: f64) -> Result<Vec<usize>> {
         let cells = |axis: &Axis| {
             let spacing = axis.spacing(upsampling.min(LARGEST_UPSAMPLING));
@@ -48,17 +49,18 @@ impl Rescaling {
         self.axes.iter().map(|axis| axis.spacing(upsampling)).collect()
     }
 
-    /// `exp(+i s̄·x)` of each source from its centre, s̄ the targets' centre; none if that is 0.
+    /// `exp(+i s̄·x)` for each source x relative to its centre, where s̄ is the targets' centre; none if that is 0.
     pub(crate) fn source_phases<T: Float>(&self) -> Option<Vec<Complex<T>>> {
         let mut phases =
             self.axes.iter().any(|axis| axis.target_centre != 0.0).then(|| unit(self.axes[0].sources.len()))?;
         for axis in &self.axes {
-            turn(&mut phases, axis.target_centre, |j| axis.sources[j]);
+            multiply_phases(&mut phases, axis.target_centre, |j| axis.sources[j]);
         }
         Some(narrow(phases))
     }
 
-    /// `exp(+i s·x̄)` of each target, x̄ the sources' centre, times the correction for the kernel's transform.
+    /// `exp(+i s·x̄)` for each target s, where x̄ is the sources' centre, times the correction for the kernel's
+    /// transform.
     pub(crate) fn target_phases<T: Float, S: Coordinate>(
         &self,
         originals: &Points<'_, S>,
@@ -67,7 +69,7 @@ impl Rescaling {
     ) -> Vec<Complex<T>> {
         let mut phases = unit(originals.len());
         for ((axis, &spacing), original) in self.axes.iter().zip(spacings).zip(&originals.axes) {
-            turn(&mut phases, axis.source_centre, |k| original[k].into());
+            multiply_phases(&mut phases, axis.source_centre, |k| original[k].into());
             let correction = Correction::new(kernel, width, spacing * axis.reach.1);
             parallel::chunks(&mut phases, TOGETHER, 16, |index, values| {
                 let targets = &axis.targets[index * TOGETHER..];
@@ -83,8 +85,8 @@ fn unit(count: usize) -> Vec<Complex<f64>> {
     vec![Complex::new(1.0, 0.0); count]
 }
 
-/// The centre and half the extent of coordinates, each from the centre. A centre near zero is taken as zero:
-/// subtracting it would only round.
+/// The centre of coordinates, half their extent, and the coordinates relative to the centre. A centre near zero is
+/// taken as zero: subtracting it would only round.
 fn centred<C: Coordinate>(coordinates: ArrayView1<'_, C>) -> (f64, f64, Vec<f64>) {
     let mut range = (f64::INFINITY, f64::NEG_INFINITY);
     for &x in &coordinates {
@@ -105,18 +107,18 @@ pub(crate) struct Axis {
     pub(crate) targets: Vec<f64>,
     source_centre: f64,
     target_centre: f64,
-    /// Half extents.
+    /// Half the extents of sources and targets.
     reach: (f64, f64),
 }
 
 impl Axis {
-    /// Cells a grid of upsampling 1 would need.
+    /// Cells that a grid without upsampling would need.
     fn modes(&self) -> f64 {
         2.0 * self.reach.0 * self.reach.1 / std::f64::consts::PI
     }
 
-    /// The grid's spacing for an upsampling factor: the band of the targets must be 1/σ of the grid's. Where there is
-    /// one source or one target, anything will do.
+    /// The grid's spacing for an upsampling factor: the band of the targets must be 1/σ of the grid's. With a single
+    /// source or target any spacing will do.
     fn spacing(&self, upsampling: f64) -> f64 {
         let (sources, targets) = self.reach;
         match (sources > 0.0, targets > 0.0) {
@@ -127,7 +129,7 @@ impl Axis {
     }
 }
 
-/// A whole number of cells, if there can be so many on an axis.
+/// A number of cells rounded up, or an error if it is more than an axis can have.
 fn size(what: &'static str, cells: f64) -> Result<usize> {
     let cells = cells.ceil().max(1.0);
     if cells < f64::from(1u32 << 30) {
@@ -136,14 +138,15 @@ fn size(what: &'static str, cells: f64) -> Result<usize> {
     Err(Error::TooLarge {
         what,
         needed: format!("{cells:.2e} cells on an axis"),
-        limit: "an axis holds at most 2^30; it is the product of the extents of sources and targets: split either into parts that \
-                lie together"
-            .into(),
+        limit:
+            "an axis holds at most 2^30; it is the product of the extents of sources and targets: split either into \
+                parts that lie together"
+                .into(),
     })
 }
 
 /// Multiplies by `exp(+i centre·x)`, in turns that are exact to the last bit of x whatever the size of the product.
-fn turn(values: &mut [Complex<f64>], centre: f64, x: impl Fn(usize) -> f64 + Sync) {
+fn multiply_phases(values: &mut [Complex<f64>], centre: f64, x: impl Fn(usize) -> f64 + Sync) {
     if centre == 0.0 {
         return;
     }

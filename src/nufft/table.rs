@@ -1,4 +1,4 @@
-//! The kernel as backends see it: polynomial panels and correction factors, whatever the shape behind them.
+//! The tables by which backends know a kernel: its polynomials and the modes' correction factors.
 
 use std::f64::consts::PI;
 use std::sync::{Arc, LazyLock};
@@ -9,9 +9,9 @@ use crate::nufft::kernel::KernelShape;
 use crate::nufft::recipe::ModeOrder;
 use crate::numeric::float::Float;
 
-/// Piecewise-polynomial kernel values. A point whose stencil begins a fraction z ∈ [0, 1] of a cell before cell 0 gives
-/// cell i the value `φ(2(i + z)/w - 1) = Σ_p coefficients[p][i] · s^(degree - p)`, s = 2z - 1: one argument for all w
-/// panels.
+/// The kernel as piecewise polynomials. A point whose stencil begins a fraction z ∈ [0, 1] of a cell before cell 0
+/// gives cell i the value `φ(2(i + z)/w - 1) = Σ_p coefficients[p][i] · s^(degree - p)`, s = 2z - 1: all w panels have
+/// the same argument.
 #[derive(Debug, Clone)]
 pub(crate) struct KernelTable<T> {
     /// Cells a stencil covers on each axis.
@@ -30,14 +30,14 @@ pub(crate) struct ModeAxis<T> {
     modes: usize,
     cells: usize,
     order: ModeOrder,
-    /// What the modes k and -k are multiplied by: `1 / ((w/2) φ̂(π w k / n))`.
+    /// The correction factors of the modes k and -k: `1 / ((w/2) φ̂(π w k / n))`.
     by_distance: Arc<Vec<T>>,
 }
 
 impl<T: Float> KernelTable<T> {
     /// Fits polynomials to a shape, of the least degree whose error stays below `accuracy` (relative to φ(0) = 1).
     ///
-    /// Each panel is interpolated at Chebyshev nodes and rewritten in powers of s. Panels mirror each other, so that
+    /// Each panel is interpolated at Chebyshev nodes and rewritten in powers of s. Panels mirror each other, so only
     /// half of them are computed.
     #[must_use]
     pub(crate) fn fit(shape: &dyn KernelShape, width: usize, accuracy: f64) -> Self {
@@ -71,7 +71,7 @@ impl<T: Float> KernelTable<T> {
             }
         }
         if width % 2 == 1 {
-            // The middle panel is even: what is left of odd powers is rounding.
+            // The middle panel is even, so its odd powers are only rounding errors.
             for power in (1..=degree).step_by(2) {
                 coefficients[(degree - power) * padded + half - 1] = T::zero();
             }
@@ -81,7 +81,7 @@ impl<T: Float> KernelTable<T> {
 }
 
 impl<T: Float> ModeAxis<T> {
-    /// Bins and factors of an axis with `modes` modes on a grid of `cells` cells.
+    /// The correction factors of an axis with `modes` modes on a grid of `cells` cells.
     #[must_use]
     pub(crate) fn new(shape: &dyn KernelShape, width: usize, modes: usize, cells: usize, order: ModeOrder) -> Self {
         let half = modes / 2;
@@ -99,7 +99,7 @@ impl<T: Float> ModeAxis<T> {
         Self { modes, cells, order, by_distance: Arc::new(by_distance) }
     }
 
-    /// The same axis with as many modes below zero as above, from the lowest to the highest.
+    /// The same axis with as many modes below zero as above, in rising order.
     pub(crate) fn symmetric(&self) -> Self {
         Self { modes: 2 * (self.modes / 2) + 1, order: ModeOrder::Centred, ..self.clone() }
     }
@@ -126,14 +126,14 @@ impl<T: Float> ModeAxis<T> {
         self.frequency(mode).rem_euclid(self.cells as i64) as usize
     }
 
-    /// What a mode is multiplied by.
+    /// The correction factor of a mode.
     #[inline(always)]
     #[must_use]
     pub(crate) fn factor(&self, mode: usize) -> T {
         self.by_distance[self.frequency(mode).unsigned_abs() as usize]
     }
 
-    /// What modes from `first` on are multiplied by, whose frequencies are in a row and do not change sign.
+    /// The correction factors of modes from `first` on, whose frequencies are consecutive and do not change sign.
     #[inline(always)]
     pub(crate) fn factors(&self, first: usize, factors: &mut [T]) {
         let k = self.frequency(first);
@@ -147,7 +147,7 @@ impl<T: Float> ModeAxis<T> {
     }
 }
 
-/// What undoes the kernel's transform: `1 / ((w/2) φ̂(w θ/2))` for an angle θ a cell.
+/// The correction that undoes the kernel's transform: `1 / ((w/2) φ̂(w θ/2))` at θ radians per cell.
 ///
 /// `-ln φ̂` is interpolated in θ² at Chebyshev nodes: it is smooth up to the transform's first zero, which lies at more
 /// than 1.4 times the highest mode for σ >= 1.2, and 28 nodes reach 1e-15.
@@ -157,7 +157,7 @@ pub(crate) struct Correction {
 }
 
 impl Correction {
-    /// For angles up to `largest`.
+    /// The correction for angles up to `largest`.
     pub(crate) fn new(shape: &dyn KernelShape, width: usize, largest: f64) -> Self {
         const NODES: usize = 28;
         static COSINES: LazyLock<Vec<f64>> = LazyLock::new(|| cosines(NODES));
@@ -172,14 +172,15 @@ impl Correction {
         Self { largest, series: chebyshev_series(&values, &COSINES) }
     }
 
-    /// The corrections of some angles, several at a time: one series after another waits for each addition.
+    /// The corrections of several angles, computed together because in a single series each addition waits for the
+    /// last.
     pub(crate) fn at(&self, angles: [f64; TOGETHER]) -> [f64; TOGETHER] {
         let x = angles.map(|angle| 2.0 * (angle / self.largest).powi(2) - 1.0);
         simd::run(ExpSeries { series: &self.series, x })
     }
 }
 
-/// cos(π i/2n) for i below 4n, all that nodes and series of n terms take.
+/// cos(π i/2n) for i below 4n: all the cosines in nodes and series of n terms.
 fn cosines(n: usize) -> Vec<f64> {
     (0..4 * n).map(|i| (PI * i as f64 / (2 * n) as f64).cos()).collect()
 }
@@ -197,7 +198,7 @@ fn chebyshev_series(values: &[f64], cosines: &[f64]) -> Vec<f64> {
 /// Arguments evaluated together.
 pub(crate) const TOGETHER: usize = 16;
 
-/// The exponentials of a Chebyshev series.
+/// The exponentials of a Chebyshev series at several arguments.
 struct ExpSeries<'a> {
     series: &'a [f64],
     x: [f64; TOGETHER],
@@ -225,14 +226,14 @@ impl Vectorised for ExpSeries<'_> {
     }
 }
 
-/// `exp(x)` for |x| < 700 within two units in the last place, in a form that vectorises: 2ⁿ times the Taylor series of
-/// what is left, at most ln(2)/2, to r¹³/13!.
+/// `exp(x)` for |x| < 700 within two units in the last place, in a form that vectorises: 2ⁿ times the Taylor series, to
+/// r¹³/13!, of the remainder r, which is at most ln(2)/2.
 #[inline(always)]
 fn exp<const FMA: bool>(x: f64) -> f64 {
     use std::f64::consts::{LN_2, LOG2_E};
-    /// ln 2 less its f64.
+    /// ln 2 minus its f64.
     const LN_2_REST: f64 = 2.319_046_813_846_299_6e-17;
-    /// Adding it leaves the nearest whole number in the lowest bits.
+    /// Adding this constant leaves the nearest whole number in the lowest bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;
     const INVERSE_FACTORIALS: [f64; 14] = {
         let mut table = [1.0; 14];
@@ -245,7 +246,7 @@ fn exp<const FMA: bool>(x: f64) -> f64 {
     };
     let shifted = x * LOG2_E + ROUND;
     let n = shifted - ROUND;
-    // Without fused arithmetic n·ln 2 would lose the bits that count; |n| < 2¹⁰, so ln 2 is cut after 42 bits.
+    // Without fused arithmetic n·ln 2 would lose its last bits; |n| < 2¹⁰, so ln 2 is split after 42 bits.
     const LN_2_HIGH: f64 = f64::from_bits(LN_2.to_bits() & !0x7ff);
     let r = (x - n * LN_2_HIGH) - n * (LN_2 - LN_2_HIGH + LN_2_REST);
     let mut sum = INVERSE_FACTORIALS[13];
@@ -255,7 +256,7 @@ fn exp<const FMA: bool>(x: f64) -> f64 {
     f64::from_bits(sum.to_bits().wrapping_add(shifted.to_bits() << 52))
 }
 
-/// A Chebyshev series as coefficients of powers, lowest first.
+/// Converts a Chebyshev series to coefficients of powers, lowest first.
 fn monomials(series: &[f64]) -> Vec<f64> {
     let n = series.len();
     let (mut sum, mut below, mut here) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
@@ -298,7 +299,8 @@ mod tests {
                         let value = table.coefficients.chunks(table.padded).fold(0.0, |sum, row| sum * s + row[panel]);
                         let x = (2.0 * (panel as f64 + z) / width as f64 - 1.0).clamp(-1.0, 1.0);
                         let off = (value - kernel.value(x)).abs();
-                        // The square root in these two is not smooth at the ends, where the value is exp(-β).
+                        // The square root in Kaiser-Bessel and exponential of semicircle is not smooth at the ends,
+                        // where the value is exp(-β).
                         let edge = if panel == 0 || panel == width - 1 { 2.0 * kernel.value(1.0) } else { 0.0 };
                         assert!(off < 1.5 * accuracy + edge + 1e-14, "{shape} {width} {panel} {z}: {off:e}");
                     }

@@ -1,4 +1,4 @@
-//! The time each stage took, by name.
+//! The time that each stage of a plan and its executions took.
 
 use std::fmt;
 use std::time::{Duration, Instant};

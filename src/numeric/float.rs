@@ -1,5 +1,4 @@
-//! The floating-point types everything is computed in, and numbers made of them, real or complex: facts only, no
-//! kernels.
+//! The floating-point types of all computations, and the real and complex numbers made of them.
 
 use std::fmt;
 use std::ops::{Add, Mul};
@@ -34,7 +33,7 @@ pub trait Float:
     const SMALLEST_TOLERANCE: f64;
     /// Its name as NumPy and WGSL write it, `f32` or `f64`.
     const NAME: &'static str;
-    /// The relative l2 error the law allows at any tolerance.
+    /// The relative l2 error that the accuracy law allows at any tolerance.
     const FLOOR: f64;
     /// The nearest value.
     fn nearest(x: f64) -> Self;
@@ -85,11 +84,11 @@ pub trait Numeric:
     + Add<Output = Self>
     + Mul<Output = Self>
 {
-    /// The real numbers it is made of.
+    /// The type of its real and imaginary parts.
     type Real: Float;
-    /// How many of them.
+    /// The number of its parts: 1 or 2.
     const PARTS: usize;
-    /// Its name, `f32` or `complex f32`, for people.
+    /// Its name for messages, such as `f32` or `complex f32`.
     #[must_use]
     fn name() -> String {
         format!("{}{}", if Self::PARTS == 2 { "complex " } else { "" }, Self::Real::NAME)
@@ -99,14 +98,14 @@ pub trait Numeric:
     fn unit() -> Self {
         Self::part_of(Complex::new(Self::Real::nearest(1.0), Self::Real::default()))
     }
-    /// As a complex number.
+    /// The same number as a complex one.
     fn complex(self) -> Complex<Self::Real>;
-    /// The number, or the real part where it is to be real.
+    /// The number of this type that z becomes: z itself, or its real part.
     fn part_of(z: Complex<Self::Real>) -> Self;
-    /// Its parts in turn, as a vector.
+    /// A vector of its parts, repeated in turn.
     #[doc(hidden)]
     fn lanes<const L: usize>(self) -> [Self::Real; L];
-    /// The sum over a vector of parts in turn.
+    /// The sum of a vector whose lanes are parts in turn.
     #[doc(hidden)]
     fn sum<const L: usize>(lanes: [Self::Real; L]) -> Self;
 }
@@ -159,7 +158,7 @@ impl<T: Float> Numeric for Complex<T> {
     }
 }
 
-/// A coordinate type. Whatever the precision of the data, geometry is computed in more than f64.
+/// A coordinate type. Positions are computed in more than f64's precision, whatever that of the data.
 pub trait Coordinate: sealed::Sealed + Copy + Send + Sync + Into<f64> + 'static {}
 impl Coordinate for f32 {}
 impl Coordinate for f64 {}

@@ -1,6 +1,6 @@
-//! Products that leave the range of f64 only when they are finished.
+//! Products of many factors, scaled so that only the final result can leave the range of f64.
 
-/// A product as a number and a power of two, or a wrapped product of integers.
+/// A product as a number times a power of two, or a product of integers that wraps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct ScaledProduct {
     /// Real and imaginary part.
@@ -16,7 +16,7 @@ impl Default for ScaledProduct {
 }
 
 impl ScaledProduct {
-    /// A number, its greater part brought to between 1 and 2; 0, infinities and NaN stay as they are.
+    /// The number, scaled so that its larger part is between 1 and 2; 0, infinities and NaN stay as they are.
     #[inline(always)]
     pub(crate) fn of([re, im]: [f64; 2]) -> Self {
         let size = re.abs().max(im.abs());
@@ -24,10 +24,10 @@ impl ScaledProduct {
         if !(size > 0.0 && size < f64::INFINITY) {
             return Self { number: [re, im], exponent: 0, whole };
         }
-        // Numbers below 2^-1022 say their exponent only after a step up.
+        // Numbers below 2^-1022 are scaled up first, because their exponent field is zero.
         let (up, by) = if size < f64::MIN_POSITIVE { (f64::from_bits((1023 + 64) << 52), 64) } else { (1.0, 0) };
         let exponent = ((size * up).to_bits() >> 52) as i64 - 1023;
-        // In two factors, as 2^1074 is no f64.
+        // The scale is two factors because 2^1074 is not an f64.
         let down = f64::from_bits(((1023 - exponent) as u64).max(1) << 52);
         let down = if exponent == 1023 { down * 0.5 } else { down };
         Self { number: [re * up * down, im * up * down], exponent: exponent - by, whole }
@@ -35,15 +35,15 @@ impl ScaledProduct {
 }
 
 impl ScaledProduct {
-    /// The product of two.
+    /// The product of both.
     #[inline(always)]
     pub(crate) fn times(self, after: Self) -> Self {
         let ([a, b], [c, d]) = (self.number, after.number);
-        // Without imaginary parts infinities stay what they are.
+        // Without imaginary parts the full formula would turn infinities into NaN.
         let number = if b == 0.0 && d == 0.0 { [a * c, 0.0] } else { [a * c - b * d, a * d + b * c] };
         let product = Self::of(number);
         Self {
-            // Wrapping, for exponents that came as bytes; 2^63 is out of reach of products.
+            // This wraps because exponents read from bytes may be anything; those of products cannot reach 2^63.
             exponent: self.exponent.wrapping_add(after.exponent).wrapping_add(product.exponent),
             whole: self.whole.wrapping_mul(after.whole),
             ..product

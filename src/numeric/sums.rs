@@ -1,4 +1,4 @@
-//! Sums and products with what rounding took from them.
+//! Sums and products of two numbers, with their rounding errors.
 
 /// `a + b` as a rounded sum and its error (Knuth's two-sum).
 #[inline(always)]

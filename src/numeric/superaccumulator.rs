@@ -2,14 +2,14 @@
 
 use std::cmp::Ordering;
 
-/// Digits kept, of 32 bits: those at and below the highest one that any term has touched.
+/// Digits kept, of 32 bits each: the highest one that any term has touched and those below it.
 const DIGITS: usize = 8;
-/// Terms after which digits may no longer fit; carries are passed on then.
+/// The most terms before carries are passed on, so that digits cannot overflow.
 const TERMS: u32 = 1 << 30;
 /// The binary exponent of the lowest bit of digit 0: below any product of two f64 (2⁻²¹⁴⁸).
 const LOWEST: i32 = -2176;
 
-/// The digit of the highest bit of any term: a product of two f64 and an integer of 32 bits.
+/// The index of the highest digit that a term can touch; terms are products of two f64 and an integer of 32 bits.
 const HIGHEST: i32 = (2048 + 32 - LOWEST) / 32;
 
 /// An exact sum of finite terms, cut off 192 bits or more below the largest of them.
@@ -20,14 +20,14 @@ const HIGHEST: i32 = (2048 + 32 - LOWEST) / 32;
 /// of the largest beyond).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Superaccumulator {
-    /// The highest digit touched; the window is `digits[DIGITS - 1]` there and the ones below it.
+    /// The index of the highest digit touched, which is in `digits[DIGITS - 1]`; the digits below it come before it.
     top: i32,
     terms: u32,
     digits: [i64; DIGITS],
 }
 
 impl Superaccumulator {
-    /// Bytes of [`Superaccumulator::to_bytes`].
+    /// The length of what [`Superaccumulator::to_bytes`] writes.
     pub(crate) const BYTES: usize = 8 + 8 * DIGITS;
 
     /// Adds a finite number.
@@ -40,7 +40,7 @@ impl Superaccumulator {
     pub(crate) fn add_product(&mut self, a: f64, b: f64, times: u32) {
         let ((m, e), (n, f)) = (decode(a), decode(b));
         let negative = a.is_sign_negative() != b.is_sign_negative();
-        // 53 + 53 bits and at most 32 bits: cut in two so that each part keeps within 128.
+        // The product has 53 + 53 + 32 bits at most; it is cut in two so that each part fits 128 bits.
         let product = u128::from(m) * u128::from(n);
         let (high, low) = (product >> 64, product & u128::from(u64::MAX));
         self.deposit(low * u128::from(times), e + f, negative);
@@ -52,13 +52,13 @@ impl Superaccumulator {
         if mantissa == 0 {
             return;
         }
-        // The highest digit is named by the highest bit, so that a window knows no zeros above.
+        // The highest bit decides which digit is highest, so that no window begins with zeros.
         let bits = 128 - mantissa.leading_zeros() as i32;
         let place = exponent - LOWEST;
         let top = (place + bits - 1).div_euclid(32);
         self.raise(top);
         let (first, shift) = (place.div_euclid(32), place.rem_euclid(32));
-        // Up to 128 + 31 bits: the low 96 and the rest apart.
+        // The digits have up to 128 + 31 bits: the low 96 bits are shifted apart from the rest.
         let low = (mantissa & ((1 << 96) - 1)) << shift;
         let high = (mantissa >> 96) << shift;
         for step in 0..5 {
@@ -79,7 +79,7 @@ impl Superaccumulator {
         }
     }
 
-    /// Moves the window up to a digit, dropping what falls out below.
+    /// Moves the window up so that its highest digit is `top`; digits that fall out below are dropped.
     fn raise(&mut self, top: i32) {
         if self.terms == 0 {
             self.top = top;
@@ -91,7 +91,7 @@ impl Superaccumulator {
         }
     }
 
-    /// Makes every digit but the highest one less than 2^32 in size again.
+    /// Passes carries on, so that every digit but the highest is less than 2^32 in size again.
     fn carry(&mut self) {
         let mut carry = 0;
         for digit in &mut self.digits[..DIGITS - 1] {
@@ -111,10 +111,10 @@ impl Superaccumulator {
             self.carry();
         }
         self.raise(other.top);
-        // The one that lies lower gives only the digits that are inside.
+        // Of the digits of a lower window, only those inside this one are added.
         let below = usize::try_from(self.top - other.top).unwrap_or(DIGITS).min(DIGITS);
         for (digit, &term) in self.digits.iter_mut().zip(&other.digits[below..]) {
-            // Wrapping, for digits that came as bytes; sums that were added up do not come so far.
+            // This wraps because digits read from bytes may be anything; those of sums do not get that large.
             *digit = digit.wrapping_add(term);
         }
         self.terms = self.terms.saturating_add(other.terms).min(TERMS - 1);
@@ -133,7 +133,7 @@ impl Superaccumulator {
         if negative { -value } else { value }
     }
 
-    /// The nearest f64 and the nearest to what it leaves.
+    /// The nearest f64, and the f64 nearest to the remainder.
     pub(crate) fn pair(&self) -> (f64, f64) {
         let high = self.value();
         if !high.is_finite() {
@@ -150,7 +150,7 @@ impl Superaccumulator {
             let mut carry = 0i64;
             let mut digits = [0; DIGITS + 2];
             for (to, &digit) in digits.iter_mut().zip(&self.digits) {
-                // A digit is below 2^62 in size, so the sum is inside.
+                // A digit is below 2^62 in size, so the sum does not overflow.
                 let sum = digit.wrapping_mul(sign).wrapping_add(carry);
                 (carry, *to) = (sum >> 32, sum as u32);
             }
@@ -164,14 +164,14 @@ impl Superaccumulator {
         }
     }
 
-    /// For [`Superaccumulator::from_bytes`].
+    /// Appends the sum's bytes, to be read by [`Superaccumulator::from_bytes`].
     pub(crate) fn to_bytes(self, to: &mut Vec<u8>) {
         to.extend(self.top.to_le_bytes());
         to.extend(self.terms.to_le_bytes());
         self.digits.iter().for_each(|digit| to.extend(digit.to_le_bytes()));
     }
 
-    /// What [`Superaccumulator::to_bytes`] wrote; none if no sum of finite terms looks so.
+    /// Reads what [`Superaccumulator::to_bytes`] wrote; `None` if no sum of finite terms has these bytes.
     pub(crate) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
         let (words, _) = bytes.as_chunks::<8>();
         let mut window = Self {
@@ -197,7 +197,7 @@ fn decode(x: f64) -> (u64, i32) {
     if exponent == 0 { (fraction, -1074) } else { (fraction | 1 << 52, exponent - 1075) }
 }
 
-/// The f64 nearest to `head · 2^exponent` and a little more if there is a rest; halves go to even.
+/// The f64 nearest to `head · 2^exponent`, plus a little more if `rest`; halves go to even.
 fn round(head: u128, rest: bool, exponent: i32) -> f64 {
     let bits = 128 - head.leading_zeros() as i32;
     // Numbers below 2^-1022 have fewer bits.
@@ -222,13 +222,13 @@ fn round(head: u128, rest: bool, exponent: i32) -> f64 {
     scale(mantissa as f64, at)
 }
 
-/// `x · 2^exponent` for an x of few enough bits that this is exact, or too large.
+/// `x · 2^exponent`, for an x with so few bits that the result is exact, or infinite.
 fn scale(x: f64, exponent: i32) -> f64 {
     let power = |exponent: i32| f64::from_bits(((exponent + 1023) as u64) << 52);
     match exponent {
         1024.. => x * power(1023) * power((exponent - 1023).min(1023)),
         -1022..=1023 => x * power(exponent),
-        // In two steps, the first of them exact, as there are no more bits than fit.
+        // Two steps, of which the first is exact, since x has no more bits than fit.
         _ => x * power(exponent + 600) * power(-600),
     }
 }

@@ -79,7 +79,7 @@ pub(crate) fn wave(turns: u128) -> Complex<f64> {
     Complex::new(cos, sin)
 }
 
-/// The cell of `cells` a fraction of a turn lies in, and how far into that cell, in [0, 1).
+/// The cell (of `cells` equal ones) in which a fraction of a turn lies, and the position within that cell, in [0, 1).
 pub(crate) fn split(turns: u128, cells: u32) -> (u32, f64) {
     let scaled = (turns >> 32) * u128::from(cells);
     let within = scaled & ((1 << 96) - 1);

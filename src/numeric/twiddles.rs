@@ -1,5 +1,7 @@
-//! Roots of unity, from small tables: the turns between columns and rows of a split line, and between a real line taken
-//! as pairs and its bins.
+//! Twiddle factors from small tables.
+//!
+//! There are those between columns and rows of a split line, and those that convert between a real line transformed as
+//! pairs and its bins.
 
 use std::ops::Range;
 
@@ -11,13 +13,13 @@ use crate::numeric::sign::Sign;
 /// Entries of the fine table; with the coarse one it stays in the second-level cache.
 const FINE: usize = 1024;
 
-/// `exp(2πi m/n)`, the product of an entry of each of two tables computed in f64.
+/// `exp(2πi m/n)` as the product of an entry of each of two tables, which are computed in f64.
 struct Roots {
     coarse: Vec<Complex<f64>>,
     fine: Vec<Complex<f64>>,
 }
 
-/// Numbers of a row, at most.
+/// The most neighbouring numbers that are computed together.
 pub(crate) const ROW: usize = 16;
 
 #[inline(always)]
@@ -26,7 +28,7 @@ fn narrow<T: Float>(z: Complex<f64>) -> Complex<T> {
 }
 
 impl Roots {
-    /// For m up to `last`.
+    /// Tables for m up to `last`.
     fn new(n: usize, last: usize) -> Self {
         let at = |m: usize| {
             let (sin, cos) = (std::f64::consts::TAU * (m as f64 / n as f64)).sin_cos();
@@ -43,7 +45,7 @@ impl Roots {
         narrow(self.coarse[m / FINE] * self.fine[m % FINE])
     }
 
-    /// Those from `first` on.
+    /// The `count` roots from `first` on.
     #[inline(always)]
     fn row<T: Float>(&self, first: usize, count: usize) -> [Complex<T>; ROW] {
         let mut row = [Complex::default(); ROW];
@@ -60,43 +62,43 @@ impl Roots {
     }
 }
 
-/// `exp(2πi kj/n)` for row k and column j of a split line.
+/// The twiddle factors `exp(2πi kj/n)` for row k and column j of a split line.
 ///
-/// Column `j₀ + c` of a panel that begins at j₀ turns by `exp(2πi k j₀/n) exp(2πi k c/n)`: the first factor is one
-/// number a row, the second a table of a panel's width.
-pub(crate) struct Turns<T> {
+/// For column `j₀ + c` of a panel that begins at j₀ the factor is `exp(2πi k j₀/n) exp(2πi k c/n)`: the first is one
+/// number for each row, the second is in a table as wide as a panel.
+pub(crate) struct Twiddles<T> {
     roots: Roots,
     within: Vec<Complex<T>>,
 }
 
-impl<T: Float> Turns<T> {
+impl<T: Float> Twiddles<T> {
     pub(crate) fn new(rows: usize, columns: usize, panel: usize) -> Self {
         let roots = Roots::new(rows * columns, rows * columns - 1);
         let within = (0..panel).flat_map(|c| (0..rows).map(move |k| k * c % (rows * columns)));
         Self { within: within.map(|m| roots.at(m)).collect(), roots }
     }
 
-    /// Turns the lines of a panel's columns.
+    /// Multiplies the lines of a panel's columns by their twiddle factors, or by the conjugates for the minus sign.
     pub(crate) fn apply(&self, lines: &mut [Complex<T>], rows: usize, columns: Range<usize>, sign: Sign) {
         let conjugate = if sign == Sign::Plus { T::one() } else { -T::one() };
         let first: Vec<Complex<T>> = (0..rows).map(|k| self.roots.at(k * columns.start)).collect();
         for (line, within) in lines.chunks_exact_mut(rows).zip(self.within.chunks_exact(rows)).take(columns.len()) {
             for ((value, &a), &b) in line.iter_mut().zip(&first).zip(within) {
-                let turn = a * b;
-                *value = *value * Complex::new(turn.re, turn.im * conjugate);
+                let twiddle = a * b;
+                *value = *value * Complex::new(twiddle.re, twiddle.im * conjugate);
             }
         }
     }
 }
 
-/// A line of n real cells g taken as m = n/2 complex ones, `z[j] = g[2j] + i g[2j+1]`.
+/// Converts between the bins of a line of n real cells g and those of its m = n/2 pairs, `z[j] = g[2j] + i g[2j+1]`.
 ///
-/// With Z the transform of z and F that of g, `F[k] = (Z[k] + Z̄[m-k])/2 - i ω^k (Z[k] - Z̄[m-k])/2`, ω = exp(±2πi/n),
-/// and the other way, for a function whose spectrum is F where `F[n-k] = F̄[k]`, `Z[k] = (F[k] + F̄[m-k]) + i ω^k (F[k]
-/// - F̄[m-k])`.
+/// With Z the transform of z and F that of g, `F[k] = (Z[k] + Z̄[m-k])/2 - i ω^k (Z[k] - Z̄[m-k])/2`, ω = exp(±2πi/n).
+/// Conversely, for a function whose spectrum is F where `F[n-k] = F̄[k]`, `Z[k] = (F[k] + F̄[m-k]) + i ω^k (F[k] -
+/// F̄[m-k])`.
 pub(crate) struct Pairs<T> {
     roots: Roots,
-    /// ω^k, of lines that are short and many.
+    /// ω^k, tabulated for short lines, of which there are many.
     table: Vec<Complex<T>>,
 }
 
@@ -107,68 +109,68 @@ impl<T: Float> Pairs<T> {
         Self { roots, table }
     }
 
-    /// F[k] for k from `first` on in the place of Z[k]; `opposites` are Z[m-k], the last one first.
+    /// Replaces `Z[k]` by `F[k]` for k from `first` on; `opposites` are `Z[m-k]`, the last one first.
     #[inline(always)]
     pub(crate) fn bins(&self, first: usize, z: &mut [Complex<T>], opposites: &[Complex<T>], sign: Sign) {
         let half = T::nearest(0.5);
         self.each(first, z, opposites, sign, half, -half);
     }
 
-    /// Z[k] in the place of F[k], in the same way.
+    /// Replaces `F[k]` by `Z[k]` for k from `first` on; `opposites` are `F[m-k]`, the last one first.
     #[inline(always)]
     pub(crate) fn pairs(&self, first: usize, f: &mut [Complex<T>], opposites: &[Complex<T>], sign: Sign) {
         self.each(first, f, opposites, sign, T::one(), T::one());
     }
 
-    /// `scale (a[k] + ā[m-k]) + i turn ω^k (a[k] - ā[m-k])`.
+    /// Replaces `a[k]` by `scale (a[k] + ā[m-k]) + i factor ω^k (a[k] - ā[m-k])`.
     #[inline(always)]
-    fn each(&self, first: usize, a: &mut [Complex<T>], opposites: &[Complex<T>], sign: Sign, scale: T, turn: T) {
+    fn each(&self, first: usize, a: &mut [Complex<T>], opposites: &[Complex<T>], sign: Sign, scale: T, factor: T) {
         let conjugate = if sign == Sign::Plus { T::one() } else { -T::one() };
         let roots = self.roots.row::<T>(first, a.len());
         for ((value, opposite), root) in a.iter_mut().zip(opposites.iter().rev()).zip(roots) {
             let root = Complex::new(root.re, root.im * conjugate);
             let (sum, difference) = (*value + opposite.conj(), *value - opposite.conj());
-            let turned = root * difference;
-            *value = Complex::new(sum.re * scale - turned.im * turn, sum.im * scale + turned.re * turn);
+            let twiddled = root * difference;
+            *value = Complex::new(sum.re * scale - twiddled.im * factor, sum.im * scale + twiddled.re * factor);
         }
     }
 
-    /// A line of Z becomes one of F, but for the bin m.
+    /// Converts a whole line from Z to F, except for the bin m.
     #[inline(always)]
-    pub(crate) fn part(&self, line: &mut [Complex<T>], sign: Sign) {
+    pub(crate) fn line_to_bins(&self, line: &mut [Complex<T>], sign: Sign) {
         let half = T::nearest(0.5);
         self.both(line, sign, half, -half);
         line[0] = Complex::new(line[0].re + line[0].im, T::zero());
     }
 
-    /// A line of F, zero at the bin m, becomes one of Z.
+    /// Converts a whole line from F, whose bin m is zero, to Z.
     #[inline(always)]
-    pub(crate) fn join(&self, line: &mut [Complex<T>], sign: Sign) {
+    pub(crate) fn line_to_pairs(&self, line: &mut [Complex<T>], sign: Sign) {
         self.both(line, sign, T::one(), T::one());
         line[0] = Complex::new(line[0].re, line[0].re);
     }
 
-    /// `scale (a[k] + ā[m-k]) + i turn ω^k (a[k] - ā[m-k])` for 0 < k < m.
+    /// Replaces `a[k]` by `scale (a[k] + ā[m-k]) + i factor ω^k (a[k] - ā[m-k])` for 0 < k < m.
     #[inline(always)]
-    fn both(&self, line: &mut [Complex<T>], sign: Sign, scale: T, turn: T) {
+    fn both(&self, line: &mut [Complex<T>], sign: Sign, scale: T, factor: T) {
         let m = line.len();
         let conjugate = if sign == Sign::Plus { T::one() } else { -T::one() };
         let (low, high) = line[1..].split_at_mut((m - 1) / 2);
-        // Between them lies m/2, if m is even.
+        // Between the two halves lies m/2, if m is even.
         let middle = high.len() - low.len();
         let (centre, high) = high.split_at_mut(middle);
         for ((a, b), root) in low.iter_mut().zip(high.iter_mut().rev()).zip(&self.table[1..]) {
             let root = Complex::new(root.re, root.im * conjugate);
             let (sum, difference) = (*a + b.conj(), *a - b.conj());
-            let turned = root * difference;
+            let twiddled = root * difference;
             let (re, im) = (sum.re * scale, sum.im * scale);
-            let (turned_re, turned_im) = (-turned.im * turn, turned.re * turn);
-            *a = Complex::new(re + turned_re, im + turned_im);
-            *b = Complex::new(re - turned_re, turned_im - im);
+            let (twiddled_re, twiddled_im) = (-twiddled.im * factor, twiddled.re * factor);
+            *a = Complex::new(re + twiddled_re, im + twiddled_im);
+            *b = Complex::new(re - twiddled_re, twiddled_im - im);
         }
         if let [value] = centre {
             let opposite = *value;
-            self.each(m / 2, std::slice::from_mut(value), &[opposite], sign, scale, turn);
+            self.each(m / 2, std::slice::from_mut(value), &[opposite], sign, scale, factor);
         }
     }
 }
