@@ -1,5 +1,6 @@
 //! The non-uniform FFT of types 1, 2 and 3: definitions, plans, and the direct sums that serve as their oracle.
 
+pub(crate) mod aliasing;
 pub(crate) mod bins;
 pub(crate) mod choice;
 pub mod direct;

@@ -1,8 +1,10 @@
 //! The error law: relative l2 error against direct sums <= max(floor, 4·tol), floor 3e-14 in f64 and 1e-6 in f32.
 
 use crate::common::{Random, allowed, cpu, relative_error, views};
+use ndarray::{Array1, ArrayD};
+use num_complex::Complex;
 use wavemill::nufft::direct;
-use wavemill::{Device, NufftPlan, Real, Shape, Sign};
+use wavemill::{Device, Error, NufftPlan, Real, Shape, Sign};
 
 /// Both types with random points beyond the period and random data; returns their errors.
 fn errors<T: Real>(device: &Device, modes: &[usize], points: usize, shape: Shape, tolerance: f64) -> [f64; 2] {
@@ -63,6 +65,82 @@ fn holds_for_every_kernel_shape() {
                 hold::<f64>(&cpu(), modes, 1000, shape, 10f64.powi(-digits));
             }
             hold::<f32>(&cpu(), modes, 1000, shape, 1e-6);
+        }
+    }
+}
+
+/// Whatever the caller fixes, the plan keeps the law, or refuses and names the smallest tolerance that the choice keeps.
+#[test]
+fn holds_for_what_the_caller_fixes_or_is_refused() {
+    fn build<T: Real>(modes: &[usize], shape: Shape, upsampling: f64, tolerance: f64) -> Result<NufftPlan<T>, Error> {
+        let builder = NufftPlan::<T>::builder(modes).tolerance(tolerance).kernel(shape).upsampling(upsampling);
+        builder.build(&cpu())
+    }
+    fn fixed<T: Real>(modes: &[usize], shape: Shape, upsampling: f64, asked: f64, refused: &mut usize) {
+        let mut tolerance = asked;
+        let mut plan = build::<T>(modes, shape, upsampling, tolerance).unwrap_or_else(|error| {
+            let Error::Tolerance { smallest, .. } = error else { panic!("{error}") };
+            assert!(smallest > asked, "{shape} {upsampling} {asked:e}: {smallest:e}");
+            *refused += 1;
+            tolerance = smallest;
+            build::<T>(modes, shape, upsampling, smallest).unwrap()
+        });
+        let mut random = Random::new(5);
+        let x = random.points(600, modes.len(), 4.0);
+        let strengths = random.strengths::<T>(600);
+        plan.set_points(views(&x)).unwrap();
+        let got = plan.type1(&strengths).unwrap();
+        let exact = direct::type1(&views(&x), strengths.as_slice().unwrap(), modes, Sign::Plus).unwrap();
+        let error = relative_error(&got, &exact);
+        assert!(error <= allowed::<T>(tolerance), "{shape} {modes:?} upsampling {upsampling} {tolerance:e}: {error:e}");
+    }
+    let mut refused = 0;
+    for shape in [Shape::Prolate, Shape::KaiserBessel, Shape::ExpSemicircle, Shape::Gaussian] {
+        for upsampling in [1.2, 1.25, 1.5, 2.0, 3.0, 4.0] {
+            for digits in [2, 4, 6, 9, 12, 14] {
+                for modes in [&[1001][..], &[70], &[20, 17], &[9, 7, 8]] {
+                    fixed::<f64>(modes, shape, upsampling, 10f64.powi(-digits), &mut refused);
+                    if digits <= 6 {
+                        fixed::<f32>(modes, shape, upsampling, 10f64.powi(-digits), &mut refused);
+                    }
+                }
+            }
+        }
+    }
+    assert!(refused > 20, "{refused} were refused");
+    let error = build::<f32>(&[100], Shape::Gaussian, 1.2, 1e-6).unwrap_err();
+    assert!(matches!(error, Error::Tolerance { smallest, .. } if smallest > 1e-3), "{error}");
+}
+
+/// Data may lie in one place, where the kernel's error is the largest: each output is off by no more than
+/// `max(floor, 30·√d·tolerance)` of the sum of all absolute inputs.
+#[test]
+fn one_mode_or_one_point_alone_keeps_the_law_of_each_output() {
+    for (modes, upsampling) in [(&[1000][..], None), (&[1000], Some(1.25)), (&[60, 100], None), (&[16, 30, 20], None)] {
+        for digits in 1..=14 {
+            let tolerance = 10f64.powi(-digits);
+            let mut builder = NufftPlan::<f64>::builder(modes).tolerance(tolerance).accept_reachable();
+            builder = upsampling.map_or(builder.clone(), |factor| builder.clone().upsampling(factor));
+            let mut plan = builder.build(&cpu()).unwrap();
+            let mut random = Random::new(9);
+            let x = random.points(300, modes.len(), 4.0);
+            plan.set_points(views(&x)).unwrap();
+            let kept = plan.recipe().tolerance;
+            let bound = f64::max(3e-14, 30.0 * (modes.len() as f64).sqrt() * kept);
+
+            let mut f = ArrayD::<Complex<f64>>::zeros(modes);
+            f[&vec![0; modes.len()][..]] = Complex::new(1.0, 0.0);
+            let exact = direct::type2(&views(&x), f.view(), Sign::Plus).unwrap();
+            let got = plan.type2(&f).unwrap();
+            let off = got.iter().zip(&exact).map(|(a, b)| (a - b).norm()).fold(0.0, f64::max);
+            assert!(off <= bound, "type 2 {modes:?} {upsampling:?} {tolerance:e}: {off:e} of {bound:e}");
+
+            let mut c = Array1::<Complex<f64>>::zeros(300);
+            c[17] = Complex::new(0.0, 1.0);
+            let exact = direct::type1(&views(&x), c.as_slice().unwrap(), modes, Sign::Plus).unwrap();
+            let got = plan.type1(&c).unwrap();
+            let off = got.iter().zip(&exact).map(|(a, b)| (a - b).norm()).fold(0.0, f64::max);
+            assert!(off <= bound, "type 1 {modes:?} {upsampling:?} {tolerance:e}: {off:e} of {bound:e}");
         }
     }
 }

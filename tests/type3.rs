@@ -82,6 +82,41 @@ fn does_not_degrade_with_the_space_bandwidth_product() {
     }
 }
 
+/// Where both centres are large beside the extents, the phases that move them must be of the coordinates as given.
+#[test]
+fn centres_far_from_zero_cost_no_digits() {
+    for (sources, targets) in [((500.0, 500.0), (1e8, 0.1)), ((1e6, 0.5), (-3e7, 40.0)), ((-1e9, 1.0), (1e9, 1.0))] {
+        hold::<f64>(&cpu(), &Case { dimensions: 1, sources, targets }, 1e-12, Sign::Plus);
+        hold::<f64>(&cpu(), &Case { dimensions: 2, sources, targets }, 1e-12, Sign::Minus);
+    }
+}
+
+/// Targets at the edges of their range alone, where the error is the largest: each value is off by no more than
+/// `max(floor, 30·√d·tolerance)` of the sum of all absolute strengths.
+#[test]
+fn edges_of_the_range_keep_the_law_of_each_output() {
+    let mut random = Random::new(11);
+    for dimensions in 1..=3 {
+        let reach = [0.0, 60.0, 15.0, 7.0][dimensions];
+        let x = random.points(60, dimensions, reach);
+        let edge = Array1::from_iter((0..8).map(|k| if k % 2 == 0 { reach } else { -reach }));
+        let s = vec![edge; dimensions];
+        let c = random.strengths::<f64>(60);
+        let scale = c.iter().map(|c| c.norm()).sum::<f64>();
+        for digits in 1..=13 {
+            let tolerance = 10f64.powi(-digits);
+            let mut plan = NufftPlan3::<f64>::builder(dimensions).tolerance(tolerance).build(&cpu()).unwrap();
+            plan.set_points(views(&x), views(&s)).unwrap();
+            let got = plan.type3(&c).unwrap();
+            let exact = direct::type3(&views(&x), c.as_slice().unwrap(), &views(&s), Sign::Plus).unwrap();
+            let off = got.iter().zip(&exact).map(|(a, b)| (a - b).norm()).fold(0.0, f64::max) / scale;
+            let bound = f64::max(3e-14, 30.0 * (dimensions as f64).sqrt() * tolerance);
+            println!("{dimensions} {tolerance:e}: {:.1}", off / tolerance);
+            assert!(off <= bound, "{dimensions}-D {tolerance:e}: {off:e} of {bound:e}");
+        }
+    }
+}
+
 #[test]
 fn degenerate_cases_are_right() {
     let mut random = Random::new(5);

@@ -1,6 +1,7 @@
 //! The choice of kernel width and grid for given modes and tolerance: the cheapest that keep the tolerance.
 
 use crate::error::{Error, Result};
+use crate::nufft::aliasing;
 use crate::nufft::kernel::Shape;
 use crate::numeric::float::Float;
 
@@ -57,20 +58,15 @@ pub(crate) fn choose<T: Float>(request: &Request<'_>) -> Result<Choice> {
     if !(1.2..=LARGEST_UPSAMPLING).contains(&sigma) {
         return Err(Error::parameter("upsampling", format!("1.2 <= upsampling <= {LARGEST_UPSAMPLING}"), sigma));
     }
-    let reach = shape.smallest_tolerance(dimensions, sigma);
+    // The fit of errors is one of the default kernel at the factors tried here; what the caller fixes is measured.
+    let measured = upsampling.is_some() || shape != Shape::Prolate;
+    let reach = if measured { 0.0 } else { shape.smallest_tolerance(dimensions, sigma) };
     let smallest = reach.max(T::SMALLEST_TOLERANCE);
     if asked < smallest && !accept {
-        let why = if reach > T::SMALLEST_TOLERANCE {
-            format!("the widest {shape} kernel at upsampling {sigma}")
-        } else {
-            format!("rounding in {}", T::NAME)
-        };
-        return Err(Error::Tolerance { tolerance: asked, smallest, why });
+        return Err(out_of_reach::<T>(request, sigma, smallest));
     }
     let tolerance = asked.max(smallest);
-    let width = shape.width(tolerance, dimensions, sigma).ok_or_else(|| {
-        Error::parameter("upsampling", format!("a factor at which some width keeps tolerance {tolerance:e}"), sigma)
-    })?;
+    let width = shape.width(tolerance, dimensions, sigma).unwrap_or(shape.widest());
     let plain = Candidate::new::<T>(modes, shape, width, sigma, smooth_size)?;
     let best = match points {
         Some(points) if upsampling.is_none() && shape != Shape::Gaussian => {
@@ -81,8 +77,49 @@ pub(crate) fn choose<T: Float>(request: &Request<'_>) -> Result<Choice> {
         }
         _ => plain,
     };
+    let (tolerance, best) = if measured { kept::<T>(request, tolerance, best)? } else { (tolerance, best) };
     let Candidate { width, grid, upsampling, predicted_error } = best;
     Ok(Choice { tolerance, width, grid, upsampling, predicted_error })
+}
+
+fn out_of_reach<T: Float>(request: &Request<'_>, sigma: f64, smallest: f64) -> Error {
+    let why = if smallest > T::SMALLEST_TOLERANCE {
+        format!("the widest {} kernel at upsampling {sigma}", request.shape)
+    } else {
+        format!("rounding in {}", T::NAME)
+    };
+    Error::Tolerance { tolerance: request.tolerance, smallest, why }
+}
+
+/// The candidate, or the next wider one whose measured error keeps the tolerance; where none does and the request
+/// accepts it, the one that keeps the smallest, and that tolerance.
+fn kept<T: Float>(request: &Request<'_>, tolerance: f64, first: Candidate) -> Result<(f64, Candidate)> {
+    let Request { modes, shape, .. } = *request;
+    // As in `candidates`, most of the accuracy law's floor is allowed.
+    let law = |error: f64| if error <= 0.7 * T::FLOOR { 0.0 } else { error };
+    let sigma = request.upsampling.unwrap_or(first.upsampling);
+    let mut best: Option<Candidate> = None;
+    let narrowest = first.width + 1;
+    let wider = shape
+        .widths()
+        .filter(|&width| width >= narrowest)
+        .map(|width| Candidate::new::<T>(modes, shape, width, sigma, smooth_size));
+    for candidate in std::iter::once(Ok(first)).chain(wider) {
+        let candidate = candidate?.measured::<T>(modes, shape);
+        if law(candidate.predicted_error) <= tolerance {
+            return Ok((tolerance, candidate));
+        }
+        if best.as_ref().is_none_or(|best| candidate.predicted_error < best.predicted_error) {
+            best = Some(candidate);
+        }
+    }
+    let best = best.expect("the first candidate was measured");
+    let smallest = law(best.predicted_error);
+    if request.accept && smallest < 1.0 {
+        Ok((smallest, best))
+    } else {
+        Err(out_of_reach::<T>(request, sigma, smallest))
+    }
 }
 
 /// A width and a grid that may be chosen.
@@ -96,6 +133,14 @@ struct Candidate {
 impl Candidate {
     fn cells(&self) -> usize {
         self.grid.iter().fold(1, |cells, &axis| cells.saturating_mul(axis))
+    }
+
+    /// The same with the error that its kernel makes by measure.
+    fn measured<T: Float>(self, modes: &[usize], shape: Shape) -> Self {
+        let held = self.upsampling.min(LARGEST_UPSAMPLING);
+        let axes = modes.iter().copied().zip(self.grid.iter().copied());
+        let aliasing = aliasing::error(&*shape.build(self.width, held), self.width, axes);
+        Self { predicted_error: aliasing.hypot(rounding::<T>(&self.grid, self.width, held)), ..self }
     }
 
     /// The candidate whose grid has at least σ cells for each mode; `size` rounds up to a size that transforms well.
@@ -128,14 +173,19 @@ impl Candidate {
     }
 }
 
-/// The relative l2 error caused by rounding.
-///
-/// A unit or two in spreading and a tenth in every stage of the transform are white noise on the spectrum, whose modes
-/// are then divided by the kernel's transform: about `exp(-c x²/2)`, where c is the bandwidth and x the fraction of the
-/// band. So noise grows by the root mean square of the transform over all bins times that of its inverse over the
-/// modes, on each axis. At σ = 2 this is about 1.5 an axis, at 1.25 and width 10 about 8, and f32 loses a digit in 2-D
-/// and two in 3-D.
+/// The relative l2 error caused by rounding: a unit or two in spreading and a tenth in every stage of the transform, as
+/// much larger as deconvolution makes noise on each axis.
 fn rounding<T: Float>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
+    let stages: f64 = grid.iter().map(|&n| (n as f64).log2()).sum();
+    T::ROUNDOFF * (2.0 + 0.1 * stages) * growth(width, upsampling).powi(grid.len() as i32)
+}
+
+/// How much larger white noise on the grid is on the modes of one axis, relative to the data.
+///
+/// Modes are divided by the kernel's transform: about `exp(-c x²/2)`, where c is the bandwidth and x the fraction of the
+/// band. So noise grows by the root mean square of the transform over all bins times that of its inverse over the
+/// modes. At σ = 2 this is about 1.5, at 1.25 and width 10 about 8, and f32 loses a digit in 2-D and two in 3-D.
+pub(crate) fn growth(width: usize, upsampling: f64) -> f64 {
     const STEPS: u32 = 12;
     let band = std::f64::consts::PI * width as f64 * (1.0 - 0.5 / upsampling);
     let edge = 1.0 / (2.0 * upsampling - 1.0);
@@ -143,9 +193,7 @@ fn rounding<T: Float>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
         let term = |i: u32| (sign * band * (reach * (f64::from(i) + 0.5) / f64::from(STEPS)).powi(2)).exp();
         (0..STEPS).map(term).sum::<f64>() / f64::from(STEPS)
     };
-    let growth = (mean(edge, 1.0) * mean((upsampling * edge).min(1.0), -1.0)).sqrt();
-    let stages: f64 = grid.iter().map(|&n| (n as f64).log2()).sum();
-    T::ROUNDOFF * (2.0 + 0.1 * stages) * growth.max(1.0).powi(grid.len() as i32)
+    (mean(edge, 1.0) * mean((upsampling * edge).min(1.0), -1.0)).sqrt().max(1.0)
 }
 
 /// The widths that keep the tolerance, each with the smallest upsampling factor at which it does.

@@ -58,16 +58,24 @@ impl Shape {
         }
     }
 
+    /// The widest kernel of this shape.
+    pub(crate) fn widest(self) -> usize {
+        if self == Self::Gaussian { WIDEST } else { WIDEST_GOOD }
+    }
+
+    /// Its widths: all from 2 on, of the Gaussian the even ones.
+    pub(crate) fn widths(self) -> impl Iterator<Item = usize> {
+        (2..=self.widest()).step_by(if self == Self::Gaussian { 2 } else { 1 })
+    }
+
     /// The smallest width whose predicted error is at most the tolerance, if there is one.
     pub(crate) fn width(self, tolerance: f64, dimensions: usize, upsampling: f64) -> Option<usize> {
-        let (step, widest) = if self == Self::Gaussian { (2, WIDEST) } else { (1, WIDEST_GOOD) };
-        (2..=widest).step_by(step).find(|&width| self.predicted_error(width, dimensions, upsampling) <= tolerance)
+        self.widths().find(|&width| self.predicted_error(width, dimensions, upsampling) <= tolerance)
     }
 
     /// The smallest tolerance that any width reaches.
     pub(crate) fn smallest_tolerance(self, dimensions: usize, upsampling: f64) -> f64 {
-        let widest = if self == Self::Gaussian { WIDEST } else { WIDEST_GOOD };
-        self.predicted_error(widest, dimensions, upsampling)
+        self.predicted_error(self.widest(), dimensions, upsampling)
     }
 
     /// The relative l2 error caused by aliasing.
@@ -135,8 +143,15 @@ impl KernelShape for KaiserBessel {
         bessel_i0(self.beta * (1.0 - x * x).max(0.0).sqrt()) / self.peak
     }
     fn fourier(&self, x: f64) -> f64 {
-        let root = (self.beta * self.beta - x * x).sqrt();
-        2.0 * root.sinh() / root / self.peak
+        let square = self.beta * self.beta - x * x;
+        let root = square.abs().sqrt();
+        // sinh(root)/root, which goes on as a sine past β; narrow kernels come there at small upsampling factors.
+        let ratio = match root {
+            0.0 => 1.0,
+            _ if square < 0.0 => root.sin() / root,
+            _ => root.sinh() / root,
+        };
+        2.0 * ratio / self.peak
     }
 }
 

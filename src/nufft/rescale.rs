@@ -49,18 +49,19 @@ impl Rescaling {
         self.axes.iter().map(|axis| axis.spacing(upsampling)).collect()
     }
 
-    /// `exp(+i s̄·x)` for each source x relative to its centre, where s̄ is the targets' centre; none if that is 0.
-    pub(crate) fn source_phases<T: Float>(&self) -> Option<Vec<Complex<T>>> {
+    /// `exp(+i s̄·x)` for each source x, where s̄ is the targets' centre; none if that is 0.
+    pub(crate) fn source_phases<T: Float, C: Coordinate>(&self, originals: &Points<'_, C>) -> Option<Vec<Complex<T>>> {
         let mut phases =
             self.axes.iter().any(|axis| axis.target_centre != 0.0).then(|| unit(self.axes[0].sources.len()))?;
-        for axis in &self.axes {
-            multiply_phases(&mut phases, axis.target_centre, |j| axis.sources[j]);
+        for (axis, original) in self.axes.iter().zip(&originals.axes) {
+            multiply_phases(&mut phases, axis.target_centre, |j| original[j].into());
         }
         Some(narrow(phases))
     }
 
-    /// `exp(+i s·x̄)` for each target s, where x̄ is the sources' centre, times the correction for the kernel's
-    /// transform.
+    /// `exp(+i (s - s̄)·x̄)` for each target s, where x̄ and s̄ are the centres of sources and targets, times the
+    /// correction for the kernel's transform. `s·x̄` and `s̄·x̄` are exact: a rounded `s - s̄` would be off by much where
+    /// x̄ is large.
     pub(crate) fn target_phases<T: Float, S: Coordinate>(
         &self,
         originals: &Points<'_, S>,
@@ -70,6 +71,7 @@ impl Rescaling {
         let mut phases = unit(originals.len());
         for ((axis, &spacing), original) in self.axes.iter().zip(spacings).zip(&originals.axes) {
             multiply_phases(&mut phases, axis.source_centre, |k| original[k].into());
+            multiply_phases(&mut phases, axis.source_centre, |_| -axis.target_centre);
             let correction = Correction::new(kernel, width, spacing * axis.reach.1);
             parallel::chunks(&mut phases, TOGETHER, 16, |index, values| {
                 let targets = &axis.targets[index * TOGETHER..];

@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::backend::gridding::Design;
 use crate::device::{AnyBackend, Device};
 use crate::error::{Error, Result};
-use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request};
+use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request, growth};
 use crate::nufft::kernel::Shape;
 use crate::nufft::points::{Fold, Unit};
 use crate::nufft::recipe::{ModeOrder, Recipe, UniformTransform};
@@ -255,8 +255,11 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
     ) -> Result<(Built, Stages<T, B>)> {
         let ToModes { modes, order, shape, units, .. } = &self.kind;
         let (order, sign, grid, width) = (*order, self.sign, &choice.grid, choice.width);
-        let kernel = shape.build(width, choice.upsampling.min(LARGEST_UPSAMPLING));
-        let accuracy = (0.05 * choice.predicted_error).max(2.0 * T::ROUNDOFF);
+        let upsampling = choice.upsampling.min(LARGEST_UPSAMPLING);
+        let kernel = shape.build(width, upsampling);
+        // What the polynomials are off by is noise, which small upsampling factors amplify.
+        let share = f64::min(0.05, 0.4 / growth(width, upsampling));
+        let accuracy = (share * choice.predicted_error).max(2.0 * T::ROUNDOFF);
         let table = KernelTable::<T>::fit(&*kernel, width, accuracy);
         let axes: Vec<ModeAxis<T>> = device.install(modes.iter().sum(), || {
             let sizes = modes.iter().zip(grid).filter(|_| transforms);

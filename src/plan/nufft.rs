@@ -43,7 +43,10 @@ use crate::real::{Number, Real};
 ///
 /// # Accuracy
 /// The relative l2 error against direct sums is at most `max(floor, 4·tolerance)`, floor 3e-14 in f64 and 1e-6 in f32,
-/// for up to 2²⁰ modes on an axis; `tests/error_law.rs` enforces it. On the CPU results are the same bits for any
+/// for up to 2²⁰ modes on an axis and data that do not lie in a few modes or points. Whatever the data, each output is
+/// off by at most `max(floor, 30·√d·tolerance)` times the sum of all absolute inputs: the outermost modes have the
+/// largest error. A kernel or an upsampling factor of the caller's keeps the same law, or is refused with the smallest
+/// tolerance that it keeps. `tests/error_law.rs` enforces it. On the CPU results are the same bits for any
 /// number of threads, on a GPU the same from run to run.
 ///
 /// # Performance

@@ -65,8 +65,9 @@ impl<T: Real> NufftBuilder<T, ToFrequencies> {
 ///
 /// # Accuracy
 /// The relative l2 error against direct sums is at most `max(floor, 5·tolerance)`, floor 3e-14 in f64 and 1e-6 in f32,
-/// and besides what one rounding of the coordinates to their centre causes, `1e-16 · X S` where the centre is not 0;
-/// `tests/type3.rs` enforces it.
+/// and besides what one rounding of the coordinates to their centre causes, `1e-16 · X S` where the centre is not 0,
+/// however far the centres are from 0. Where targets lie at the edges of their range alone, each value is off by at
+/// most `max(floor, 30·√d·tolerance)` times the sum of all absolute strengths. `tests/type3.rs` enforces it.
 ///
 /// # Method
 /// Sources, from their centre, are spread onto a grid of spacing `h = π/(σ S)`; an inner type 2 evaluates the grid's
@@ -201,7 +202,7 @@ impl<T: Real> NufftPlan3<T> {
         inner.set_points(between.axes.iter().map(|axis| &axis.targets).collect::<Vec<_>>())?;
 
         let kernel = Shape::Prolate.build(width, upsampling);
-        let before = between.source_phases::<T>();
+        let before = between.source_phases::<T, C>(sources);
         let after = between.target_phases::<T, S>(targets, (&*kernel, width), &spacings);
         let before = before.as_deref();
         let stages = match (outer.stages, inner.stages) {
