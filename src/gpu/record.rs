@@ -230,10 +230,10 @@ impl Record<'_> {
         Some(ScaledProduct { exponent: power.exponent + exponent, ..power })
     }
 
-    /// Takes it into the cells; `product` is the host's own of the block's elements.
+    /// Takes it into the partials; `product` is the host's own of the block's elements.
     pub(super) fn join<S: Scalar>(
         mut self,
-        cells: &mut Partials<S>,
+        partials: &mut Partials<S>,
         counts: &[u32; 4],
         block: Block,
         product: impl Fn() -> ScaledProduct,
@@ -242,14 +242,16 @@ impl Record<'_> {
         let Format { parts, .. } = self.format;
         let &[valid, truths, least, greatest] = counts;
         // Halves of an integer are two parts here, and one to the host.
-        let scalar = |part: usize| output * cells.parts + part.min(cells.parts - 1);
+        let scalar = |part: usize| output * partials.parts + part.min(partials.parts - 1);
         if counted {
             let count = Count { valid: valid.into(), truths: truths.into() };
-            cells.counts[output] = cells.counts[output].join(count);
+            partials.counts[output] = partials.counts[output].join(count);
         }
         for quantity in self.format.each() {
             match quantity {
-                Quantity::Total => (0..parts).for_each(|part| cells.totals[scalar(part)].add(S::block_of(self.sum()))),
+                Quantity::Total => {
+                    (0..parts).for_each(|part| partials.totals[scalar(part)].add(S::block_of(self.sum())))
+                }
                 Quantity::Moments => {
                     let mut moments = [Moment { count: valid.into(), ..Moment::default() }; 2];
                     let moments = &mut moments[..parts];
@@ -257,33 +259,33 @@ impl Record<'_> {
                     moments.iter_mut().for_each(|moment| moment.shift = self.scalar::<S>().lift());
                     moments.iter_mut().for_each(|moment| moment.first = value(self.sum()));
                     moments.iter_mut().for_each(|moment| moment.second = value(self.squares()));
-                    moments.iter().enumerate().for_each(|(part, moment)| cells.moments[scalar(part)].add(*moment));
+                    moments.iter().enumerate().for_each(|(part, moment)| partials.moments[scalar(part)].add(*moment));
                 }
                 Quantity::Least => {
                     let best = Best { value: self.scalar(), place: first + u64::from(least), skip };
-                    cells.least.get_mut(output).into_iter().for_each(|all| improve(all, best));
-                    cells.first_least.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                    partials.least.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                    partials.first_least.get_mut(output).into_iter().for_each(|all| improve(all, best));
                 }
                 Quantity::Greatest => {
                     let best = Best { value: self.scalar(), place: first + u64::from(greatest), skip };
-                    cells.greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
-                    cells.first_greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                    partials.greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                    partials.first_greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
                 }
-                Quantity::Absolute => (0..parts).for_each(|_| cells.absolutes[output].add(self.sum())),
-                Quantity::Squares => (0..parts).for_each(|_| cells.squares[output].add(self.squares())),
+                Quantity::Absolute => (0..parts).for_each(|_| partials.absolutes[output].add(self.sum())),
+                Quantity::Squares => (0..parts).for_each(|_| partials.squares[output].add(self.squares())),
                 Quantity::Product => {
                     let power = self.product().unwrap_or_else(&product);
-                    cells.products[output] = cells.products[output].join(power);
+                    partials.products[output] = partials.products[output].join(power);
                 }
                 Quantity::Weighted => {
                     let scaled = |Pair { high, low }| Pair {
                         high: times_power(high, exponent),
                         low: times_power(low, exponent),
                     };
-                    (0..parts).for_each(|part| cells.weighted[scalar(part)].add(scaled(self.sum())));
+                    (0..parts).for_each(|part| partials.weighted[scalar(part)].add(scaled(self.sum())));
                     // The same for each part.
                     let weights = (0..parts).fold(Pair::default(), |_, _| self.sum());
-                    cells.weights[output].add(scaled(weights));
+                    partials.weights[output].add(scaled(weights));
                 }
                 // They came beside the numbers.
                 Quantity::Count | Quantity::Truths | Quantity::FirstLeast | Quantity::FirstGreatest => {}

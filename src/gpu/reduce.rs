@@ -193,9 +193,9 @@ pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Re
     let weights = weights.as_ref().map(|weights| brought(weights.view(), over).0);
     let weights =
         weights.as_ref().map(|weights| Weights::new(weights.as_slice().expect("brought into C order like the data")));
-    let mut cells = Partials::identity(*needs, shape.outer * shape.columns, E::PARTS);
+    let mut partials = Partials::identity(*needs, shape.outer * shape.columns, E::PARTS);
     if data.is_empty() {
-        return Ok(cells);
+        return Ok(partials);
     }
     let weighing = Needs::only(Quantity::Weighted);
     let rest = Needs::all(needs.each().filter(|&quantity| quantity != Quantity::Weighted));
@@ -210,9 +210,9 @@ pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Re
         let (kind, load) = form.kind::<E>();
         let mut job = Job::new(context, (kind, load), needs, *skip, shape);
         job.counted = index == 0;
-        job.run(form, data, weights.filter(|_| needs.has(Quantity::Weighted)), &mut cells)?;
+        job.run(form, data, weights.filter(|_| needs.has(Quantity::Weighted)), &mut partials)?;
     }
-    Ok(cells)
+    Ok(partials)
 }
 
 /// An array in C order as the shader sees it, if its reduced axes are next to each other.
@@ -265,15 +265,15 @@ pub(super) fn powers<E: Element + Real>(
         return Err(Error::shape("numbers on the device", count, got));
     }
     context.bindable("numbers on the device", bytes)?;
-    let mut cells = Partials::identity(needs, shape.outer * shape.columns, 1);
+    let mut partials = Partials::identity(needs, shape.outer * shape.columns, 1);
     if count > 0 {
         let kind = if size_of::<E>() == 4 { Kind::F32 } else { Kind::F64 };
         let job = Job::new(context, (kind, Load::Powers), needs, skip, shape);
         let whole = Piece { outer: (0, shape.outer), rows: (0, shape.rows), columns: (0, shape.columns) };
         let pending = job.submit(buffer, None, whole)?;
-        job.collect::<E>(pending, &[], &mut cells)?;
+        job.collect::<E>(pending, &[], &mut partials)?;
     }
-    Ok(cells)
+    Ok(partials)
 }
 
 /// A piece's elements one after another.
@@ -337,7 +337,7 @@ impl<'a> Job<'a> {
         form: Form,
         data: &[E],
         weights: Option<Weights<'_>>,
-        cells: &mut Partials<E::Scalar>,
+        partials: &mut Partials<E::Scalar>,
     ) -> Result<()> {
         let Self { context, shape, format, .. } = *self;
         let limit = PIECE.min(context.limits.max_storage_buffer_binding_size) as usize;
@@ -367,10 +367,10 @@ impl<'a> Job<'a> {
             }
             let next = self.submit(buffer, beside, piece)?;
             if let Some(before) = pending.replace(next) {
-                self.collect(before, data, cells)?;
+                self.collect(before, data, partials)?;
             }
         }
-        pending.map_or(Ok(()), |last| self.collect(last, data, cells))
+        pending.map_or(Ok(()), |last| self.collect(last, data, partials))
     }
 
     /// Reduces a piece that is on the device.
@@ -419,11 +419,11 @@ impl<'a> Job<'a> {
     }
 
     /// Waits for a piece and takes its blocks in.
-    fn collect<E: Element>(&self, pending: Pending, data: &[E], cells: &mut Partials<E::Scalar>) -> Result<()> {
+    fn collect<E: Element>(&self, pending: Pending, data: &[E], partials: &mut Partials<E::Scalar>) -> Result<()> {
         let Pending { piece, blocks, records, places } = pending;
         records.read(self.context, |bytes| {
             let (numbers, places) = bytes.split_at(places);
-            self.join(piece, blocks, numbers, bytemuck::cast_slice(places), data, cells);
+            self.join(piece, blocks, numbers, bytemuck::cast_slice(places), data, partials);
         })
     }
 
@@ -435,7 +435,7 @@ impl<'a> Job<'a> {
         records: &[u8],
         counts: &[[u32; 4]],
         data: &[E],
-        cells: &mut Partials<E::Scalar>,
+        partials: &mut Partials<E::Scalar>,
     ) {
         let shape = self.shape;
         let columns = piece.columns.1 - piece.columns.0;
@@ -460,7 +460,7 @@ impl<'a> Job<'a> {
                 valid
                     .fold(ScaledProduct::default(), |all, [re, im]| all.join(ScaledProduct::of([re.lift(), im.lift()])))
             };
-            record.join(cells, counts, block, product);
+            record.join(partials, counts, block, product);
         }
     }
 }
