@@ -4,8 +4,8 @@
 //! A block is at most [`BLOCK`] elements of a result. Where blocks begin depends on shape and strides alone, so results
 //! are the same bits for any number of threads. How a block is read depends on the memory layout. A run of one result's
 //! elements goes through [`LANES`] accumulators that are joined at the end. Columns, where neighbours belong to
-//! neighbouring results, have one accumulator each and are read some rows at a time. Scattered elements are first copied
-//! into a run.
+//! neighbouring results, have one accumulator each and are read some rows at a time. Scattered elements are copied into
+//! a run first.
 
 use rayon::prelude::*;
 
@@ -29,8 +29,8 @@ const SHORT: usize = 16 * LANES;
 const TRANSPOSED: usize = 64;
 /// Elements of a task.
 const TASK: usize = 1 << 18;
-/// Rows that are added to the accumulators of columns at a time, for one load and store of the accumulators. So many rows
-/// of a large matrix are streams that the processor still prefetches; 32 rows take twice as long.
+/// Rows that are added to the accumulators of columns at a time, for one load and store of the accumulators. So many
+/// rows of a large matrix are streams that the processor still prefetches; with 32 rows it takes twice as long.
 const ROWS: usize = 8;
 /// Columns of a task: their accumulators stay in the second-level cache.
 const COLUMNS: std::ops::RangeInclusive<usize> = 512..=4096;
@@ -49,8 +49,8 @@ struct Task<'a, E> {
     transposed: bool,
 }
 
-/// Reduces an array: calls `finish` with the partials of each tile of results, and returns what it gives in the order of
-/// results.
+/// Reduces an array: calls `finish` with the partials of each tile of results, and returns its values in the order of
+/// the results.
 pub(crate) fn run<E: Element, R: Send>(
     asked: &Reduction<'_, E>,
     finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,

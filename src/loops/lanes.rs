@@ -129,8 +129,8 @@ impl Accumulate for u64 {
     type Sums<const SKIP: bool, const W: usize> = Split<W>;
 }
 
-/// The element, or 0 in place of a skipped NaN. Elements are replaced before they are widened, so that one mask serves a
-/// whole vector.
+/// The element, or 0 in place of a skipped NaN. NaNs are replaced before elements are widened, so that one mask serves
+/// all.
 #[inline(always)]
 fn valid<S: Scalar, const SKIP: bool>(x: S) -> S {
     if SKIP && x.is_nan() { S::default() } else { x }

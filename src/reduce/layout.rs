@@ -1,4 +1,4 @@
-//! The memory layout of an array to be reduced: kept and reduced axes in an order in which neighbours are read together.
+//! The memory layout of an array to be reduced: its kept and reduced axes, in an order that suits the memory.
 
 use std::marker::PhantomData;
 
@@ -125,8 +125,8 @@ impl<'a, E> Layout<'a, E> {
         };
         assert!(skip <= all && len <= all - skip && outer < self.outer() && step < self.steps());
         let offset = offset(&self.kept, outer) + offset(&self.reduced, step) + skip as isize;
-        // SAFETY: the indices are inside the view this was made of, and `len` elements from there on are in the view, one
-        // after another.
+        // SAFETY: the indices are inside the view this was made of, and `len` elements from there on are in the view,
+        // one after another.
         unsafe { std::slice::from_raw_parts(self.start.offset(offset), len) }
     }
 

@@ -11,8 +11,8 @@ use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::FloatTally;
 use crate::reduce::variance::Variance;
 
-/// One quantity of all outputs: `parts` partials for each output, one output after another. Empty if the quantity is not
-/// needed.
+/// One quantity of all outputs: `parts` partials for each output, one output after another. Empty for a quantity that
+/// is not needed.
 #[derive(Debug, Clone)]
 pub(crate) struct Column<P> {
     all: Vec<P>,
