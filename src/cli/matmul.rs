@@ -43,8 +43,8 @@ fn multiply<V: Number + Stored + WritableElement>(args: &args::Matmul, a: Npy) -
     let ([m, k], [rows, n]) = (matrix(&args.a, &a, args.trans_a)?, matrix(&args.b, &b, args.trans_b)?);
     ensure!(
         rows == k,
-        "{} has {k} columns and {} has {rows} rows, but the numbers must be equal; --trans-a and --trans-b transpose a \
-         matrix",
+        "{} has {k} columns and {} has {rows} rows: B must have as many rows as A has columns; --trans-a and --trans-b \
+         transpose a matrix",
         args.a.display(),
         args.b.display()
     );
