@@ -137,7 +137,7 @@ fn best(a: Best, b: Best, greatest: bool) -> Best {
     return a;
 }
 
-fn taken(before: State, item: Item, place: u32) -> State {
+fn added_item(before: State, item: Item, place: u32) -> State {
     var state = before;
 //: least
     state.least = best(state.least, Best(key(item), item.nan, place), false);
@@ -155,7 +155,7 @@ fn taken(before: State, item: Item, place: u32) -> State {
     state.first = first_moment(state.first, item.value, state.shift);
     state.second = second_moment(state.second, item.value, state.shift);
 //: absolute
-    state.absolute = added_size(state.absolute, item);
+    state.absolute = added_magnitude(state.absolute, item);
 //: squares
     state.squares = added_square(state.squares, item.value);
 //: product
@@ -195,7 +195,7 @@ fn joined(a: State, b: State) -> State {
 
 // The state after a lane's part of a block: every `stride`th row from `first` to `end`. The elements begin at `start`,
 // `step` apart in memory.
-fn swept(before: State, first: u32, end: u32, stride: u32, start: u32, step: u32) -> State {
+fn added_rows(before: State, first: u32, end: u32, stride: u32, start: u32, step: u32) -> State {
     if (first >= end) {
         return before;
     }
@@ -208,7 +208,7 @@ fn swept(before: State, first: u32, end: u32, stride: u32, start: u32, step: u32
     var index = start + 3u * step;
     for (var row = first; row < end; row += stride) {
         let fourth = loaded(min(index, last));
-        state = taken(state, item(now), row);
+        state = added_item(state, item(now), row);
         now = next;
         next = third;
         third = fourth;
@@ -230,7 +230,7 @@ fn shift_of(start: u32, rows: u32, step: u32) -> Value {
     return Value(0);
 }
 
-fn written(at: u32, state: State) {
+fn write_record(at: u32, state: State) {
     let places_at = at * 4u;
     places[places_at] = state.count;
     places[places_at + 1u] = state.truths;
@@ -258,7 +258,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end = min(first + params.block, params.rows);
     let start = (outer * params.rows + first) * params.columns + column;
     let state = empty(shift_of(start, end - first, params.columns));
-    written(job, swept(state, first, end, 1u, start, params.columns));
+    write_record(job, added_rows(state, first, end, 1u, start, params.columns));
 }
 //: runs
 var<workgroup> lanes: array<State, LANES>;
@@ -273,7 +273,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end = min(first + params.block, params.rows);
     let start = index / params.blocks * params.rows + first;
     let state = empty(shift_of(start, end - first, 1u));
-    lanes[lane] = swept(state, first + lane, end, LANES, start + lane, LANES);
+    lanes[lane] = added_rows(state, first + lane, end, LANES, start + lane, LANES);
     for (var half = LANES / 2u; half > 0u; half /= 2u) {
         workgroupBarrier();
         if (lane < half) {
@@ -281,7 +281,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     if (lane == 0u) {
-        written(index, lanes[0]);
+        write_record(index, lanes[0]);
     }
 }
 //:

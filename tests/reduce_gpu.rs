@@ -223,8 +223,8 @@ fn the_whole_range_is_multiplied_and_measured() {
         both(&device, x, &[Op::Prod, Op::Norm1, Op::NormInf, Op::Any, Op::All]);
         let wide: Vec<f64> = x.iter().map(|&x| f64::from(x).signum() * f64::from(x).abs().powi(7)).collect();
         both(&device, &wide, &[Op::Prod, Op::Norm1, Op::NormInf, Op::Any, Op::All]);
-        let turned: Vec<_> = x.iter().map(|&x| Complex::new(0.6 * x, 0.8 * x)).collect();
-        both(&device, &turned, &[Op::Norm1, Op::NormInf, Op::Any, Op::All]);
+        let rotated: Vec<_> = x.iter().map(|&x| Complex::new(0.6 * x, 0.8 * x)).collect();
+        both(&device, &rotated, &[Op::Norm1, Op::NormInf, Op::Any, Op::All]);
         both(&device, &x.iter().map(|&x| Complex::new(x, 0.0)).collect::<Vec<_>>(), &[Op::Prod]);
         both(&device, &x.iter().map(|&x| Complex::new(0.0, x)).collect::<Vec<_>>(), &[Op::Prod, Op::Norm1]);
         let wide: Vec<_> = wide.iter().map(|&x| Complex::new(0.6 * x, -0.8 * x)).collect();

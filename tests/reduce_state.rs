@@ -145,7 +145,7 @@ fn threads_do_not_show() {
     let mut random = Random::new(9);
     let x = Array3::from_shape_simple_fn((40, 70, 300), || random.between(-1.0, 1.0));
     let long = x.clone().into_shape_with_order(840_000).unwrap();
-    let turned = x.view().reversed_axes();
+    let transposed = x.view().reversed_axes();
     let run = |threads: usize| {
         let device = Device::from(Cpu::with_threads(threads).unwrap());
         let of = |x: ndarray::ArrayViewD<'_, f64>, axes: &[usize]| {
@@ -155,7 +155,7 @@ fn threads_do_not_show() {
         let mut all = vec![of(long.view().into_dyn(), &[0])];
         for axes in [&[0][..], &[1], &[2], &[0, 2], &[0, 1, 2]] {
             all.push(of(x.view().into_dyn(), axes));
-            all.push(of(turned.view().into_dyn(), axes));
+            all.push(of(transposed.view().into_dyn(), axes));
         }
         all
     };

@@ -80,9 +80,9 @@ fn is_right_for_every_small_m() {
 #[test]
 fn takes_complex_values() {
     let (x, y) = article_input();
-    let turned: Vec<Complex<f64>> = y.iter().map(|&y| Complex::new(0.0, y)).collect();
+    let imaginary: Vec<Complex<f64>> = y.iter().map(|&y| Complex::new(0.0, y)).collect();
     let real = vanderplas(&x, &y, 64, 1.0, 1e-9, Sign::Plus).unwrap();
-    let complex = vanderplas(&x, &turned, 64, 1.0, 1e-9, Sign::Plus).unwrap();
+    let complex = vanderplas(&x, &imaginary, 64, 1.0, 1e-9, Sign::Plus).unwrap();
     for (real, complex) in real.iter().zip(complex) {
         // Real values are computed by other code, and differ by rounding only.
         let off = (real * Complex::i() - complex).norm();

@@ -39,7 +39,7 @@ fn key(item: Item) -> Real {
     return item.value;
 }
 
-fn added_size(a: Sum, item: Item) -> Sum {
+fn added_magnitude(a: Sum, item: Item) -> Sum {
     return added_one(a, abs(item.value));
 }
 
@@ -57,7 +57,7 @@ fn key(item: Item) -> Real {
     return magnitude(item).x;
 }
 
-fn added_size(a: Sum, item: Item) -> Sum {
+fn added_magnitude(a: Sum, item: Item) -> Sum {
     return added_one(a, magnitude(item));
 }
 
@@ -80,7 +80,8 @@ fn magnitude(item: Item) -> Value {
 }
 
 //: product
-// A product of finite factors: a number with its error, times a power of two. Other factors set `special`.
+// A product: a number with its error, times a power of two. Factors that are not finite set `special` and count as 1,
+// real ones with their sign.
 struct Product {
     number: Sum,
     exponent: i32,

@@ -33,7 +33,7 @@ fn distance(x: Value, y: Value) -> u32 {
     return select(u32(y) - u32(x), u32(x) - u32(y), x >= y);
 }
 
-fn added_size(a: Sum, item: Item) -> Sum {
+fn added_magnitude(a: Sum, item: Item) -> Sum {
     let size = distance(item.value, 0);
     return Sum(a.high + i32(size >> 16u), a.low + i32(size & 0xffffu));
 }

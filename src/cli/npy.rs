@@ -199,7 +199,7 @@ impl Header {
                 break;
             }
         }
-        ensure!(literal.0.trim().is_empty(), "there is {} behind its header", excerpt(literal.0));
+        ensure!(literal.0.trim().is_empty(), "there is {} after its header", excerpt(literal.0));
         let missing = |key: &'static str| move || format!("its header has no key {key}");
         let written = element.with_context(missing("descr"))?;
         let (order, name) = match written.chars().next() {
@@ -244,7 +244,7 @@ impl Header {
             let (shape, held) = (&header.shape, left - length);
             ensure!(
                 wanted == Some(held),
-                "its header says {shape:?} elements of {} bytes, it has {held} bytes of them",
+                "its header says {shape:?} elements of {} bytes, it has {held} bytes of elements",
                 element.size()
             );
         }

@@ -183,7 +183,7 @@ impl<E: Element> Task<'_, E> {
             self.transposed_tile(tile, &mut partials);
             return partials;
         }
-        let mut into = Into { output: 0, scalars: Vec::new(), magnitudes: Vec::new(), partials: &mut partials };
+        let mut into = Destination { output: 0, scalars: Vec::new(), magnitudes: Vec::new(), partials: &mut partials };
         for output in 0..tile.len {
             into.output = output;
             range.clone().for_each(|block| self.line(tile.outer + output, block, &mut into));
@@ -192,7 +192,7 @@ impl<E: Element> Task<'_, E> {
     }
 
     /// Reduces one block of one result.
-    fn line(&self, outer: usize, block: usize, into: &mut Into<'_, E::Scalar>) {
+    fn line(&self, outer: usize, block: usize, into: &mut Destination<'_, E::Scalar>) {
         let layout = self.layout;
         let run = |step, skip, len| self.scalars(layout.slice(outer, step, skip, len));
         let mut scalars = std::mem::take(&mut into.scalars);
@@ -259,8 +259,8 @@ impl<E: Element> Task<'_, E> {
         to
     }
 
-    fn give(&self, slices: &[&[E::Scalar]], first: usize, into: &mut Into<'_, E::Scalar>) {
-        let Into { partials, output, magnitudes, .. } = into;
+    fn give(&self, slices: &[&[E::Scalar]], first: usize, into: &mut Destination<'_, E::Scalar>) {
+        let Destination { partials, output, magnitudes, .. } = into;
         let first = first as u64;
         Compiled::block(Block { slices, first, skip: self.skip, magnitudes, output: *output, partials });
     }
@@ -329,7 +329,7 @@ impl<E: Element> Task<'_, E> {
 
 /// The output that blocks are added to, and memory for copies of their elements.
 #[derive(Debug)]
-struct Into<'a, S: Scalar> {
+struct Destination<'a, S: Scalar> {
     output: usize,
     scalars: Vec<S>,
     magnitudes: Vec<S>,

@@ -1,6 +1,6 @@
 //! The inner loops that find the greatest or the least element, with or without its first place.
 
-#![expect(clippy::needless_range_loop, reason = "a lane is counted through several arrays at once")]
+#![expect(clippy::needless_range_loop, reason = "one index runs over the lanes of several arrays")]
 
 use crate::loops::lanes::{Fold, LANES, Rows};
 use crate::reduce::best::{Best, better};

@@ -4,7 +4,7 @@
 //! A run of one output's elements is read as rows of W, whose accumulators are joined at the end; W columns of a matrix
 //! are W outputs.
 
-#![expect(clippy::needless_range_loop, reason = "a lane is counted through several arrays at once")]
+#![expect(clippy::needless_range_loop, reason = "one index runs over the lanes of several arrays")]
 
 use crate::machine::simd::multiply_add;
 use crate::numeric::scaled::ScaledProduct;

@@ -14,8 +14,8 @@ mod sealed {
 }
 
 /// An element type: f32, f64, i8 to i64, u8 to u64, and complex numbers of f32 and f64. Sealed.
-#[expect(private_interfaces, reason = "nobody outside can call what takes them")]
-#[expect(private_bounds, reason = "scalars are what elements are computed with")]
+#[expect(private_interfaces, reason = "code outside this crate cannot call the methods that take them")]
+#[expect(private_bounds, reason = "the scalar type is internal")]
 pub trait Reducible: sealed::Sealed + bytemuck::Pod + Debug + Default + PartialEq + Send + Sync {
     /// The real type in which reductions are computed.
     #[doc(hidden)]
