@@ -1,5 +1,5 @@
-//! Criterion benchmarks of each stage, by the plan's own timings: one two-dimensional and one three-dimensional case a
-//! precision, and set_points. `cargo bench`; compare runs with criterion's baselines.
+//! Criterion benchmarks of each stage and of set_points, by the plan's own timings, for a two-dimensional and a
+//! three-dimensional case in each precision. Run them by `cargo bench`; compare runs with criterion's baselines.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use wavemill::{Cpu, Device, NufftPlan, Real, Stage};
 
 const POINTS: usize = 200_000;
 
-/// A reproducible sequence without structure on the scale of a cell.
+/// Reproducible numbers that look random on the scale of a cell.
 fn wave(count: usize, rate: f64) -> Array1<f64> {
     Array1::from_iter((0..count).map(|j| 3.0 * (rate * (j * j % 1_000_003) as f64).sin()))
 }

@@ -1,8 +1,9 @@
-"""Which file imports which, and whether an import runs up.
+"""Checks that no file of src/ imports from a higher floor, and that files do not import one another in circles.
 
-A floor is a line of FLOORS, the lowest first. A file may import from the floors below its own and from its own module tree (a file and the
-folder of its name), and from nothing above or beside. Files must not import one another in a circle, but for the pairs named in CIRCLES.
-Faces hold re-exports only: an import through a face counts as one from the file that has the item.
+A floor is a line of FLOORS, the lowest first. A file may import from the floors below its own and from its own module
+tree (a file and the folder of its name), and from nothing above or beside. Files must not import one another in a
+circle, except for the pairs named in CIRCLES. Faces hold re-exports only: an import through a face counts as one from
+the file that has the item.
 """
 
 import re
@@ -19,7 +20,7 @@ FLOORS = [
     ["real", "element"],
     ["backend"],
     ["cpu"],
-    ["gpu"],  # Above the CPU: where a GPU's grid is transformed on the host, it is the CPU's transform that does it.
+    ["gpu"],  # Above the CPU, whose transform is used if a GPU's grid is transformed on the host.
     ["device"],
     ["plan"],
     ["discover"],

@@ -1,20 +1,20 @@
-// Reductions: what is known of the elements x[k, r, c] over r, block by block of r. The host joins the blocks in f64.
+// Reductions of x[k, r, c] over r: one record for each block of r, for each k and c. The host joins the records in f64.
 //
-// Where there is one column a workgroup takes a block of a run, neighbouring lanes neighbouring elements, and joins its
-// lanes in a fixed tree; else a lane takes a column's block. NaN is told by bits, as compilers may assume that there is
-// none.
+// If there is one column (a run), a workgroup reduces a block: neighbouring lanes read neighbouring elements, and the
+// states of lanes are joined in a fixed tree. Else a lane reduces a column's block. NaN is recognised by its bits, as
+// compilers may assume that there is none.
 //
-// A section begins with `//: names` and ends at the next `//:`; it is there where all that it names is wanted.
-// Arithmetic is that of the elements' kind, of src/gpu/arithmetic.rs.
+// A section begins with `//: names` and ends at the next `//:`; it is kept if everything that it names is wanted.
+// src/gpu/arithmetic.rs chooses the sections and inserts the arithmetic for the elements' kind.
 
 const LANES = {{LANES}}u;
-const SKIP = {{SKIP}}; // whether NaNs count for nothing
-const NOWHERE = 0xffffffffu;
+const SKIP = {{SKIP}}; // whether NaNs are skipped
+const NOWHERE = 0xffffffffu; // the place of an extreme of no elements
 
 alias Value = {{VALUE_TYPE}}; // a Real, or the two parts of a complex number
-alias Bits = {{BITS}}; // of a value, where it has bits
+alias Bits = {{BITS}}; // the bits of a value of 32-bit numbers
 alias Word = {{WORD}}; // the bits of an element in memory
-alias Half = {{HALF}}; // half of them
+alias Half = {{HALF}}; // half of each f64's bits
 alias Weight = {{WEIGHT_TYPE}};
 
 struct Params {
@@ -23,15 +23,15 @@ struct Params {
     columns: u32, // c
     blocks: u32, // of each run or column
     block: u32, // rows of a block
-    zero: u32, // 0
-    one: u32, // 1
+    zero: u32, // always 0, which compilers do not know
+    one: u32, // always 1, which compilers do not know
     pad: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> words: array<Word>;
 @group(0) @binding(2) var<storage, read_write> numbers: array<{{NUMBER}}>; // {{NUMBERS}} for each block
-@group(0) @binding(3) var<storage, read_write> places: array<u32>; // 4 for each block
+@group(0) @binding(3) var<storage, read_write> places: array<u32>; // 4 for each block: counts and places
 //: wide
 @group(0) @binding(4) var<storage, read> elements: array<{{STORED}}>; // the same memory as the words
 //: weighted
@@ -102,7 +102,7 @@ struct State {
 //:
 }
 
-// Of no elements.
+// The state of no elements.
 fn empty(shift: Value) -> State {
     var state = State();
 //: moments
@@ -117,7 +117,7 @@ fn empty(shift: Value) -> State {
     return state;
 }
 
-// The better of two; of equals the one that lies first.
+// The better of two extremes; of equal ones that with the lower place.
 fn best(a: Best, b: Best, greatest: bool) -> Best {
     if (a.place == NOWHERE || b.place == NOWHERE) {
         if (a.place == NOWHERE) {
@@ -137,7 +137,7 @@ fn best(a: Best, b: Best, greatest: bool) -> Best {
     return a;
 }
 
-fn taken(before: State, item: Item, place: u32) -> State {
+fn added_item(before: State, item: Item, place: u32) -> State {
     var state = before;
 //: least
     state.least = best(state.least, Best(key(item), item.nan, place), false);
@@ -155,7 +155,7 @@ fn taken(before: State, item: Item, place: u32) -> State {
     state.first = first_moment(state.first, item.value, state.shift);
     state.second = second_moment(state.second, item.value, state.shift);
 //: absolute
-    state.absolute = added_size(state.absolute, item);
+    state.absolute = added_magnitude(state.absolute, item);
 //: squares
     state.squares = added_square(state.squares, item.value);
 //: product
@@ -193,13 +193,14 @@ fn joined(a: State, b: State) -> State {
     return state;
 }
 
-// All of a block that is a lane's: rows from `first` on, every `stride`th, which lie from `start` on, `step` apart.
-fn swept(before: State, first: u32, end: u32, stride: u32, start: u32, step: u32) -> State {
+// The state after a lane's part of a block: every `stride`th row from `first` to `end`. The elements begin at `start`,
+// `step` apart in memory.
+fn added_rows(before: State, first: u32, end: u32, stride: u32, start: u32, step: u32) -> State {
     if (first >= end) {
         return before;
     }
     let last = start + (end - 1u - first) / stride * step;
-    // Three more are on their way while one is taken in.
+    // Three more elements are being loaded while one is added.
     var now = loaded(start);
     var next = loaded(min(start + step, last));
     var third = loaded(min(start + 2u * step, last));
@@ -207,7 +208,7 @@ fn swept(before: State, first: u32, end: u32, stride: u32, start: u32, step: u32
     var index = start + 3u * step;
     for (var row = first; row < end; row += stride) {
         let fourth = loaded(min(index, last));
-        state = taken(state, item(now), row);
+        state = added_item(state, item(now), row);
         now = next;
         next = third;
         third = fourth;
@@ -216,7 +217,7 @@ fn swept(before: State, first: u32, end: u32, stride: u32, start: u32, step: u32
     return state;
 }
 
-// A number near a block's elements, whose deviations from it lose nothing: its first one.
+// The shift of a block's moments: its first element, which is near the others, so that deviations lose no digits.
 fn shift_of(start: u32, rows: u32, step: u32) -> Value {
 //: moments
     for (var row = 0u; row < rows; row++) {
@@ -229,7 +230,7 @@ fn shift_of(start: u32, rows: u32, step: u32) -> Value {
     return Value(0);
 }
 
-fn written(at: u32, state: State) {
+fn write_record(at: u32, state: State) {
     let places_at = at * 4u;
     places[places_at] = state.count;
     places[places_at + 1u] = state.truths;
@@ -245,7 +246,7 @@ fn written(at: u32, state: State) {
 //: columns
 @compute @workgroup_size({{LANES}})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    // A job is a column's block: outer, block, column.
+    // A job is one block of one column, numbered as (outer, block, column).
     let job = unfolded(group) * LANES + lane;
     if (job >= params.outer * params.blocks * params.columns) {
         return;
@@ -257,7 +258,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end = min(first + params.block, params.rows);
     let start = (outer * params.rows + first) * params.columns + column;
     let state = empty(shift_of(start, end - first, params.columns));
-    written(job, swept(state, first, end, 1u, start, params.columns));
+    write_record(job, added_rows(state, first, end, 1u, start, params.columns));
 }
 //: runs
 var<workgroup> lanes: array<State, LANES>;
@@ -272,7 +273,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end = min(first + params.block, params.rows);
     let start = index / params.blocks * params.rows + first;
     let state = empty(shift_of(start, end - first, 1u));
-    lanes[lane] = swept(state, first + lane, end, LANES, start + lane, LANES);
+    lanes[lane] = added_rows(state, first + lane, end, LANES, start + lane, LANES);
     for (var half = LANES / 2u; half > 0u; half /= 2u) {
         workgroupBarrier();
         if (lane < half) {
@@ -280,7 +281,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     if (lane == 0u) {
-        written(index, lanes[0]);
+        write_record(index, lanes[0]);
     }
 }
 //:

@@ -1,13 +1,13 @@
-//! Reductions over any axes of an array: sums, means, variances, extremes and where they are, products, norms, counts.
+//! Reductions over any axes of an array: sums, means, variances, extremes and their places, products, norms, counts.
 //!
-//! NumPy is the specification: NaN propagates unless it is skipped, of equals the first in C order counts, `ddof`,
-//! `keepdims`, no axes at all and no elements at all mean what they mean there. Beyond it:
+//! NumPy is the specification: NaN propagates unless it is skipped, the first of equal elements in C order counts, and
+//! `ddof`, `keepdims`, an empty list of axes and an empty array mean what they mean there. Beyond NumPy:
 //!
 //! - several results come from one pass over the data ([`ReducePlan`]);
 //! - results are the same bits for any number of threads, and a sum over chunks is the same bits for any order and any
 //!   grouping of the chunks ([`ReduceState`]);
-//! - f32 data keep their digits: blocks are summed in f64, f64 data with the error of every addition, and blocks are
-//!   added up exactly.
+//! - sums keep their digits: blocks of f32 are summed in f64, blocks of f64 with the error of every addition, and the
+//!   sums of blocks are added up exactly.
 //!
 //! ```
 //! use ndarray::array;
@@ -20,11 +20,15 @@
 //! ```
 //!
 //! # Accuracy
-//! Sums of f32: correctly rounded from f64 block sums, error below 1 unit in the last place unless terms cancel by more
-//! than 2²⁵. Sums of f64: the sum of blocks carries the errors of all additions, error below 1 unit in the last place
-//! unless terms cancel by more than 2⁵⁰. Means are those sums divided once. Variances: deviations from an element of
-//! the block, in f64; blocks are joined exactly. `tests/reduce_accuracy.rs` holds all of it to an exact sum, on GPUs
-//! too: f32 sums there are two f32, and blocks are added up exactly all the same ([`ReducePlan`] says what differs).
+//! - Sums of f32 are correctly rounded from f64 block sums: the error is below 1 unit in the last place unless terms
+//!   cancel by more than 2²⁵.
+//! - Sums of f64 include the errors of all additions: the error is below 1 unit in the last place unless terms cancel
+//!   by more than 2⁵⁰.
+//! - Means are these sums, divided once.
+//! - Variances are computed in f64 from deviations from an element of the block; blocks are joined exactly.
+//!
+//! `tests/reduce_accuracy.rs` compares all of this with exact sums, on GPUs too: there a block's sum of f32 is two f32,
+//! and blocks are added up exactly all the same ([`ReducePlan`] says what differs).
 
 pub(crate) mod answer;
 pub(crate) mod best;

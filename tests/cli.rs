@@ -1,4 +1,4 @@
-//! The `wavemill` program, run as a process: right results, and bad input that ends in one line and leaves no file.
+//! Tests of the `wavemill` program, run as a process: right results, and errors that are one line and leave no file.
 
 use std::f64::consts::TAU;
 use std::fs;
@@ -17,7 +17,7 @@ mod periodogram;
 #[path = "cli/reduce.rs"]
 mod reduce;
 
-/// A folder of one test's own, removed afterwards.
+/// A temporary folder for one test, which is removed afterwards.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -49,7 +49,7 @@ fn wavemill(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_wavemill")).args(args).output().unwrap()
 }
 
-/// Runs it and gives what it printed.
+/// Runs the program, which must succeed, and returns its output.
 fn succeed(args: &[&str]) -> String {
     let output = wavemill(args);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -58,7 +58,7 @@ fn succeed(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs it and gives the one line of its error.
+/// Runs the program, which must fail, and returns the one line of its error.
 fn fail(args: &[&str]) -> String {
     let output = wavemill(args);
     let errors = String::from_utf8(output.stderr).unwrap();
@@ -68,7 +68,7 @@ fn fail(args: &[&str]) -> String {
     errors
 }
 
-/// A .npy file of this header and these elements, for what no Rust type is written as.
+/// The bytes of a .npy file with this header and these elements, for types that have no Rust type.
 fn npy_bytes(header: &str, elements: &[u8]) -> Vec<u8> {
     let header = format!("{header:<117}\n");
     [b"\x93NUMPY\x01\x00\x76\x00", header.as_bytes(), elements].concat()
@@ -79,7 +79,7 @@ fn npy(path: &str, descr: &str, shape: &str, elements: &[u8]) {
     fs::write(path, npy_bytes(&header, elements)).unwrap();
 }
 
-/// Numbers that look random and are the same everywhere.
+/// Pseudo-random numbers that are the same on every machine.
 fn numbers(count: usize, seed: u32) -> impl Iterator<Item = f64> {
     let mut state = seed;
     std::iter::repeat_with(move || {
@@ -100,7 +100,7 @@ fn error<'a>(got: impl IntoIterator<Item = &'a Complex<f64>>, want: &[Complex<f6
     (difference / want.iter().map(Complex::norm_sqr).sum::<f64>()).sqrt()
 }
 
-/// Real strengths, in f32 coordinates; and the real parts of a type 2.
+/// A type 1 of real strengths at f32 coordinates, and a type 2 with real values.
 #[test]
 fn real_files_are_transformed_as_real_data() {
     let folder = Folder::new("real");
@@ -302,11 +302,11 @@ fn bad_usage_ends_with_code_2() {
     }
 }
 
-/// Coordinates in float16, strengths as integers: the same as those numbers in f32 and f64.
+/// Coordinates in float16 and integer strengths give what the same numbers in f32 and f64 give.
 #[test]
 fn float16_points_and_integer_strengths_are_transformed() {
     let folder = Folder::new("half-points");
-    // 0, 1.5, -2 and 0.25; and 3, -1, 2 and 70,000, big-endian.
+    // The points are 0, 1.5, -2 and 0.25, the strengths 3, -1, 2 and 70,000, big-endian.
     npy(&folder.path("x.npy"), "<f2", "(4,)", &[0u16, 0x3e00, 0xc000, 0x3400].map(u16::to_le_bytes).concat());
     npy(&folder.path("c.npy"), ">i4", "(4,)", &[3i32, -1, 2, 70_000].map(i32::to_be_bytes).concat());
     let (points, values, out) = (folder.path("x.npy"), folder.path("c.npy"), folder.path("f.npy"));

@@ -1,4 +1,5 @@
-//! The error law: relative l2 error against direct sums <= max(floor, 4·tol), floor 3e-14 in f64 and 1e-6 in f32.
+//! Tests of the error law: the relative l2 error against direct sums is at most max(floor, 4·tol), where the floor is
+//! 3e-14 in f64 and 1e-6 in f32.
 
 use crate::common::{Random, allowed, cpu, relative_error, views};
 use ndarray::{Array1, ArrayD};
@@ -6,7 +7,7 @@ use num_complex::Complex;
 use wavemill::nufft::direct;
 use wavemill::{Device, Error, NufftPlan, Real, Shape, Sign};
 
-/// Both types with random points beyond the period and random data; returns their errors.
+/// The errors of types 1 and 2 of random data at random points, which reach beyond the period.
 fn errors<T: Real>(device: &Device, modes: &[usize], points: usize, shape: Shape, tolerance: f64) -> [f64; 2] {
     let mut random = Random::new(modes.iter().sum::<usize>() as u64 + points as u64);
     let x = random.points(points, modes.len(), 9.0);
@@ -145,8 +146,8 @@ fn one_mode_or_one_point_alone_keeps_the_law_of_each_output() {
     }
 }
 
-/// With a period of one, turns are the coordinates themselves: the oracle gets 2π times coordinates that are exact in
-/// it.
+/// With a period of 1 a phase is `2π k x`. The coordinates are multiples of 1/1024, for which the oracle computes k x
+/// modulo 1 exactly.
 #[test]
 fn an_explicit_period_is_exact() {
     let mut random = Random::new(77);
@@ -182,7 +183,7 @@ mod on_a_gpu {
         }
     }
 
-    /// Where the adapter computes in f64, it keeps the same law as the CPU; where it does not, it says so.
+    /// An adapter with f64 keeps the same law as the CPU; one without returns an error that says so.
     #[test]
     fn holds_in_f64_where_the_adapter_has_it() {
         let Some((device, _turn)) = crate::common::gpu() else { return };

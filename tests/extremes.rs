@@ -1,5 +1,5 @@
-//! The error law where it is hardest to keep: a million modes on an axis, axes of very different lengths, points in one
-//! place, strengths of any size. Against direct sums at a sample of the outputs.
+//! Tests of the error law where it is hardest to keep: a million modes on an axis, axes of very different lengths,
+//! points in one place, strengths of any size. Direct sums at a sample of the outputs are the reference.
 
 use crate::common::{Random, allowed, cpu, relative_error, views};
 use ndarray::{Array1, ArrayD, IxDyn};
@@ -7,7 +7,7 @@ use num_complex::Complex;
 use wavemill::nufft::direct;
 use wavemill::{Device, NufftPlan, Real, Sign};
 
-/// Both types of one input; a sample of modes and of points is held to the law.
+/// Checks the law for both types of one input, at a sample of modes and of points.
 fn hold<T: Real>(
     device: &Device,
     x: &[Array1<f64>],
@@ -54,7 +54,7 @@ fn hold_for<T: Real>(device: &Device, modes: &[usize], tolerance: f64) {
     hold(device, &x, &strengths, &coefficients, tolerance);
 }
 
-/// Rounding k·x in the data's precision gives 4e-2 in f32 and 1e-10 in f64.
+/// With a million modes, to round k·x in the data's precision would cause errors of 4e-2 in f32 and 1e-10 in f64.
 #[test]
 fn does_not_degrade_with_the_number_of_modes() {
     for tolerance in [1e-4, 1e-6] {
@@ -76,7 +76,7 @@ fn does_not_degrade_with_the_ratio_of_two_axes() {
     }
 }
 
-/// In a hundredth and in a millionth of the period, around a place that is not special, and all in one point.
+/// Points within a hundredth and within a millionth of the period, around an arbitrary place, and all in one point.
 #[test]
 fn holds_for_points_in_one_place() {
     for modes in [&[3000][..], &[60, 70], &[14, 15, 16]] {
@@ -94,7 +94,7 @@ fn holds_for_points_in_one_place() {
     }
 }
 
-/// Numbers of all sizes in one array, and all of one size, so small that they have only some digits left, or large.
+/// Checks the law for numbers whose sizes are 10 to powers in each range: of all sizes in one array, subnormal, large.
 fn hold_for_sizes<T: Real>(ranges: &[(f64, f64, f64)]) {
     for modes in [&[500][..], &[24, 18], &[8, 9, 7]] {
         for &(from, to, tolerance) in ranges {

@@ -1,4 +1,4 @@
-//! Uniform transforms on the device against plain sums along one axis after another.
+//! Tests of uniform transforms on a GPU against plain sums along one axis after another.
 #![cfg(feature = "gpu")]
 
 use crate::common::{self, Random, own_device, relative_error};
@@ -6,7 +6,7 @@ use num_complex::Complex;
 use wavemill::fft::Fft;
 use wavemill::{Error, Gpu, Real, Sign, Timings, wgpu};
 
-/// Direct sums of one axis after another, in f64.
+/// The transform by direct sums along one axis after another, in f64.
 fn expected(numbers: &[Complex<f64>], extents: &[usize], sign: Sign) -> Vec<Complex<f64>> {
     let mut numbers = numbers.to_vec();
     for (axis, &n) in extents.iter().enumerate() {
@@ -24,7 +24,7 @@ fn expected(numbers: &[Complex<f64>], extents: &[usize], sign: Sign) -> Vec<Comp
     numbers
 }
 
-/// The bound in f64 is that of the plain sums.
+/// Checks transforms of random numbers in both directions. The bound in f64 is the error of the plain sums.
 fn check<T: Real>(gpu: &Gpu, extents: &[usize], batch: usize, bound: f64) {
     let mut random = Random::new(61);
     let count: usize = extents.iter().product();
@@ -42,7 +42,8 @@ fn check<T: Real>(gpu: &Gpu, extents: &[usize], batch: usize, bound: f64) {
     }
 }
 
-/// Every radix, lines of one stage and of several, axes of all strides, columns that do not fill a workgroup, batches.
+/// Covers every radix, lines of one stage and of several, axes of all strides, columns that do not fill a workgroup,
+/// and batches.
 #[test]
 fn transforms_are_the_sums() {
     let Some((_, _turn)) = common::gpu() else { return };
@@ -58,8 +59,8 @@ fn transforms_are_the_sums() {
     }
 }
 
-/// With 16 KiB of workgroup memory lines of more than 2048 numbers take two passes, and more than 2 million three;
-/// strided ones more than 1024.
+/// With 16 KiB of workgroup memory, lines of more than 2048 numbers take two passes, and lines of more than 2 million
+/// three; strided lines of more than 1024 take two.
 #[test]
 fn long_lines_take_several_passes() {
     let Some((_, _turn)) = common::gpu() else { return };
@@ -71,7 +72,7 @@ fn long_lines_take_several_passes() {
     if gpu.has_f64() {
         check::<f64>(&gpu, &[3000], 2, 3e-15);
     }
-    // Three passes: a tone is one bin, and a bin with the other sign is that tone.
+    // Three passes: a tone becomes one bin, and the bin with the other sign becomes the tone again.
     let n = 1 << 22;
     let fft = Fft::<f32>::new(&gpu, &[n], 1).unwrap();
     let at = 1_234_567;

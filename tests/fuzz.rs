@@ -1,7 +1,8 @@
-//! Random input of every kind, hostile kinds too: nothing panics or overflows, and what comes out is right or an error.
+//! Fuzz tests with random input of every kind, hostile kinds too: nothing panics or overflows, and every result is
+//! right or an error.
 //!
-//! Each target runs for `WAVEMILL_FUZZ_SECONDS` [default: 3] and says how many cases that were. A failure prints its
-//! seed; the same case again: `ARBTEST_SEED=0x.. cargo test --test all fuzz::name_of_the_target`.
+//! Each target runs for `WAVEMILL_FUZZ_SECONDS` [default: 3] and prints the number of its cases. A failure prints its
+//! seed; `ARBTEST_SEED=0x.. cargo test --test all fuzz::name_of_the_target` repeats the case.
 
 use std::fmt::Debug;
 use std::io::Write;
@@ -20,7 +21,7 @@ use crate::matmul::{OPS, applied, close, laid, matrix, oracle};
 
 type Case = arbitrary::Result<()>;
 
-/// Runs a property on as many cases as there is time for.
+/// Checks a property for as many cases as time allows.
 fn fuzz(name: &str, bytes: u32, mut property: impl FnMut(&mut Unstructured<'_>) -> Case) {
     let seconds = std::env::var("WAVEMILL_FUZZ_SECONDS").map_or(3.0, |text| text.parse().expect("a number of seconds"));
     let mut cases = 0u64;
@@ -29,11 +30,11 @@ fn fuzz(name: &str, bytes: u32, mut property: impl FnMut(&mut Unstructured<'_>) 
         property(u)
     };
     arbtest::arbtest(counted).size_min(32).size_max(bytes).budget(Duration::from_secs_f64(seconds)).run();
-    // Not println, which the test harness keeps to itself.
+    // The test harness captures println, but not this.
     let _ = writeln!(std::io::stderr(), "fuzz::{name}: {cases} cases in {seconds} s");
 }
 
-/// A number of any kind.
+/// A number of any kind: NaN, infinities, any bits, extremes, multiples of π, ordinary numbers.
 fn hostile(u: &mut Unstructured<'_>) -> arbitrary::Result<f64> {
     let pi = std::f64::consts::PI;
     Ok(match u.int_in_range(0..=19u8)? {
@@ -50,19 +51,19 @@ fn hostile(u: &mut Unstructured<'_>) -> arbitrary::Result<f64> {
     })
 }
 
-/// Of size 8 at most.
+/// A number of absolute value up to 8.
 fn tame(u: &mut Unstructured<'_>) -> arbitrary::Result<f64> {
     Ok(f64::from(u.arbitrary::<i32>()?) / f64::from(1 << 28))
 }
 
 // States.
 
-/// 64-bit FNV-1a, as `ReduceState::to_bytes` says.
+/// The checksum of states, 64-bit FNV-1a, as `ReduceState::to_bytes` documents it.
 fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// Some operations, weighted ones too, that the elements have.
+/// Some operations that the elements have, weighted ones too.
 fn operations(u: &mut Unstructured<'_>, complex: bool) -> arbitrary::Result<Vec<Op>> {
     let orders = |op: &Op| matches!(op, Op::Min | Op::Max | Op::ArgMin | Op::ArgMax);
     let all: Vec<Op> = Op::EVERY.into_iter().filter(|op| !(complex && orders(op))).collect();
@@ -71,13 +72,13 @@ fn operations(u: &mut Unstructured<'_>, complex: bool) -> arbitrary::Result<Vec<
     Ok(if some.is_empty() { vec![all[0]] } else { some })
 }
 
-/// Numbers that sit at the edges of what fields hold.
+/// The bytes of a field, often at the edges of the field's range.
 fn field(u: &mut Unstructured<'_>) -> arbitrary::Result<[u8; 8]> {
     Ok(match u.int_in_range(0..=5u8)? {
         0 => hostile(u)?.to_le_bytes(),
         1 => u.choose(&[i64::MAX, i64::MIN, -1, 0, 1, 1 << 62, -(1 << 62), 1 << 32, 1 << 60])?.to_le_bytes(),
         2 => u64::from(u.int_in_range(0..=8u8)?).to_le_bytes(),
-        // The top digit and the terms of a window.
+        // The top digit and the number of terms of a superaccumulator.
         3 => {
             let top = *u.choose(&[0, 1, 34, 68, 133, 136, 137, -1, i32::MAX, i32::MIN])?;
             let terms = *u.choose(&[0u32, 1, 2, (1 << 30) - 1, 1 << 30, u32::MAX])?;
@@ -87,7 +88,7 @@ fn field(u: &mut Unstructured<'_>) -> arbitrary::Result<[u8; 8]> {
     })
 }
 
-/// A state and its bytes, whole, changed or not of a state at all.
+/// Reads a state from its bytes, which are intact, changed or arbitrary, and goes on with it.
 fn state<E: Element + Debug>(u: &mut Unstructured<'_>, element: impl Fn(f64) -> E) -> Case {
     let shape = [u.int_in_range(1..=4usize)?, u.int_in_range(1..=3usize)?];
     let axes = *u.choose(&[&[0][..], &[1], &[0, 1], &[]])?;
@@ -98,7 +99,7 @@ fn state<E: Element + Debug>(u: &mut Unstructured<'_>, element: impl Fn(f64) -> 
         let numbers: Vec<f64> = (0..shape[0] * shape[1]).map(|_| hostile(u)).collect::<arbitrary::Result<_>>()?;
         let chunk = Array2::from_shape_fn(shape, |(i, j)| element(numbers[i * shape[1] + j]));
         let weights = Array1::from_elem(shape[1], 0.5);
-        // Row by row or at once: sums of one block and of several.
+        // All rows at once or one by one, for sums of one block and of several.
         if u.arbitrary()? {
             state.update_weighted(&chunk, &weights, &[0, 0]).unwrap();
         } else {
@@ -124,7 +125,7 @@ fn state<E: Element + Debug>(u: &mut Unstructured<'_>, element: impl Fn(f64) -> 
         }
         2 => {}
         _ => {
-            // Fields that lie at multiples of 8 after the head and after others, flags in between.
+            // Some flags and fields are overwritten, and the checksum is made right again.
             for _ in 0..u.int_in_range(1..=4u8)? {
                 let end = bytes.len() - 8;
                 if u.ratio(1, 4)? {
@@ -160,7 +161,7 @@ fn state<E: Element + Debug>(u: &mut Unstructured<'_>, element: impl Fn(f64) -> 
     read.merge(&honest).unwrap();
     take(u, &mut read)?;
     for state in [&once, &honest, &read] {
-        // Places among nothing but NaNs are an error.
+        // The result is ignored: places are an error if all elements are NaN.
         let _ = state.finish();
         let _ = ReduceState::from_bytes(&plan, &state.to_bytes());
     }
@@ -181,7 +182,7 @@ fn states() {
 
 // Transforms.
 
-/// What the points are multiplied with to be radians, and whether that is exact.
+/// The unit of the coordinates.
 #[derive(Debug, Clone, Copy)]
 enum Unit {
     Radians,
@@ -244,7 +245,7 @@ fn transform<T: Real>(u: &mut Unstructured<'_>) -> Case {
     }
     let Ok(mut plan) = builder.build(&cpu()) else { return Ok(()) };
     let count = *u.choose(&[0, 1, 2, 3, 10, 40, 150])?;
-    // Hostile, about as usual, or all of them equal.
+    // Coordinates are hostile, equal on each axis, equal in part, or ordinary.
     let kind = u.int_in_range(0..=3u8)?;
     let mut random = Random::new(u.arbitrary()?);
     let mut x = random.points(count, dimensions, 4.0);
@@ -279,7 +280,8 @@ fn transform<T: Real>(u: &mut Unstructured<'_>) -> Case {
     let finite = first.iter().chain(&second).all(|z| z.re.into().is_finite() && z.im.into().is_finite());
     assert!(finite, "{unit:?}, {x:?}, {}", plan.describe());
 
-    // In radians, if the product is exact or about so.
+    // `by` converts coordinates to radians. Only units are checked in which the product is exact or nearly so; `extra`
+    // is 1 if it is rounded.
     let (by, extra) = match unit {
         Unit::Radians => (1.0, 0.0),
         Unit::Step(step) if [0.5, -1.0, 4.0, -0.125].contains(&step) => (step, 0.0),
@@ -293,7 +295,7 @@ fn transform<T: Real>(u: &mut Unstructured<'_>) -> Case {
         return Ok(());
     }
     let phases = extra * largest.max(1.0) * 1e-15 * modes.iter().sum::<usize>() as f64;
-    // Few random terms may come to more than many: twice the law of the many.
+    // With few terms the error varies more than with many: twice the law is allowed.
     let bound = 2.0 * allowed::<T>(plan.recipe().tolerance) + phases;
     let at = views(&scaled);
     let (total, wide) = (modes.iter().product::<usize>(), |z: &Complex<T>| Complex::new(z.re.into(), z.im.into()));
@@ -306,7 +308,7 @@ fn transform<T: Real>(u: &mut Unstructured<'_>) -> Case {
     let (c, f) = (rows(&c, count), rows(&f, total));
     let (first, second) = (rows(&first, total), rows(&second, count));
     for transform in 0..batches {
-        // What is centred lies at another index if the plan's order is an FFT's.
+        // The oracle's modes are centred; those of a plan in FFT order are reordered.
         let reordered = |row: ArrayView1<'_, Complex<T>>| {
             let row = row.to_owned().into_shape_with_order(IxDyn(&modes)).unwrap();
             ArrayD::from_shape_fn(IxDyn(&modes), |index| {
@@ -321,7 +323,7 @@ fn transform<T: Real>(u: &mut Unstructured<'_>) -> Case {
         let off = |got: &mut dyn Iterator<Item = Complex<f64>>, wanted: &mut dyn Iterator<Item = Complex<f64>>| {
             size(&mut got.zip(wanted).map(|(a, b)| a - b))
         };
-        // Of the result, or of what it usually is where terms happen to cancel.
+        // Errors are relative to the result's norm, or to its usual norm if terms happen to cancel.
         let usual = |x: ArrayView1<'_, Complex<T>>, terms: usize| (terms as f64).sqrt() * size(&mut x.iter().map(wide));
         let scale = size(&mut modes_wanted.iter().copied()).max(usual(strengths, total));
         let got = reordered(first.row(transform));
@@ -341,7 +343,7 @@ fn transforms() {
 
 // Reductions.
 
-/// The same array in other places: axes in another order in memory, every other element, backwards.
+/// The same array in another memory layout: permuted axes, every other element, backwards.
 fn scattered<E: Element>(u: &mut Unstructured<'_>, x: &ArrayD<E>) -> arbitrary::Result<ArrayD<E>> {
     let axes = x.ndim();
     let mut order: Vec<usize> = (0..axes).collect();
@@ -375,7 +377,7 @@ fn flat<E: Element>(answer: &Answer<E>, wide: impl Fn(&dyn Debug) -> Complex<f64
     }
 }
 
-/// What a number, real or complex, prints as.
+/// The number, real or complex, that prints as this text.
 fn parsed(value: &dyn Debug) -> Complex<f64> {
     let text = format!("{value:?}");
     let Some(parts) = text.strip_prefix("Complex { re: ").and_then(|text| text.strip_suffix(" }")) else {
@@ -402,7 +404,7 @@ fn reduction<E: Element + Debug>(u: &mut Unstructured<'_>, element: impl Fn(f64)
     let ddof = *u.choose(&[0.0, 1.0, 0.5, -1.0, 2.0])?;
     ops.iter_mut().for_each(|op| *op = op.with_ddof(ddof));
     let (skip, keepdims) = (u.arbitrary()?, u.arbitrary()?);
-    // Numbers about 1, of very different sizes, or of every kind.
+    // Elements are about 1, of very different sizes, or of every kind.
     let kind = u.int_in_range(0..=2u8)?;
     let mut random = Random::new(u.arbitrary()?);
     let specials = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, 5e-324, 1e-310, 3.0];
@@ -447,14 +449,14 @@ fn reduction<E: Element + Debug>(u: &mut Unstructured<'_>, element: impl Fn(f64)
         assert_eq!(got.len(), exact.len(), "{}", plan.describe());
         for (got, exact) in got.iter().zip(&exact) {
             for (got, exact) in [(got.re, exact.re), (got.im, exact.im)].into_iter().take(E::PARTS) {
-                // The definition multiplies and squares as it goes, and overflows or underflows where the library does
-                // not; and for complex numbers infinities and NaNs come in any combination.
+                // The definition multiplies and squares without scaling, and so overflows or underflows where the
+                // library does not; and for complex numbers infinities and NaNs come in any combination.
                 let narrow = precision > 1e-10;
                 let [got, exact] = [got, exact].map(|x| if narrow { f64::from(x as f32) } else { x });
                 let special = !exact.is_finite() || !got.is_finite();
                 let spread = matches!(op, Op::Var { .. } | Op::Std { .. });
                 let product = op == Op::Prod && (kind > 0 || count > 200 || !(1e-25..1e25).contains(&exact.abs()));
-                // Integers wrap, the definition in f64 does not.
+                // Integers wrap, but the definition in f64 does not.
                 let product = product || (op == Op::Prod && !E::NAME.contains(['f', 'c']) && exact.abs() >= 9e18);
                 if product || (special && (complex || spread)) {
                     continue;
@@ -530,7 +532,7 @@ fn product<V: Number>(u: &mut Unstructured<'_>) -> Case {
     let each: Vec<Array2<V>> = (0..batch.max(1)).map(|_| matrix(&mut random, a_rows, a_columns)).collect();
     let before = matrix::<V>(&mut random, m, n);
     let not = V::part_of(Complex::new(V::Real::nearest(f64::NAN), V::Real::nearest(0.0)));
-    // Without beta C is not read.
+    // With beta = 0, C is not read.
     let initial = if beta == V::default() { Array2::from_elem((m, n), not) } else { before.clone() };
     let mut results = Vec::new();
     if batch == 0 {

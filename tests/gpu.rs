@@ -1,4 +1,5 @@
-//! What only a GPU has: arrays that stay on the device, a device of the program's own, small limits, loss, precision.
+//! Tests of what only GPUs have: arrays that stay on the device, a device that the program made, small limits, lost
+//! devices, f64 as a feature.
 #![cfg(feature = "gpu")]
 
 use crate::common::{self, Random, allowed, own_device, relative_error, views};
@@ -77,7 +78,7 @@ fn arrays_hold_what_was_uploaded() {
     assert_eq!((gpu.download(&real_array).unwrap(), gpu.download(&array).unwrap()), (reals, complex.clone()));
     assert!(gpu.upload::<f32>(&[]).unwrap().is_empty());
 
-    // A program copies with commands of its own, to an array and to a buffer that becomes one.
+    // A program's own commands copy to an array, and to a buffer that becomes an array.
     let zeros = gpu.zeros::<Complex<f32>>(77).unwrap();
     assert_eq!(gpu.download(&zeros).unwrap(), vec![Complex::default(); 77]);
     let own = buffer(&gpu, 77);
@@ -123,8 +124,8 @@ fn default_limits_are_enough() {
     assert!(matches!(error, Error::Device { .. }) && error.to_string().contains("SHADER_F64"), "{error}");
 }
 
-/// The whole transform on the device, with no more than WebGPU's default limits: lines of several passes too, a batch
-/// of more grids than go together, both signs, both orders, f64 where there is f64.
+/// The whole transform is on the device, with WebGPU's default limits: also for lines of several passes, a batch of
+/// more grids than are transformed together, both signs, both orders, and f64 if the adapter has it.
 #[test]
 fn the_uniform_transform_of_the_device_keeps_the_law() {
     fn check<T: Real>(device: &Device, modes: &[usize], points: usize, tolerance: f64, order: ModeOrder) {
@@ -150,7 +151,7 @@ fn the_uniform_transform_of_the_device_keeps_the_law() {
         let second = relative_error(&values, &exact);
         let bound = allowed::<T>(tolerance);
         assert!(first <= bound && second <= bound, "{modes:?} {tolerance:e} {order}: {first:e} {second:e}");
-        // The same bits again.
+        // A second execution gives the same bits.
         plan.set_sign(Sign::Plus);
         assert_eq!(plan.type1(&strengths).unwrap(), found);
     }
@@ -168,7 +169,7 @@ fn the_uniform_transform_of_the_device_keeps_the_law() {
         check::<f32>(&device, modes, 900, tolerance, ModeOrder::Centred);
     }
     check::<f32>(&device, &[31, 20], 900, 1e-4, ModeOrder::Fft);
-    // Few points on a large grid, one of them alone in its tile.
+    // There are few points on a large grid, one of them alone in its tile.
     for modes in [&[4000][..], &[150, 120], &[30, 26, 28]] {
         check::<f32>(&device, modes, 12, 1e-5, ModeOrder::Centred);
         check::<f32>(&device, modes, 1, 1e-3, ModeOrder::Centred);
@@ -179,7 +180,7 @@ fn the_uniform_transform_of_the_device_keeps_the_law() {
     }
 }
 
-/// Nothing but the caller's own submissions and transfers.
+/// There are no submissions and transfers but the caller's own.
 #[test]
 fn executing_on_the_device_submits_once_and_moves_nothing() {
     let Some((_, _turn)) = common::gpu() else { return };
@@ -189,7 +190,7 @@ fn executing_on_the_device_submits_once_and_moves_nothing() {
     let x = random.points(400, 2, 3.0);
     let builder = NufftPlan::<f32>::builder([20, 18]).tolerance(1e-4).batch(3);
     let mut plan = builder.uniform_transform(UniformTransform::Device).build(&device).unwrap();
-    // Three grids on the device, and no copy on the host.
+    // The plan has three grids on the device, and no copy on the host.
     let grids = 3 * 8 * plan.recipe().grid.iter().product::<usize>();
     assert!((grids..grids + 10_000).contains(&plan.recipe().bytes), "{}", plan.describe());
     plan.set_points(views(&x)).unwrap();
@@ -214,7 +215,7 @@ fn executing_on_the_device_submits_once_and_moves_nothing() {
     assert_eq!((gpu.submissions() - before.0, gpu.transferred() - before.1), (2, 0));
     stages_took(&plan, [Stage::Interpolate, Stage::Fft, Stage::Deconvolve]);
 
-    // The same, recorded into the program's commands.
+    // The same execution is recorded into the program's commands.
     let expected = (read(&gpu, &modes), read(&gpu, &values));
     gpu.queue().write_buffer(&modes, 0, &vec![0; 8 * 1080]);
     let encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -226,13 +227,13 @@ fn executing_on_the_device_submits_once_and_moves_nothing() {
     assert_eq!(gpu.submissions(), before);
     gpu.queue().submit([encoder.finish()]);
     assert!((read(&gpu, &modes), read(&gpu, &values)) == expected);
-    // Left alone, the plan says what made it choose.
+    // If nothing is asked for, the plan says why it chose a transform.
     let plan = NufftPlan::<f32>::builder([20]).build(&device).unwrap();
     let [host, device_takes] = plan.recipe().transform_times.unwrap();
     let chosen = if device_takes < host { UniformTransform::Device } else { UniformTransform::Host };
     assert_eq!(plan.recipe().uniform, chosen);
     assert!(plan.describe().contains(&format!("transform   {chosen}, expected to take")), "{}", plan.describe());
-    // A plan whose grid goes to the host has nothing to record.
+    // A plan whose grid is transformed on the host cannot be recorded.
     let mut plan = NufftPlan::<f32>::builder([20]).uniform_transform(UniformTransform::Host).build(&device).unwrap();
     plan.set_points(views(&x[..1])).unwrap();
     let encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -246,7 +247,7 @@ fn a_type_3_stays_on_the_device() {
     let gpu = Gpu::enumerate().into_iter().find_map(Result::ok).unwrap();
     let device = Device::from(gpu.clone());
     let mut random = Random::new(67);
-    // Centres that are not 0 have phases on both sides.
+    // Centres other than 0 need phases for sources and targets.
     for (centres, batch) in [((0.0, 0.0), 1), ((3.0, -7.0), 3)] {
         let x = random.points(300, 2, 2.0).into_iter().map(|x| x + centres.0).collect::<Vec<_>>();
         let s = random.points(250, 2, 9.0).into_iter().map(|s| s + centres.1).collect::<Vec<_>>();
@@ -279,7 +280,7 @@ fn a_type_3_stays_on_the_device() {
         let (mut output, mut to) = (gpu.array(values.clone()).unwrap(), gpu.array(back.clone()).unwrap());
         let before = (gpu.submissions(), gpu.transferred());
         plan.type3_on_gpu(&input, &mut output).unwrap();
-        // Small parameters, no numbers.
+        // Only small parameters are transferred.
         assert_eq!(gpu.submissions() - before.0, 1);
         assert!(gpu.transferred() - before.1 < 100, "{} bytes", gpu.transferred() - before.1);
         plan.adjoint_on_gpu(&output, &mut to).unwrap();
@@ -303,7 +304,7 @@ fn points_can_come_from_the_device() {
     let there: Vec<_> = x.iter().map(|axis| gpu.upload(axis.as_slice().unwrap()).unwrap()).collect();
     plan.set_points_on_gpu(&there.iter().collect::<Vec<_>>()).unwrap();
     assert_eq!(plan.type1(&c).unwrap(), expected);
-    // Arrays that are taken again and again come from the same memory, and hold nothing of what was there.
+    // Arrays that are made again and again reuse memory, and do not contain its earlier contents.
     for seed in 0..4 {
         let c = Random::new(seed).strengths::<f32>(300);
         let twice = (plan.type1(&c).unwrap(), plan.type1(&c).unwrap());
@@ -311,7 +312,7 @@ fn points_can_come_from_the_device() {
         let exact = direct::type1(&views(&x), c.as_slice().unwrap(), &[16, 12], Sign::Plus).unwrap();
         assert!(relative_error(&twice.0, &exact) < 4e-4);
     }
-    // Two that are held at once have memory of their own.
+    // Two arrays that exist at once do not share memory.
     let other = Random::new(83).strengths::<f32>(300);
     let (first, _second) = (gpu.upload(c.as_slice().unwrap()).unwrap(), gpu.upload(other.as_slice().unwrap()).unwrap());
     let mut output = gpu.zeros(192).unwrap();
@@ -336,7 +337,7 @@ fn compiling_is_a_stage_of_the_first_plan() {
     assert!(gpu.self_test().unwrap().iter().all(|(_, right)| *right), "{:?}", gpu.self_test());
 }
 
-/// As releases run them.
+/// Release builds run shaders without checks.
 #[test]
 fn shaders_without_checks_give_the_same() {
     let Some((_, _turn)) = common::gpu() else { return };
@@ -357,7 +358,7 @@ fn shaders_without_checks_give_the_same() {
     let exact = direct::type1(&views(&x), c.as_slice().unwrap(), &[20, 15], Sign::Plus).unwrap();
     for (modes, values) in &results {
         assert!(relative_error(modes, &exact) < 4e-3);
-        // Compilers may fuse differently.
+        // Compilers may fuse multiplications and additions differently.
         assert!(relative_error(values, &results[0].1.map(wide)) < 1e-6);
     }
 }
@@ -390,7 +391,7 @@ fn compiled_pipelines_are_kept_in_a_file() {
     if first.is_some() {
         let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
         assert!(files.len() == 1 && std::fs::metadata(&files[0]).unwrap().len() > 0, "{files:?}");
-        // A file that is no such thing is begun anew, and so is one that was damaged.
+        // A file that is not a cache, or a damaged one, is replaced.
         let mut damaged = std::fs::read(&files[0]).unwrap();
         *damaged.last_mut().unwrap() ^= 1;
         for contents in [&b"nonsense"[..], &damaged] {

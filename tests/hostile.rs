@@ -1,4 +1,4 @@
-//! Input that breaks other programs: extreme coordinates, degenerate sizes, wrong shapes.
+//! Tests with input that breaks other programs: extreme coordinates, degenerate sizes, wrong shapes.
 
 use crate::common::{Random, allowed, cpu, on_every_device, relative_error, views};
 use ndarray::{Array1, ArrayD, IxDyn, array};
@@ -6,7 +6,7 @@ use num_complex::Complex;
 use wavemill::nufft::direct;
 use wavemill::{Device, Error, NufftPlan, Real, Sign};
 
-/// Both types at these points within the error law.
+/// Checks the error law for both types at these points.
 fn hold<T: Real>(device: &Device, modes: &[usize], x: &[Array1<f64>], tolerance: f64) {
     let mut random = Random::new(x[0].len() as u64);
     let (c, f) = (random.strengths::<T>(x[0].len()), random.modes::<T>(modes));
@@ -130,7 +130,7 @@ fn bad_coordinates_are_named_and_change_nothing() {
             let error = plan.set_points(views(&broken)).unwrap_err();
             assert!(matches!(error, Error::NotFinite { index: 217, axis: 1, .. }), "{error}");
         }
-        // The earlier points are still there.
+        // The plan still has the earlier points.
         assert_eq!(plan.type1(&c).unwrap(), before);
         let single: Vec<Array1<f32>> = x.iter().map(|axis| axis.mapv(|x| x as f32)).collect();
         let mut broken = single.clone();
@@ -139,7 +139,7 @@ fn bad_coordinates_are_named_and_change_nothing() {
     });
 }
 
-/// Many points, so that several threads look for the first bad one.
+/// There are many points, so that several threads search for the first bad one.
 #[test]
 fn the_first_bad_coordinate_is_named_whatever_thread_finds_it() {
     let mut x = Array1::from_elem(200_000, 0.5);

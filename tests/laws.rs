@@ -1,5 +1,5 @@
-//! Laws every backend keeps: adjointness, linearity, shift, batch equals single, the same bits again, the same answer
-//! on every device.
+//! Tests of laws that every backend keeps: adjointness, linearity, shifts, batches equal single transforms, the same
+//! bits from run to run, the same answer on every device.
 
 use crate::common::{Random, allowed, cpu, on_every_device, relative_error, views};
 use ndarray::{Array1, Array2, Axis, IxDyn, s};
@@ -24,7 +24,7 @@ fn dot<'a>(
     a.into_iter().zip(b).map(|(a, b)| wide(a) * wide(b).conj()).sum()
 }
 
-/// ⟨F c, f⟩ = ⟨c, F* f⟩ with F type 1 and F* type 2 of the opposite sign: to rounding, whatever the tolerance.
+/// ⟨F c, f⟩ = ⟨c, F* f⟩ with F type 1 and F* type 2 of the opposite sign, up to rounding for every tolerance.
 #[test]
 fn type_2_is_the_adjoint_of_type_1() {
     on_every_device(|device| {
@@ -43,7 +43,7 @@ fn type_2_is_the_adjoint_of_type_1() {
     });
 }
 
-/// The same in f64 at the tightest tolerance.
+/// The same law in f64 at the tightest tolerance.
 #[test]
 fn type_2_is_the_adjoint_of_type_1_in_f64() {
     for modes in CASES {
@@ -94,7 +94,7 @@ fn batch_equals_single_bit_for_bit() {
     });
 }
 
-/// Every stage of every group of a batch is told of, in order, up to the whole batch.
+/// The progress callback is called for every stage of every group of a batch, in order, up to the whole batch.
 #[test]
 fn progress_is_told() {
     let mut random = Random::new(43);
@@ -117,7 +117,8 @@ fn progress_is_told() {
     }
 }
 
-/// Chunks of points add up to all of them, in batches too, and a sum that is dropped leaves nothing behind.
+/// Transforms of chunks of points add up to the transform of all points, in batches too. A sum that is dropped has no
+/// effect.
 #[test]
 fn chunks_of_points_add_up() {
     on_every_device(|device| {
@@ -142,7 +143,7 @@ fn chunks_of_points_add_up() {
             let wide = whole.mapv(|z| Complex::new(f64::from(z.re), f64::from(z.im)));
             let apart = relative_error(&added, &wide);
             assert!(apart < 1e-6, "{modes:?} on {}: {apart:e}", device.name());
-            // The plan is as it was, and a sum of nothing is nothing.
+            // The plan is unchanged, and a sum without chunks is 0.
             plan.set_points(views(&x)).unwrap();
             assert_eq!(plan.type1(&strengths).unwrap(), whole);
             let nothing = plan.accumulate::<Complex<f32>, ndarray::Ix2>().unwrap();
@@ -151,8 +152,8 @@ fn chunks_of_points_add_up() {
     });
 }
 
-/// Spreading alone against the kernel's own transform: the sum over a grid of one strength's stencil is the strength
-/// times the product over the axes of the kernel's sum; and interpolation alone is its adjoint.
+/// Interpolation alone is the adjoint of spreading alone. The sum of a grid is the sum over strengths, each times its
+/// stencil's sum, which is the same for all up to the kernel's tolerance.
 #[test]
 fn spreading_and_interpolation_alone_are_adjoint() {
     on_every_device(|device| {
@@ -168,7 +169,7 @@ fn spreading_and_interpolation_alone_are_adjoint() {
             let (left, right) = (dot(&spread, &grid), dot(&c, &values));
             let scale = dot(&spread, &spread).re.sqrt() * dot(&grid, &grid).re.sqrt();
             assert!((left - right).norm() < 2e-6 * scale, "{modes:?} on {}: {left} {right}", device.name());
-            // Interpolating ones sums each stencil, which varies by the kernel's tolerance only.
+            // Interpolation from a grid of ones gives each stencil's sum, which varies by the kernel's tolerance only.
             let ones = ndarray::ArrayD::from_elem(grid.shape(), Complex::new(1.0f32, 0.0));
             let sums = plan.interpolate(&ones).unwrap();
             let spreads: Complex<f32> = spread.iter().sum();
@@ -179,7 +180,7 @@ fn spreading_and_interpolation_alone_are_adjoint() {
     });
 }
 
-/// Spread-out points and points crowded in a corner, which take another way through the spreading.
+/// Points all over the period, and points crowded in a corner, which are spread by other code.
 fn crowds(random: &mut Random, dimensions: usize) -> Vec<Vec<Array1<f64>>> {
     vec![random.points(60_000, dimensions, 3.2), random.points(60_000, dimensions, 0.02)]
 }
@@ -227,8 +228,8 @@ fn the_same_bits_from_run_to_run() {
     });
 }
 
-/// Crowded points against the oracle: they go through private tiles (CPU) and several rounds (GPU), and every point's
-/// error has the same sign.
+/// Crowded points against the oracle: they are spread in private tiles (CPU) and in several rounds (GPU), and the
+/// errors of all points have the same sign.
 #[test]
 fn crowded_points_keep_the_error_law() {
     on_every_device(|device| {
@@ -258,7 +259,7 @@ fn crowded_points_keep_the_error_law() {
     });
 }
 
-/// Backends agree to rounding with the same width and grid, on data neither has an oracle for.
+/// Backends agree up to rounding with the same width and grid, whatever the error of both.
 #[test]
 fn every_device_gives_the_same_answer() {
     on_every_device(|device| {
@@ -306,7 +307,7 @@ fn fft_order_is_centred_order_rotated() {
     }
 }
 
-/// Coordinates in the columns of a table, from its end, and strengths with the points along the first axis.
+/// Coordinates are columns of a table, read from its end, and strengths have the points along the first axis.
 #[test]
 fn arrays_at_any_stride_give_the_same_bits() {
     on_every_device(|device| {
@@ -323,7 +324,7 @@ fn arrays_at_any_stride_give_the_same_bits() {
         let real = strengths.mapv(|z| z.re);
         let expected = plan.type1(&real.t().as_standard_layout()).unwrap();
         assert_eq!(plan.type1(&real.t()).unwrap(), expected, "real, {}", device.name());
-        // Modes in Fortran order.
+        // Modes are in Fortran order.
         let mut modes = ndarray::Array3::zeros([31, 24, 3]);
         plan.type1_into(&real.t(), &mut modes.view_mut().reversed_axes()).unwrap();
         assert_eq!(modes.view().reversed_axes(), expected);
@@ -382,7 +383,7 @@ proptest! {
         let c = random.strengths::<f64>(points);
         let got = plan::<f64>(&cpu(), &[a, b], &x, tolerance).type1(&c).unwrap();
         let exact = direct::type1(&views(&x), c.as_slice().unwrap(), &[a, b], Sign::Plus).unwrap();
-        // Against the size a sum of this many terms has, so that cancellation in a few modes does not count.
+        // The error is relative to the usual size of a sum of this many terms, as terms may cancel in few modes.
         let size = (points as f64 * (a * b) as f64).sqrt().max(1e-300);
         let off = (got.iter().zip(&exact)).map(|(a, b)| (a - b).norm_sqr()).sum::<f64>().sqrt();
         prop_assert!(off <= allowed::<f64>(tolerance) * size, "{off:e} of {size:e}");
@@ -421,7 +422,7 @@ fn a_plan_is_shared_by_threads_and_cloned_for_other_points() {
     });
 }
 
-/// Real strengths may be accumulated and spread as complex ones are, and give what those give.
+/// Real strengths that are accumulated or spread give what complex ones give.
 #[test]
 fn real_strengths_are_accumulated_and_spread() {
     on_every_device(|device| {

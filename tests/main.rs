@@ -1,5 +1,5 @@
-//! The library's tests, one program: as a program for each file the code of plans is compiled a dozen times over, 6
-//! minutes' work.
+//! All integration tests of the library as one program. With a program for each file the code of plans would be
+//! compiled a dozen times, which takes 6 minutes.
 
 mod common;
 mod error_law;

@@ -1,4 +1,4 @@
-//! Matrix products: every shape, layout, type and device against three loops in f64, laws, and what must be refused.
+//! Tests of matrix products: every shape, layout, type and device against three loops in f64, laws, and errors.
 
 use ndarray::{Array2, Array3, ArrayD, ArrayView2, Axis, ShapeBuilder, s};
 use num_complex::Complex;
@@ -8,14 +8,13 @@ use wavemill::{Cpu, Device, Error, Float, Kind, Number};
 
 use crate::common::{Random, cpu, on_every_device};
 
-/// Numbers within ±1.
+/// Random numbers within ±1.
 pub(crate) fn matrix<V: Number>(random: &mut Random, rows: usize, columns: usize) -> Array2<V> {
     let mut part = || V::Real::nearest(random.between(-1.0, 1.0));
     Array2::from_shape_simple_fn((rows, columns), || V::part_of(Complex::new(part(), part())))
 }
 
-/// The matrix in another layout of memory: columns in one piece, or every other element of rows and columns that run
-/// backwards.
+/// The matrix in another memory layout: contiguous columns, or some elements of rows and columns that run backwards.
 pub(crate) fn laid<V: Number>(x: &Array2<V>, layout: usize) -> Array2<V> {
     match layout {
         0 => x.clone(),
@@ -38,13 +37,13 @@ fn wide<V: Number>(x: V) -> Complex<f64> {
     Complex::new(z.re.into(), z.im.into())
 }
 
-/// op(X) in memory.
+/// op(X) as a matrix of its own.
 pub(crate) fn applied<V: Number>(x: &Array2<V>, op: Op) -> Array2<V> {
     let x = if op.transposes() { x.t().to_owned() } else { x.clone() };
     if op.conjugates() { x.mapv(|z| V::part_of(z.complex().conj())) } else { x }
 }
 
-/// Whether each element is within the rounding error that the documentation allows.
+/// Whether every element is within the rounding error that the documentation allows.
 pub(crate) fn close<V: Number>(
     c: ArrayView2<'_, V>,
     expected: &Array2<Complex<f64>>,
@@ -96,7 +95,7 @@ fn check<V: Number>(
 
 pub(crate) const OPS: [Op; 4] = [Op::Plain, Op::Transpose, Op::Conjugate, Op::Adjoint];
 
-/// Around tiles, blocks and panels, one number, nothing at all, long and thin.
+/// Shapes around the sizes of tiles, blocks and panels, one element, no elements, and long thin matrices.
 const SHAPES: [[usize; 3]; 24] = [
     [0, 3, 4],
     [3, 0, 4],
@@ -131,7 +130,7 @@ fn every_shape_type_and_operation() {
             let ops = [OPS[index % 4], OPS[index / 4 % 4]];
             let layouts = [index % 3, (index + 1) % 3, (index + 2) % 3];
             let scales = [[(1.0, 0.0), (0.0, 0.0)], [(-0.5, 2.0), (1.0, 0.0)], [(2.0, 0.0), (0.25, -1.0)]][index % 3];
-            // On a GPU one type each: every kernel is compiled first, and that takes a software device half a second.
+            // On a GPU each shape has one type: a software device takes half a second to compile each kernel.
             let all = device.kind() == Kind::Cpu;
             let f64 = MatmulPlan::<f64>::builder(1, 1, 1).build(device).is_ok();
             if all || index % 4 == 0 || !f64 {
@@ -172,7 +171,7 @@ proptest! {
     }
 }
 
-/// sum(X·Xᵀ) = Σ_k (Σ_i x_ik)², where the product is n³ and the check n².
+/// sum(X·Xᵀ) = Σ_k (Σ_i x_ik)²: the product takes n³ operations and the check n².
 #[test]
 fn sums_of_gram_matrices() {
     on_every_device(|device| {
@@ -181,12 +180,12 @@ fn sums_of_gram_matrices() {
         let gram = gram.execute(&x, &x).unwrap();
         let squares: f64 =
             x.columns().into_iter().map(|column| column.iter().map(|&x| f64::from(x)).sum::<f64>().powi(2)).sum();
-        // Integers below 2²⁴: nothing is rounded.
+        // Integers stay below 2²⁴, so nothing is rounded.
         assert_eq!(gram.iter().map(|&x| f64::from(x)).sum::<f64>(), squares);
     });
 }
 
-/// Shared among threads, cut along k: the same bits.
+/// Products that are shared among threads or cut along k have the same bits.
 #[test]
 fn threads_change_no_bit() {
     fn of<V: Number>(shape: [usize; 3], batch: &[usize]) {
@@ -213,7 +212,7 @@ fn threads_change_no_bit() {
     of::<Complex<f32>>([30, 4, 50], &[7, 2, 5]);
 }
 
-/// A batch of products without elements was cut in two for ever.
+/// A batch of products without elements was once divided in two without end.
 #[test]
 fn a_batch_may_have_no_elements() {
     for (m, k, n, batch) in [(0, 3, 2, 2), (4, 3, 0, 3), (2, 0, 2, 2), (2, 2, 2, 0)] {
@@ -235,7 +234,7 @@ fn a_batch_is_its_products() {
         for (a, c) in a.outer_iter().zip(all.outer_iter()) {
             assert_eq!(one.execute(&a, &b).unwrap(), c);
         }
-        // Of NumPy's rules: one matrix for all of an axis.
+        // As in NumPy, one matrix may serve for a whole batch axis.
         let batched = MatmulPlan::builder(20, 30, 20).batch([3, 5]).op_b(Op::Transpose).build(device).unwrap();
         let c = batched.execute(&a, &a.view().insert_axis(Axis(0))).unwrap();
         assert_eq!(c.shape(), [3, 5, 20, 20]);
@@ -245,7 +244,7 @@ fn a_batch_is_its_products() {
     });
 }
 
-/// With beta = 0 what was in C does not count, with alpha = 0 what is in A and B; else NaN spreads as sums do.
+/// With beta = 0, C is not read, and with alpha = 0, A and B are not. Else NaN appears wherever a sum contains it.
 #[test]
 fn nan_counts_where_it_is_multiplied() {
     on_every_device(|device| {

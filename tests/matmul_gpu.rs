@@ -1,5 +1,5 @@
-//! Matrix products on a GPU: matrices that stay there, what does not fit and goes over in pieces, parts of k, what is
-//! refused.
+//! Tests of matrix products on a GPU: matrices that stay on the device, larger ones that are uploaded in pieces, splits
+//! along k, and errors.
 #![cfg(feature = "gpu")]
 
 use ndarray::{Array2, Array3, ArrayD};
@@ -46,7 +46,7 @@ fn on_device<V: Number>(gpu: &Gpu, [m, k, n]: [usize; 3], ops: [Op; 2], batch: u
     let got = gpu.download(&c).unwrap();
     let off = off(&got, expected.as_slice().unwrap(), 4 * (k + 1));
     assert!(off <= 1.0, "{} {m} x {k} x {n}, {ops:?}, {batch}: {off} of what is allowed", V::name());
-    // The same bits again.
+    // A second execution gives the same bits.
     let mut again = gpu.upload(&numbers::<V>(3, batch * m * n)).unwrap();
     there.execute_on_gpu(alpha, &a, &b, beta, &mut again).unwrap();
     assert_eq!(gpu.download(&again).unwrap(), got);
@@ -68,7 +68,7 @@ fn matrices_stay_on_the_device() {
             }
         }
     }
-    // Large enough for the largest blocks, inside and at edges.
+    // The product is large enough for the largest blocks, inside and at edges.
     on_device::<f32>(&gpu, [512, 40, 640], [Op::Plain, Op::Plain], 1);
     on_device::<f32>(&gpu, [513, 9, 515], [Op::Transpose, Op::Plain], 1);
 }

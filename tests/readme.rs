@@ -1,4 +1,5 @@
-//! The README is short, its program is the example, its figures are the record's, and what it names is there.
+//! Tests of the README: it is short, its program is the example, its figures are those of the record, and everything it
+//! names exists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,13 +12,13 @@ fn file(name: &str) -> String {
         .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The blocks of one language.
+/// The code blocks in one language.
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let begin = format!("```{language}\n");
     text.split(&begin).skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// With single spaces instead of line ends and indentation.
+/// The text with single spaces instead of line ends and indentation.
 fn joined(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -65,7 +66,7 @@ fn what_it_names_is_there() {
     }
 }
 
-/// `cargo run` or `cargo test` with features and targets that are there.
+/// Checks that a command is `cargo run` or `cargo test` with features and targets that exist.
 fn holds_for_cargo(line: &str) {
     let (manifest, words) = (file("Cargo.toml"), line.split(' ').collect::<Vec<_>>());
     assert!(matches!(words[..2], ["cargo", "run" | "test"]), "{line}");
@@ -85,7 +86,7 @@ fn holds_for_cargo(line: &str) {
     }
 }
 
-/// A command of the program, with options that this command has.
+/// Checks that a command of the program exists and has these options.
 fn holds_for_the_program(arguments: &str) {
     let mut words = arguments.split(' ');
     let command = words.next().unwrap();
@@ -117,7 +118,7 @@ fn options(program: &str, structure: &str) -> BTreeSet<String> {
     fields.windows(2).filter_map(option).collect()
 }
 
-/// The rows of a CSV file without quotes, as what is in the columns of these names.
+/// The named columns of a CSV file without quotes, row by row.
 fn columns<const N: usize>(name: &str, columns: [&str; N]) -> Vec<[String; N]> {
     let text = file(&format!("{RECORD}/{name}"));
     let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
@@ -126,7 +127,7 @@ fn columns<const N: usize>(name: &str, columns: [&str; N]) -> Vec<[String; N]> {
     lines.map(|line| places.map(|place| line[place].to_owned())).collect()
 }
 
-/// The fastest peer's time over wavemill's in every case of the record, by family and by what divides the family.
+/// The fastest peer's time over wavemill's in every case of the record, for each family and each part of it.
 fn recorded() -> Vec<(&'static str, &'static str, Vec<f64>)> {
     let number = |text: &String| text.parse::<f64>().unwrap_or_else(|error| panic!("{text}: {error}"));
     let mut families = Vec::new();
@@ -152,14 +153,14 @@ fn recorded() -> Vec<(&'static str, &'static str, Vec<f64>)> {
     families
 }
 
-/// How many they are, their geometric mean, the least of them, and how many are below 1.
+/// The number of ratios, their geometric mean, their minimum, and how many are below 1.
 fn summed_up(ratios: &[f64]) -> (usize, f64, f64, usize) {
     let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
     let worst = ratios.iter().copied().fold(f64::INFINITY, f64::min);
     (ratios.len(), mean, worst, ratios.iter().filter(|&&ratio| ratio < 1.0).count())
 }
 
-/// Record, summary, plots and README say the same.
+/// The summary, the plots and the README agree with the record.
 #[test]
 fn its_figures_are_of_the_record() {
     let (readme, summary) = (joined(&file("README.md")), file(&format!("{RECORD}/summary.csv")));
@@ -188,7 +189,7 @@ fn its_figures_are_of_the_record() {
     }
 }
 
-/// The same of the GPU's peers.
+/// The README agrees with the record of the GPU's peers.
 #[test]
 fn its_figures_of_a_gpu_are_of_the_record() {
     let (readme, page) = (joined(&file("README.md")), file("benches/record/nvidia-h200/2026-11-26/gpu-peers.md"));

@@ -1,5 +1,5 @@
-//! Real strengths and real values: the error law against direct sums, their symmetry, and that one is the adjoint of
-//! the other.
+//! Tests of real strengths and real values: the error law against direct sums, symmetry, and adjointness of type 1 and
+//! type 2.
 
 use crate::common::{Random, allowed, cpu, on_every_device, relative_error, views};
 use ndarray::{Array1, Array2, ArrayD, Axis};
@@ -17,7 +17,7 @@ fn complex<T: Real>(values: &Array1<T>) -> Array1<Complex<T>> {
     values.mapv(|x| Complex::new(x, T::zero()))
 }
 
-/// The error of both types on one plan, in the plan's order, against what the careful oracle says.
+/// The errors of both types on one plan, in the plan's order, against direct sums.
 fn errors<T: Real>(
     device: &Device,
     modes: &[usize],
@@ -44,16 +44,20 @@ fn errors<T: Real>(
     [first, relative_error(&values, &exact)]
 }
 
-/// Modes in FFT order put in centred order.
+/// Modes in the given order, converted to centred order.
 fn centred<T: Real>(modes: ArrayD<Complex<T>>, order: ModeOrder) -> ArrayD<Complex<T>> {
-    turned(modes, order, |count| count / 2)
+    rotated(modes, order, |count| count / 2)
 }
 
 fn uncentred<T: Real>(modes: ArrayD<Complex<T>>, order: ModeOrder) -> ArrayD<Complex<T>> {
-    turned(modes, order, |count| count - count / 2)
+    rotated(modes, order, |count| count - count / 2)
 }
 
-fn turned<T: Real>(mut modes: ArrayD<Complex<T>>, order: ModeOrder, by: impl Fn(usize) -> usize) -> ArrayD<Complex<T>> {
+fn rotated<T: Real>(
+    mut modes: ArrayD<Complex<T>>,
+    order: ModeOrder,
+    by: impl Fn(usize) -> usize,
+) -> ArrayD<Complex<T>> {
     if order == ModeOrder::Fft {
         for axis in 0..modes.ndim() {
             for mut lane in modes.lanes_mut(Axis(axis)) {
@@ -67,7 +71,7 @@ fn turned<T: Real>(mut modes: ArrayD<Complex<T>>, order: ModeOrder, by: impl Fn(
     modes
 }
 
-/// Odd and even extents, the shortest ones, both orders, both signs.
+/// Covers odd and even extents, the shortest ones, both orders and both signs.
 #[test]
 fn keeps_the_law_for_every_shape() {
     let shapes: [&[usize]; 14] = [
@@ -117,7 +121,7 @@ fn keeps_the_law_at_every_tolerance() {
     }
 }
 
-/// Lines long enough to be taken in rows and columns, and crowds of points.
+/// Covers lines that are long enough to be split into rows and columns, and crowded points.
 #[test]
 fn keeps_the_law_on_long_lines_and_crowded_tiles() {
     for modes in [80_000, 65_537] {
@@ -138,7 +142,7 @@ fn every_device_keeps_the_law() {
     });
 }
 
-/// Modes of real strengths are their own mirror image; and batches, threads and earlier complex data change no bit.
+/// Modes of real strengths have conjugate symmetry; and batches, threads and earlier complex data change no bit.
 #[test]
 fn symmetric_and_the_same_bits_whatever_came_before() {
     let mut random = Random::new(5);
@@ -169,7 +173,7 @@ fn symmetric_and_the_same_bits_whatever_came_before() {
     }
 }
 
-/// Re⟨F c, f⟩ = ⟨c, Re F* f⟩ for real c: to rounding, whatever the tolerance.
+/// Re⟨F c, f⟩ = ⟨c, Re F* f⟩ for real c, up to rounding for every tolerance.
 #[test]
 fn real_type_2_is_the_adjoint_of_real_type_1() {
     for modes in [&[151][..], &[24, 31], &[8, 12, 6], &[100_000]] {

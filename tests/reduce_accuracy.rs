@@ -1,11 +1,12 @@
-//! Sums, means and variances held to exact sums: units in the last place, on every axis, in f32 and f64.
+//! Tests of the accuracy of sums, means and variances against exact sums, in units in the last place, over every axis,
+//! in f32 and f64.
 
 use crate::common::{self, Random};
 use ndarray::{Array1, Array2, ArrayD, Axis};
 use wavemill::Device;
 use wavemill::reduce::{Answer, Op, ReducePlan, direct};
 
-/// The distance in units in the last place of the exact value's type.
+/// The error in units in the last place; `ulp` is the type's unit at 1.
 fn ulps(got: f64, exact: f64, ulp: f64) -> f64 {
     let unit = 2f64.powi(exact.abs().log2().floor() as i32) * ulp;
     (got - exact).abs() / unit
@@ -19,7 +20,7 @@ fn run<E: wavemill::reduce::Element>(device: &Device, x: &ArrayD<E>, axes: &[usi
 const ULP32: f64 = 1.0 / (1u64 << 23) as f64;
 const ULP64: f64 = f64::EPSILON;
 
-/// Temperatures: the case in which f32 sums lose their digits.
+/// Temperatures in kelvin, for which plain f32 sums lose their digits.
 fn kelvin(rows: usize, columns: usize) -> ArrayD<f32> {
     let mut random = Random::new(4);
     Array2::from_shape_simple_fn((rows, columns), || (273.15 + random.between(-1.0, 1.0)) as f32).into_dyn()
@@ -28,7 +29,7 @@ fn kelvin(rows: usize, columns: usize) -> ArrayD<f32> {
 #[test]
 fn f32_means_variances_and_sums_are_within_one_unit() {
     common::on_every_device(|device| {
-        // A long axis first, last, and both.
+        // The long axis is the first, the last, or both are long.
         for (rows, columns) in [(300_000, 3), (3, 300_000), (1000, 700)] {
             let x = kelvin(rows, columns);
             for axes in [&[0][..], &[1], &[0, 1]] {
@@ -77,7 +78,7 @@ fn f64_variances_keep_what_the_mean_leaves() {
             return;
         }
         let mut random = Random::new(6);
-        // The mean is so many times the deviation; squares of it leave 2^-53 of the variance at 1e8.
+        // The mean is `ratio` times the deviation. With plain squares, 1e8 would leave no digit of the variance.
         for (ratio, allowed) in [(0.0, 1e-14), (1e3, 1e-14), (1e8, 1e-10), (1e11, 1e-4)] {
             let x = Array2::from_shape_simple_fn((100_000, 4), || ratio + random.between(-1.0, 1.0)).into_dyn();
             for axes in [&[0][..], &[0, 1]] {
@@ -96,7 +97,7 @@ fn weighted_means_agree_with_exact_sums() {
     common::on_every_device(|device| {
         let mut random = Random::new(7);
         let x = Array2::from_shape_simple_fn((500, 70), || random.between(200.0, 300.0) as f32).into_dyn();
-        // Areas of a grid by latitude: along one axis.
+        // The weights are cell areas by latitude, along one axis.
         let weights = Array2::from_shape_fn((500, 1), |(row, _)| (row as f64 / 160.0 - 1.56).cos());
         for axes in [&[0][..], &[1], &[0, 1]] {
             let ops = [Op::Average, Op::WeightedSum];
@@ -123,7 +124,7 @@ fn products_leave_the_range_only_at_the_end() {
         let mut x = Array1::from_elem(4000, 1e30f32).into_dyn();
         x.iter_mut().skip(1).step_by(2).for_each(|x| *x = 1e-30);
         let Answer::Sum(product) = run(device, &x, &[0], Op::Prod) else { panic!() };
-        // Neither number is exact in f32: 2000 times their product.
+        // Neither number is exact in f32, so the reference is their product to the power of 2000.
         let exact = (f64::from(1e30f32) * f64::from(1e-30f32)).powi(2000);
         assert!((f64::from(product[[]]) / exact - 1.0).abs() < 1e-7, "{} instead of {exact}", product[[]]);
     });

@@ -1,4 +1,4 @@
-//! Reductions on a GPU: a spectrum whose peak is found without leaving the device, small limits, what is refused.
+//! Tests of reductions on a GPU: a spectrum whose peak is found on the device, small limits, errors.
 #![cfg(feature = "gpu")]
 
 use crate::common::{self, Random, views};
@@ -28,7 +28,7 @@ fn a_spectrum_is_reduced_where_it_is() {
     let [Answer::Sum(sum), Answer::Element(max), Answer::Index(at)] = &answers[..] else { panic!("{answers:?}") };
     let powers: Vec<f64> = modes.iter().map(|z| f64::from(z.re).powi(2) + f64::from(z.im).powi(2)).collect();
     let total: f64 = powers.iter().sum();
-    // Of two peaks of a real series, one at 42 and one at -42; modes begin at -150.
+    // A real series has two peaks, at 42 and at -42; modes begin at -150.
     assert!([108, 192].contains(&at[[]]), "{at}");
     assert!((f64::from(max[[]]) / powers[at[[]] as usize] - 1.0).abs() < 1e-6);
     assert!((f64::from(sum[[]]) / total - 1.0).abs() < 1e-6, "{sum} instead of {total}");
@@ -41,7 +41,7 @@ fn a_spectrum_is_reduced_where_it_is() {
     assert!(matches!(elsewhere.execute_powers(&output), Err(Error::Device { .. })));
 }
 
-/// What one binding cannot hold goes over in pieces, whichever axes are reduced.
+/// Arrays that one binding cannot hold are uploaded in pieces, whichever axes are reduced.
 #[test]
 fn pieces_give_what_the_whole_gives() {
     let Some((_, _turn)) = common::gpu() else { return };
@@ -86,8 +86,8 @@ fn pieces_give_what_the_whole_gives() {
     }
 }
 
-/// Every operation of the CPU, of arrays whose results are made of several blocks: runs and columns, NaN propagated and
-/// skipped.
+/// Compares every operation with the CPU, on arrays whose results have several blocks: runs and columns, with NaN
+/// propagated and skipped.
 fn twins<E: Element>(device: &Device, tolerance: f64, mut next: impl FnMut() -> E) {
     if !common::reduces::<E>(device) {
         return;
@@ -126,14 +126,14 @@ fn orders(op: Op) -> bool {
 fn the_twins_agree() {
     let Some((device, _turn)) = common::gpu() else { return };
     let mut random = Random::new(12);
-    // Products of so many stay in range; one in so many is NaN.
+    // Numbers are near 1, so that products stay in range; one in 9000 is NaN.
     let mut real = move || {
         let size = random.between(-0.9, 0.9).exp2();
         let sign = if random.bits() & 1 == 0 { 1.0 } else { -1.0 };
         if random.bits().is_multiple_of(9000) { f64::NAN } else { sign * size }
     };
     twins(&device, 1e-6, || real() as f32);
-    // Squares of these are no f32.
+    // Squares of these are out of the range of f32.
     for unit in [1e-26, 1e25] {
         twins(&device, 1e-6, || (real() * unit) as f32);
     }
@@ -148,12 +148,12 @@ fn the_twins_agree() {
     twins(&device, 1e-14, || bits() as u16);
     twins(&device, 1e-14, || bits() as i8);
     twins(&device, 1e-14, || bits() as u8);
-    // Products that are not 0 at the end.
+    // Products of odd integers do not wrap to 0.
     twins(&device, 1e-14, || bits() as i32 | 1);
     twins(&device, 1e-14, || bits() as u32 | 1);
 }
 
-/// Weighted integers on a device that has no f64: they go over in halves.
+/// Weighted integers are uploaded in halves to a device that has no f64.
 #[test]
 fn weighted_integers_keep_their_digits_without_f64() {
     let Some((_, _turn)) = common::gpu() else { return };
@@ -162,7 +162,7 @@ fn weighted_integers_keep_their_digits_without_f64() {
     assert!(!common::reduces::<f64>(&device));
     let mut random = Random::new(14);
     let x = Array3::from_shape_simple_fn((3, 4000, 2), || random.bits() as i32);
-    // Weights far outside the range of f32.
+    // Weights are far outside the range of f32.
     for scale in [1.0, 1e-200, 1e150] {
         let weights = Array3::from_shape_simple_fn((3, 4000, 2), || scale * random.unit());
         let ops = [Op::WeightedSum, Op::Average, Op::Sum, Op::Count];
@@ -174,7 +174,7 @@ fn weighted_integers_keep_their_digits_without_f64() {
         assert_eq!(got[2..], expected[2..]);
         for ((got, expected), op) in got.iter().zip(&expected).zip(ops).take(2) {
             let (Answer::Mean(got), Answer::Mean(expected)) = (got, expected) else { panic!() };
-            // Against the sum of |w x|.
+            // Errors are relative to the sum of |w x|.
             let size = 2f64.powi(30) * if op == Op::Average { 1.0 } else { 2000.0 * scale };
             for (got, expected) in got.iter().zip(expected) {
                 assert!(
@@ -186,7 +186,7 @@ fn weighted_integers_keep_their_digits_without_f64() {
     }
 }
 
-/// What leaves the range on the way, at its ends, and what is not finite.
+/// Products and norms whose intermediate results leave the range, elements at its ends, and ones that are not finite.
 #[test]
 fn the_whole_range_is_multiplied_and_measured() {
     let Some((device, _turn)) = common::gpu() else { return };
@@ -223,8 +223,8 @@ fn the_whole_range_is_multiplied_and_measured() {
         both(&device, x, &[Op::Prod, Op::Norm1, Op::NormInf, Op::Any, Op::All]);
         let wide: Vec<f64> = x.iter().map(|&x| f64::from(x).signum() * f64::from(x).abs().powi(7)).collect();
         both(&device, &wide, &[Op::Prod, Op::Norm1, Op::NormInf, Op::Any, Op::All]);
-        let turned: Vec<_> = x.iter().map(|&x| Complex::new(0.6 * x, 0.8 * x)).collect();
-        both(&device, &turned, &[Op::Norm1, Op::NormInf, Op::Any, Op::All]);
+        let rotated: Vec<_> = x.iter().map(|&x| Complex::new(0.6 * x, 0.8 * x)).collect();
+        both(&device, &rotated, &[Op::Norm1, Op::NormInf, Op::Any, Op::All]);
         both(&device, &x.iter().map(|&x| Complex::new(x, 0.0)).collect::<Vec<_>>(), &[Op::Prod]);
         both(&device, &x.iter().map(|&x| Complex::new(0.0, x)).collect::<Vec<_>>(), &[Op::Prod, Op::Norm1]);
         let wide: Vec<_> = wide.iter().map(|&x| Complex::new(0.6 * x, -0.8 * x)).collect();
@@ -242,7 +242,7 @@ fn what_a_gpu_has_not_is_said_and_not_computed_elsewhere() {
     }
     refused::<i64>(&device);
     refused::<u64>(&device);
-    // Numbers that are on the device have no weights.
+    // Numbers on the device cannot be weighted.
     let gpu = Gpu::enumerate().into_iter().find_map(Result::ok).unwrap();
     let numbers = gpu.zeros::<Complex<f32>>(10).unwrap();
     let weights = ndarray::Array1::ones(10);

@@ -1,5 +1,5 @@
-//! NumPy's answers to every operation, axis set, type and edge value (`tests/data/reduce_numpy.py` writes them), on
-//! every backend and in several layouts of memory.
+//! Tests of reductions against NumPy's answers for every operation, axis set, type and edge value, on every backend and
+//! in several memory layouts. `tests/data/reduce_numpy.py` writes the answers.
 
 use crate::common;
 use std::fmt::Debug;
@@ -11,10 +11,10 @@ use wavemill::reduce::{Answer, Element, Op, ReducePlan};
 
 const ANSWERS: &str = include_str!("data/reduce_numpy.txt");
 
-/// Results there are at least, all layouts together, without the integers of 64 bits.
+/// The least number of results that must be compared, in all layouts together, without 64-bit integers.
 const WANTED: usize = 60_000;
 
-/// The numbers in what a value prints as.
+/// The numbers in the text of a value.
 fn numbers(value: &impl Debug) -> Vec<String> {
     let text = format!("{value:?}").replace("true", "1").replace("false", "0");
     text.split(|c: char| !(c.is_alphanumeric() || c == '.' || c == '-' || c == '+'))
@@ -39,7 +39,7 @@ pub(crate) fn flat<E: Element>(answer: &Answer<E>) -> Vec<String> {
     }
 }
 
-/// The same values in other places: C order, Fortran order, every other element of a larger array, backwards.
+/// The same array in other memory layouts: C order, Fortran order, every other element of a larger array, backwards.
 fn layouts<E: Element>(x: &ArrayD<E>) -> Vec<(&'static str, ArrayD<E>)> {
     let fortran = x.t().as_standard_layout().into_owned().reversed_axes();
     let mut wide = Array::from_elem(IxDyn(&x.shape().iter().map(|n| 2 * n + 1).collect::<Vec<_>>()), E::default());
@@ -72,18 +72,19 @@ fn case(line: &str) -> Case<'_> {
     Case { axes, skip, op, expected: words.collect(), line }
 }
 
-/// Whether a result is what NumPy says, to the rounding that NumPy itself has.
+/// Whether a result equals NumPy's, within NumPy's own rounding errors.
 fn same(got: &str, expected: &str, op: Op, precision: f64, scale: f64, lost: f64) -> bool {
     if let (Ok(got), Ok(expected)) = (got.parse::<i128>(), expected.parse::<i128>()) {
         return got == expected;
     }
     let (got, expected): (f64, f64) = (got.parse().unwrap(), expected.parse().unwrap());
-    // Deviations that overflow are infinite or NaN, whichever comes of their order; in f64 those of f32 do not.
+    // A variance that overflows is infinite or NaN, depending on the order of operations. For f32 it is computed in f64
+    // and may not overflow.
     if matches!(op, Op::Var { .. } | Op::Std { .. }) && expected.is_infinite() {
         return !got.is_finite() || got > 1e38;
     }
     let exact = matches!(op, Op::Min | Op::Max);
-    // Squares of the smallest numbers are 0 to NumPy.
+    // NumPy's squares of the smallest numbers are 0.
     let floor = if op == Op::Norm2 { precision.powi(3) } else { 0.0 };
     let allowed = lost + if exact { 0.0 } else { 16.0 * precision * (expected.abs() + scale) + floor };
     got == expected || (got.is_nan() && expected.is_nan()) || (got - expected).abs() <= allowed
@@ -111,7 +112,7 @@ fn check<E: Element>(device: &Device, shape: &[usize], values: Vec<E>, cases: &[
             let scale = match op {
                 Op::Sum | Op::Mean => total,
                 Op::Var { .. } | Op::Std { .. } => total * total,
-                // One part of a complex product may cancel.
+                // One part of a complex product may cancel: its error is relative to the larger part.
                 Op::Prod => expected
                     .iter()
                     .map(|x| x.parse::<f64>().unwrap().abs())
@@ -121,7 +122,7 @@ fn check<E: Element>(device: &Device, shape: &[usize], values: Vec<E>, cases: &[
             };
             let got = flat(&answer);
             assert_eq!(got.len(), expected.len(), "{what}: {got:?}");
-            // A complex number is NaN if either part is; which one is a matter of how NumPy divides.
+            // A complex number is NaN if either part is NaN; which part it is depends on NumPy's division.
             let parts = if answer_is_complex(&answer) { 2 } else { 1 };
             let nan = |values: &[&str]| values.iter().any(|value| value.parse::<f64>().is_ok_and(f64::is_nan));
             let got: Vec<_> = got.iter().map(String::as_str).collect();
@@ -194,7 +195,7 @@ fn compare(device: &Device) -> usize {
 fn every_device_answers_as_numpy() {
     common::on_every_device(|device| {
         let compared = compare(device);
-        // Half of them are of f64, which a GPU may lack.
+        // Half of the results are of f64, which a GPU may lack.
         let wanted = if common::reduces::<f64>(device) { WANTED } else { WANTED / 3 };
         assert!(compared > wanted, "only {compared} results compared on {}", device.name());
     });

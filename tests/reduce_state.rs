@@ -1,4 +1,5 @@
-//! Laws of states: identity, any order and grouping, bytes; and that results do not depend on the number of threads.
+//! Tests of reduction states: identity, any order and grouping of chunks, bytes; and results do not depend on the
+//! number of threads.
 
 use crate::common::Random;
 use ndarray::{Array3, ArrayD, ArrayView3, s};
@@ -30,7 +31,7 @@ fn cpu() -> Device {
 
 fn data(seed: u64, holes: bool) -> Array3<f32> {
     let mut random = Random::new(seed);
-    // Few values, so that there are ties, and of very different sizes.
+    // There are few different values, so that there are ties, and they are of very different sizes.
     Array3::from_shape_simple_fn((13, 6, 10), || match random.bits() % 12 {
         0 if holes => f32::NAN,
         1 => 1e20,
@@ -39,7 +40,7 @@ fn data(seed: u64, holes: bool) -> Array3<f32> {
     })
 }
 
-/// Chunks of the array and where they begin: cut at these places on each axis.
+/// Chunks of the array, which is cut at these places on each axis, with the indices where they begin.
 fn chunks<'a, E>(x: &'a Array3<E>, cuts: &[Vec<usize>; 3]) -> Vec<(ArrayView3<'a, E>, [usize; 3])> {
     let spans = |axis: usize| {
         let mut ends: Vec<usize> = cuts[axis].iter().map(|cut| cut % x.shape()[axis]).collect();
@@ -61,7 +62,7 @@ fn chunks<'a, E>(x: &'a Array3<E>, cuts: &[Vec<usize>; 3]) -> Vec<(ArrayView3<'a
 }
 
 fn bits<E: Element>(answers: &[Answer<E>]) -> String {
-    // Debug prints enough digits to tell every two numbers apart, and one NaN like another.
+    // Debug prints enough digits to distinguish any two numbers, and all NaNs alike.
     format!("{answers:?}")
 }
 
@@ -70,12 +71,16 @@ proptest! {
     #[test]
     fn any_order_and_grouping_of_chunks_gives_the_same_bits(
         seed in any::<u64>(),
-        cuts in [prop::collection::vec(0usize..13, 0..4), prop::collection::vec(0usize..6, 0..3), prop::collection::vec(0usize..10, 0..3)],
+        cuts in [
+            prop::collection::vec(0usize..13, 0..4),
+            prop::collection::vec(0usize..6, 0..3),
+            prop::collection::vec(0usize..10, 0..3),
+        ],
         axes in prop::sample::subsequence(vec![0usize, 1, 2], 0..=3),
         skip in any::<bool>(),
     ) {
         let x = data(seed, true);
-        // With NaNs skipped a result may have nothing left to find a place in.
+        // With NaNs skipped a result may have no elements left, and so no place.
         let ops = OPS.iter().copied().filter(|op| !(skip && matches!(op, Op::ArgMin | Op::ArgMax)));
         let plan = ReducePlan::builder(x.shape()).axes(&axes).ops(ops).skip_nan(skip).build(&cpu()).unwrap();
         let mut all = chunks(&x, &cuts);
@@ -97,7 +102,7 @@ proptest! {
         while states.len() > 1 {
             let one = states.swap_remove(random.bits() as usize % states.len());
             let which = random.bits() as usize % states.len();
-            // Sent elsewhere on the way, and the identity merged in on both sides.
+            // States are written as bytes and read back in between, and the identity is merged on both sides.
             let mut other = plan.state();
             other.merge(&ReduceState::from_bytes(&plan, &one.to_bytes()).unwrap()).unwrap();
             other.merge(&plan.state()).unwrap();
@@ -140,7 +145,7 @@ fn threads_do_not_show() {
     let mut random = Random::new(9);
     let x = Array3::from_shape_simple_fn((40, 70, 300), || random.between(-1.0, 1.0));
     let long = x.clone().into_shape_with_order(840_000).unwrap();
-    let turned = x.view().reversed_axes();
+    let transposed = x.view().reversed_axes();
     let run = |threads: usize| {
         let device = Device::from(Cpu::with_threads(threads).unwrap());
         let of = |x: ndarray::ArrayViewD<'_, f64>, axes: &[usize]| {
@@ -150,7 +155,7 @@ fn threads_do_not_show() {
         let mut all = vec![of(long.view().into_dyn(), &[0])];
         for axes in [&[0][..], &[1], &[2], &[0, 2], &[0, 1, 2]] {
             all.push(of(x.view().into_dyn(), axes));
-            all.push(of(turned.view().into_dyn(), axes));
+            all.push(of(transposed.view().into_dyn(), axes));
         }
         all
     };
@@ -220,7 +225,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     assert!(wrong(weighted.weights(&three)).contains("broadcasts"));
 }
 
-/// Weights of a chunk where nothing weighs were written to sums that are not there.
+/// A chunk's weights were once added to sums that did not exist if no operation needed weights.
 #[test]
 fn weights_are_nothing_to_operations_that_do_not_weigh() {
     let x = ndarray::array![1.0f64, 5.0];

@@ -1,4 +1,5 @@
-//! Every shader in every specialisation, held to the language's rules without a device; and every kernel has its twins.
+//! Tests of the shaders, without a device: every specialisation is valid WGSL, and every kernel has a file of the same
+//! name in `shaders`, `src/cpu` and `src/gpu`.
 
 #![cfg(feature = "gpu")]
 
@@ -36,7 +37,7 @@ fn every_specialisation_is_valid() {
     }
 }
 
-/// Bytes of workgroup memory, of which every device has 16 KiB.
+/// Bytes of workgroup memory that a module uses; every device has 16 KiB.
 fn workgroup_memory(module: &naga::Module) -> u32 {
     let mut layouter = naga::proc::Layouter::default();
     layouter.update(module.to_ctx()).unwrap();
@@ -44,7 +45,7 @@ fn workgroup_memory(module: &naga::Module) -> u32 {
     shared.map(|(_, variable)| layouter[variable.ty].size).sum()
 }
 
-/// What is in a folder of the crate.
+/// The paths in a folder of the crate.
 fn listed(folder: &str) -> Vec<PathBuf> {
     fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
         .unwrap_or_else(|error| panic!("{folder}: {error}"))
@@ -56,7 +57,7 @@ fn stem(path: &Path) -> String {
     path.file_stem().unwrap().to_str().unwrap().to_owned()
 }
 
-/// Names of the files of this kind.
+/// The names of the files with this extension, without it.
 fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
     let wanted = |path: &PathBuf| path.extension().is_some_and(|found| found == extension);
     listed(folder).into_iter().filter(wanted).map(|path| stem(&path)).collect()
@@ -66,18 +67,18 @@ fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
 fn twins_have_one_name() {
     let (shaders, cpu, gpu) = (stems("shaders", "wgsl"), stems("src/cpu", "rs"), stems("src/gpu", "rs"));
     assert!(shaders.contains("spread"));
-    // What is not a kernel has no twin.
+    // Files that are not kernels have no twin.
     for shader in shaders.iter().filter(|name| !["common", "selftest"].contains(&name.as_str())) {
         assert!(cpu.contains(shader), "src/cpu has no twin of shaders/{shader}.wgsl");
         assert!(gpu.contains(shader), "src/gpu has no host half of shaders/{shader}.wgsl");
     }
-    // A folder holds pieces of the shader of its name.
+    // A folder contains pieces of the shader of the same name.
     for folder in listed("shaders").into_iter().filter(|path| path.is_dir()).map(|path| stem(&path)) {
         assert!(shaders.contains(&folder), "there is no shaders/{folder}.wgsl that has the pieces of shaders/{folder}");
     }
 }
 
-/// Functions, bindings and workgroup memory are in `shaders/`; Rust makes no more than the lines that are unrolled.
+/// Functions, bindings and workgroup memory are in `shaders/`; Rust code generates only unrolled lines.
 #[test]
 fn shaders_are_not_in_strings() {
     for path in listed("src/gpu") {

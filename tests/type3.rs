@@ -1,5 +1,5 @@
-//! Type 3: its error law, `max(floor, 5·tol)` with floor 3e-14 in f64 and 1e-6 in f32, degenerate cases, adjointness,
-//! and what is refused.
+//! Tests of type 3: its error law, `max(floor, 5·tol)` with floor 3e-14 in f64 and 1e-6 in f32, degenerate cases,
+//! adjointness, and errors.
 
 use crate::common::{Random, cpu, on_every_device, relative_error, views};
 use ndarray::{Array1, Array2, Axis};
@@ -11,7 +11,7 @@ fn coordinates(random: &mut Random, count: usize, dimensions: usize, centre: f64
     random.points(count, dimensions, reach).into_iter().map(|x| x + centre).collect()
 }
 
-/// The law, and what rounding a coordinate to its centre costs.
+/// The error that the law allows, plus that of rounding a coordinate relative to its centre.
 fn allowed<T: Real>(tolerance: f64, product: f64) -> f64 {
     let floor = if T::NAME == "f32" { 1e-6 } else { 3e-14 };
     f64::max(floor, 5.0 * tolerance) + 2.0 * f64::EPSILON * product
@@ -73,7 +73,7 @@ fn keeps_its_error_law_on_every_device() {
     });
 }
 
-/// A space-bandwidth product of 10⁶, whose phases f32 could not hold.
+/// A space-bandwidth product of 10⁶ has phases for which f32 lacks digits.
 #[test]
 fn does_not_degrade_with_the_space_bandwidth_product() {
     for targets in [(0.0, 1e6), (3e6, 1e6)] {

@@ -1,4 +1,4 @@
-//! The 2015 convention: the article's check values, its range of eps, and its Gaussian gridding.
+//! Tests of the convention of the 2015 article: its check values, its range of eps, and its Gaussian gridding.
 
 use crate::common::{Random, cpu};
 use ndarray::aview1;
@@ -6,7 +6,7 @@ use num_complex::Complex;
 use wavemill::nufft::vanderplas;
 use wavemill::{Error, NufftPlan, Shape, Sign};
 
-/// NumPy's RandomState(0).rand(n): MT19937 seeded by its linear initialisation, 53 bits a number.
+/// NumPy's RandomState(0).rand(n): MT19937 seeded by its linear initialisation, with 53 bits a number.
 fn numpy_random_state_0(count: usize) -> Vec<f64> {
     let mut state = [0u32; 624];
     for i in 1..624usize {
@@ -52,7 +52,7 @@ fn gives_the_published_values() {
     ] {
         let spectrum = vanderplas(&x, &y, 1000, df, 1e-15, Sign::Plus).unwrap();
         assert!((spectrum[500] - -0.013_379_558_174_159_612).norm() < 1e-15);
-        // The published values were summed from rounded phases k·df·x, up to 5e4·df: good to some 1e-14.
+        // The published values are sums with rounded phases k·df·x, up to 5e4·df, and are accurate to about 1e-14.
         assert!((spectrum[0] - first).norm() < 3e-14, "{}", spectrum[0]);
         let total: f64 = spectrum.iter().map(Complex::norm_sqr).sum();
         assert!((total - power).abs() < 1e-13, "{total}");
@@ -80,11 +80,11 @@ fn is_right_for_every_small_m() {
 #[test]
 fn takes_complex_values() {
     let (x, y) = article_input();
-    let turned: Vec<Complex<f64>> = y.iter().map(|&y| Complex::new(0.0, y)).collect();
+    let imaginary: Vec<Complex<f64>> = y.iter().map(|&y| Complex::new(0.0, y)).collect();
     let real = vanderplas(&x, &y, 64, 1.0, 1e-9, Sign::Plus).unwrap();
-    let complex = vanderplas(&x, &turned, 64, 1.0, 1e-9, Sign::Plus).unwrap();
+    let complex = vanderplas(&x, &imaginary, 64, 1.0, 1e-9, Sign::Plus).unwrap();
     for (real, complex) in real.iter().zip(complex) {
-        // Real values go another way: only rounding differs.
+        // Real values are computed by other code, and differ by rounding only.
         let off = (real * Complex::i() - complex).norm();
         assert!(off < 3e-14, "{off:e}");
     }
@@ -104,7 +104,7 @@ fn refuses_eps_outside_the_convention() {
     assert!(matches!(vanderplas(&[f64::NAN], &[1.0], 3, 1.0, 1e-6, Sign::Plus), Err(Error::NotFinite { .. })));
 }
 
-/// The article's Msp and ratio for its eps, through the kernel of that name.
+/// The article's Msp and ratio for its eps are reproduced with the Gaussian kernel.
 #[test]
 fn gridding_of_the_article_can_be_reproduced() {
     for (eps, ratio, half) in [(1e-3, 2.0, 3), (1e-6, 2.0, 7), (1e-10, 2.0, 11), (1e-12, 3.0, 11)] {
@@ -114,7 +114,7 @@ fn gridding_of_the_article_can_be_reproduced() {
     }
 }
 
-/// `step` scales the coordinates exactly: the same points in another unit give the same modes.
+/// `step` scales the coordinates exactly, so the same points in another unit give the same modes.
 #[test]
 fn a_step_is_a_change_of_unit() {
     let mut random = Random::new(4);

@@ -1,4 +1,4 @@
-"""What is measured: the shapes, their input, and sums over a sample of outputs to hold the results against."""
+"""The transforms that are measured: their shapes, their input, and direct sums at a sample of outputs as reference."""
 
 import math
 import pathlib
@@ -25,7 +25,7 @@ class Shape(NamedTuple):
 
 
 def shapes(quick):
-    """Every shape, largest first in each group; `quick` is all of it at a thousandth of the size."""
+    """Every shape, largest first in each group; with `quick` at a thousandth of the size."""
     divisor = 1000 if quick else 1
 
     def shape(group, modes, points):
@@ -44,7 +44,7 @@ def shapes(quick):
     yield Shape("small-1d", "small", (1000,), 1000, large=False)
     yield Shape("small-2d", "small", (32, 32), 1000, large=False)
     for axes in (1, 3):
-        # A type 3 has no modes; the field says how many axes there are.
+        # Type 3 has no modes; the field's length is the number of axes.
         points = max(10**5 // divisor, 1000)
         name = f"{axes}d-nonuniform-{points:.0e}".replace("e+0", "e")
         yield Shape(name, "nonuniform", (0,) * axes, points, kinds=(3,))
@@ -71,14 +71,14 @@ def locations(shape, rng):
 
 
 class Problem:
-    """One input, its files in `folder` for programs that read files, and its exact sample, for any tolerance."""
+    """One input, with files in `folder` for programs that read files, and the exact result at a sample of outputs."""
 
     def __init__(self, shape, kind, precision, folder):
         self.kind, self.precision, self.folder = kind, precision, pathlib.Path(folder)
         self.modes = shape.modes
         real, self.complex = (np.float64, np.complex128) if precision == "f64" else (np.float32, np.complex64)
         rng = np.random.default_rng(1)
-        # Exact in the data's precision, so that every program transforms the same points.
+        # Coordinates are exact in the data's precision, so that every program transforms the same points.
         self.x = [x.astype(real) for x in locations(shape, rng)]
         points, axes = len(self.x[0]), len(self.x)
         self.targets = []
@@ -101,11 +101,11 @@ class Problem:
         self.sample, self.exact = self.reference(rng, 8 if points >= 4 * 10**6 else 16)
 
     def outputs(self):
-        """How many values come out."""
+        """The number of outputs."""
         return math.prod(self.modes) if self.kind == 1 else len(self.x[0])
 
     def reference(self, rng, count):
-        """Places of a sample of outputs, and what they should hold."""
+        """The places of a sample of outputs, and their exact values."""
         if self.kind == 2:
             places = rng.integers(len(self.x[0]), size=count)
             return [(j,) for j in places], np.array([self.at_point(j) for j in places])
@@ -119,7 +119,7 @@ class Problem:
 
     def at_frequencies(self, frequencies):
         exact = np.zeros(len(frequencies), np.complex128)
-        block = 1 << 14  # So many stay in the cache.
+        block = 1 << 14  # This many stay in the cache.
         for start in range(0, len(self.values), block):
             part = slice(start, start + block)
             for i, frequency in enumerate(frequencies):
@@ -134,21 +134,23 @@ class Problem:
         return partial
 
     def error(self, result):
-        """Relative l2: mean square error in the sample by mean square of the whole result, as `wavemill bench`."""
+        """The relative l2 error as in `wavemill bench`: the root of the sample's mean square error over the mean square
+        of the whole result."""
         got = np.array([result[index] for index in self.sample]).astype(np.complex128)
         whole = np.mean(np.abs(result) ** 2, dtype=np.float64) or np.mean(np.abs(self.exact) ** 2)
         return float(np.sqrt(np.mean(np.abs(got - self.exact) ** 2) / whole))
 
 
-# 2 pi in two parts: the first of 30 bits, so that its product with a count of turns below 2^23 is exact.
+# 2 pi in two parts: the first has 30 bits, so that its product with a number of periods below 2^23 is exact.
 TURN_HIGH = math.floor(2 * math.pi * 2**27) / 2**27
 TURN_LOW = (2 * math.pi - TURN_HIGH) + 2 * math.sin(math.pi)
 
 
 def phase(k, x):
-    """k x less whole turns, to some 3e-16 for |k x| up to 5e7, where a plain product is off by 4e-9.
+    """k x modulo 2 pi, with an error of some 3e-16 for |k x| up to 5e7, where a plain product is off by 4e-9.
 
-    Every large product is of parts of 24 and at most 29 bits, and so exact: better than 80-bit floats, and far faster.
+    Every large product has factors of 24 and at most 29 bits, and so is exact. This is more exact than 80-bit floats,
+    and far faster.
     """
     k, x = np.asarray(k, np.float64), np.asarray(x, np.float64)
     k_high, x_high = (v.astype(np.float32).astype(np.float64) for v in (k, x))

@@ -4,9 +4,10 @@
     cargo build --release --features cli
     python3 benches/peers/choice.py [--binary target/release/wavemill] [--threads 1] [--rounds 3] [--out FILE]
 
-For each case the transform is executed as chosen and at upsampling factors from 1.25 to 2.25, in alternation; the least time of
-each counts. The last column is what the choice costs over the best of the scan: 1.00 is the best there is, 1.15 the most that is
-meant to be lost. The model is `src/nufft/choice.rs`; its constants come from the stage times of runs like these.
+For each case the transform is executed as chosen and at upsampling factors from 1.25 to 2.25, in alternation; the least
+time of each counts. The last column is the time of the choice over that of the best of the scan: 1.00 is the best
+possible, and the aim is 1.15 at most. The model is `src/nufft/choice.rs`; its constants come from the stage times of
+runs like these.
 """
 
 import argparse
@@ -26,7 +27,7 @@ FACTORS = (1.25, 1.4, 1.5, 1.6, 1.75, 1.9, 2.0, 2.16, 2.25)
 
 
 def execute(options, kind, modes, folder, precision, tolerance, factor):
-    """Seconds of one execution and the recipe; None where the factor cannot keep the tolerance."""
+    """The seconds of one execution and the recipe; None if the factor cannot keep the tolerance."""
     timings = folder / "timings.json"
     command = [options.binary, "nufft", "--type", str(kind), "--modes", ",".join(map(str, modes)),
                "--points", ",".join(str(folder / f"x{axis}.npy") for axis in range(len(modes))),

@@ -6,9 +6,9 @@
     python3 benches/peers/compare.py --out benches/record/MACHINE/DATE [--threads 1,2] [--only REGEX] [--append]
 
 For each shape, precision and type the input is made once, and for each tolerance the programs transform it round by
-round: wavemill's binary as a process that times itself, the peers inside this one. What is measured is in cases.py, how
-in programs.py and memory.py, what is written in table.py. Both files are written anew after every case, so an
-interrupted run keeps its rows, and --append goes on from them: a case measured again replaces its row.
+round: wavemill's binary in a process that times itself, the peers in this process. The cases are in cases.py, the
+measurements in programs.py and memory.py, the output in table.py. Both files are rewritten after every case, so an
+interrupted run keeps its rows, and --append goes on from them: a case that is measured again replaces its row.
 """
 
 import argparse
@@ -28,14 +28,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def repeats_of(shape, repeats):
-    """Short times need many, and the longest need no more than one in each round."""
+    """The repeats in each round: many for short times, one for the longest."""
     if shape.group in ("small", "ladder") and shape.points < 20_000:
         return 200
     return 1 if shape.points >= 10**7 else repeats
 
 
 def measure(problem, label, tolerance, threads, rounds, repeats, binary):
-    """Median total, median execute and error of each program that does the case, rounds in alternation."""
+    """The median total, median execute and error of each program that can do the case, in alternating rounds."""
     common = (problem, tolerance, threads, repeats)
     runs = {"wavemill": lambda: programs.run_wavemill(*common, binary), "ducc": lambda: programs.run_ducc(*common)}
     for name, upsampling in programs.UPSAMPLING.items():
@@ -56,7 +56,7 @@ def measure(problem, label, tolerance, threads, rounds, repeats, binary):
 
 
 def faster_finufft(found):
-    """FINUFFT's variants as one: the faster for total, the faster for execute, and the larger error of those two."""
+    """FINUFFT's variants as one: the fastest for total, the fastest for execute, and the larger error of those two."""
     variants = {name: found.pop(name) for name in programs.UPSAMPLING if name in found}
     if variants:
         by = [min(variants, key=lambda name: variants[name][column]) for column in (0, 1)]
@@ -109,7 +109,7 @@ def main():
                         peaks = memory.peaks(problem, tolerance, options.binary)
                         row |= {table.peak_field(name): str(size) for name, size in peaks.items()}
                     rows[label, threads] = row
-                    # In the order of cases.py, whatever the sittings were; rows it no longer has come last.
+                    # Rows are in the order of cases.py, in whatever order they were measured; other rows come last.
                     places = sorted(rows, key=lambda key: (order.get(key[0], len(order)), *key))
                     table.write(out, [rows[key] for key in places])
                     print(" ".join(f"{key}={value}" for key, value in row.items() if value), flush=True)

@@ -1,5 +1,5 @@
-"""Draws how a record stands beside its peers: for each family the distribution of the fastest peer's time over
-wavemill's, of all recorded cases, losses in another colour, and writes the figures to summary.csv.
+"""Plots a record against its peers: for each family the distribution, over all recorded cases, of the fastest peer's
+time divided by wavemill's, with losses in another colour. Writes the figures to summary.csv.
 
     python3 benches/peers/distributions.py benches/record/<machine>/<date>
 
@@ -12,7 +12,7 @@ import math
 import sys
 from pathlib import Path
 
-# Bins of a quarter of an octave.
+# Bins for each octave.
 STEPS = 4
 WIDTH, ROW, LEFT, RIGHT, TOP = 720, 118, 165, 20, 50
 LOSS, GAIN = "#c44e52", "#4c72b0"
@@ -100,7 +100,7 @@ def main():
     folder = Path(sys.argv[1])
     families = {
         "transforms": ("Non-uniform FFTs beside finufft and ducc0", "", transforms),
-        # The other peers have one thread, and reduce.py leaves them out with two.
+        # The other peers have one thread only, and reduce.py leaves them out with two.
         "reductions": ("Reductions beside NumPy, bottleneck, numbagg, polars and ndarray",
                        "with 2 threads: numbagg and polars alone", reductions),
         "products": ("Matrix products beside OpenBLAS, faer and gemm", "", products),

@@ -5,10 +5,12 @@
     pip install cufinufft cupy-cuda12x numpy
     python3 benches/peers/gpu.py --report REPORT [--limit 300]
 
-Reads REPORT/gpu.jsonl for the cases and wavemill's times, in its order, measures the peers with arrays that stay on the device, and
-writes REPORT/gpu-peers.csv, row by row, and REPORT/gpu-peers.md. cuFINUFFT's time is that of the fastest of its methods and
-upsampling factors among those whose error keeps to 4 times the tolerance, or 1e-6 in f32, if any does; every time is a median of some
-executions with the device waited for. Errors are relative l2, of 8 outputs against direct sums in double precision.
+Reads the cases and wavemill's times from REPORT/gpu.jsonl, measures the peers in that order with arrays that stay on
+the device, and writes REPORT/gpu-peers.csv, row by row, and REPORT/gpu-peers.md. cuFINUFFT's time is that of the
+fastest of its methods and upsampling factors, if possible among those whose error is at most 4 times the tolerance, or
+1e-6 in f32.
+Every time is a median of some executions, including the wait for the device. Errors are relative l2, of 8 outputs
+against direct sums in double precision.
 """
 
 import argparse
@@ -23,15 +25,15 @@ import time
 
 import numpy
 
-# Sorted global memory, shared memory, output-driven; not every version, dimension and factor has each.
+# Sorted global memory, shared memory, and output-driven; some versions, dimensions and factors lack some of them.
 METHODS = (1, 2, 3)
 UPSAMPLING = (2.0, 1.25)
 SAMPLES = 8
 
 
 def seconds(cupy, work, warm=0.15, budget=0.1):
-    """The median time of as many runs as the budget takes, two at least, after the card has been kept busy for a while.
-    What the first run compiles is not counted."""
+    """The median time of as many runs as the budget allows, at least two, after the card has been busy for a while. The
+    time to compile in the first run is not counted."""
     work()
     times, start = [], time.perf_counter()
     while len(times) < 2 or sum(times) < budget and len(times) < 15:
@@ -57,7 +59,7 @@ def sampled_error(cupy, row, x, values, found):
             exact = (values.astype(complex) * cupy.exp(1j * phase)).sum()
         else:
             exact = values.astype(complex)
-            # The last axis first: what is left to sum shrinks.
+            # The last axis is summed first, so that the array shrinks.
             for axis in reversed(range(len(modes))):
                 exact = exact @ cupy.exp(1j * k[axis] * x[axis][at])
         off += abs(complex(flat[at]) - complex(exact)) ** 2
@@ -83,7 +85,7 @@ def nufft(cupy, cufinufft, row):
             set_points = seconds(cupy, lambda: plan.setpts(*points), 0.0, 0.05)
             execute = seconds(cupy, lambda: plan.execute(values))
             error = sampled_error(cupy, row, x, values, plan.execute(values))
-        except Exception as error:  # What this version has not for this case.
+        except Exception as error:  # This version cannot do the case.
             print(f"{what}: {error}", file=sys.stderr)
             continue
         found.append({"peer": what, "set_points_s": set_points, "execute_s": execute, "error": error})
@@ -110,7 +112,7 @@ def reduce(cupy, _, row):
         "max": lambda: (values.real * values.real + values.imag * values.imag).max(),
         "argmax": lambda: (values.real * values.real + values.imag * values.imag).argmax(),
     }[row["op"]]
-    if row["op"] == "sum":  # In one pass, as a norm.
+    if row["op"] == "sum":  # A norm takes one pass.
         work = lambda: cupy.vdot(values, values)
     return {"peer": "CuPy", "execute_s": seconds(cupy, work)}
 
@@ -125,7 +127,7 @@ def label(row):
 
 
 def table(machine, found):
-    """Both as Markdown: above 1 wavemill is faster."""
+    """The table of wavemill and the peers as Markdown: above 1 wavemill is faster."""
     lines = ["# wavemill beside its peers on a GPU", "",
              f"{machine}. Arrays stay on the device; made by `benches/peers/gpu.py`.", "",
              "| case | wavemill ms | peer | peer ms | peer / wavemill | error | peer's error |", "|---|---|---|---|---|---|---|"]

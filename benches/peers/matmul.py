@@ -1,10 +1,11 @@
 """Matrix products beside OpenBLAS (NumPy's own), faer and gemm, in one process on the same matrices.
 
     pip install numpy
-    python benches/peers/matmul.py [--threads 1 2] [--quick | --cases 512x512x512x1 ..] [--out benches/record/<machine>/<date>/matmul.md]
+    python benches/peers/matmul.py [--threads 1 2] [--quick | --cases 512x512x512x1 ..]
+        [--out benches/record/<machine>/<date>/matmul.md]
 
-Builds `benches/peers/matmul` and runs it once for each number of threads; prints a table of times as ratios to wavemill's, above 1
-where wavemill is faster, and their geometric means.
+Builds `benches/peers/matmul` and runs it once for each number of threads; prints a table of times as ratios to
+wavemill's, above 1 where wavemill is faster, and their geometric means.
 """
 
 import argparse
@@ -22,7 +23,7 @@ PEERS = ["OpenBLAS", "faer", "gemm"]
 
 
 def open_blas():
-    """The library in NumPy's wheel."""
+    """The path of OpenBLAS in NumPy's wheel."""
     found = glob.glob(os.path.join(os.path.dirname(numpy.__file__), "..", "numpy.libs", "libscipy_openblas64_*"))
     if not found:
         raise SystemExit("NumPy's wheel with its own OpenBLAS is needed: pip install numpy")
@@ -46,7 +47,7 @@ def run(program, threads, cases):
 
 
 def rate(name, m, k, n, batch, seconds):
-    """Thousand millions of floating-point operations a second; a complex product is four of them, twice."""
+    """GFLOP/s; a complex product counts as four real ones."""
     return 2e-9 * m * k * n * batch * (4 if name.startswith("complex") else 1) / seconds
 
 

@@ -1,7 +1,7 @@
-"""Peak resident memory of one transform beyond its input and output, each program in a process of its own.
+"""The peak resident memory of one transform beyond its input and output, with each program in a process of its own.
 
-A process inherits the peak of the one that started it, so the small `launch` below stands between: it imports nothing
-large.
+A process inherits the peak of the one that started it. So it is started by the small process `launch` below, which
+imports nothing large.
 """
 
 import json
@@ -14,7 +14,7 @@ UNIT = 1024  # Linux counts ru_maxrss in KiB.
 
 
 def peaks(problem, tolerance, binary):
-    """Bytes by program, and those of input and output ("arrays")."""
+    """The bytes of each program, and those of input and output ("arrays")."""
     import numpy as np
 
     import programs
@@ -50,7 +50,7 @@ def launch(command):
 
 
 def child(case):
-    """One peer's transform of the files in a folder: what it adds to the peak, without the output."""
+    """Runs one peer's transform of the files in a folder; returns what it adds to the peak, without the output."""
     from types import SimpleNamespace
 
     import numpy as np
@@ -63,7 +63,7 @@ def child(case):
     problem = SimpleNamespace(kind=case["kind"], modes=tuple(case["modes"]), targets=[], values=load("values")[0])
     problem.complex = problem.values.dtype
     axes, third = len(problem.modes), problem.kind == 3
-    # Only what this program takes: a second copy of the points would raise the peak before the transform.
+    # Only the arrays that this program needs are read: a second copy of the points would raise the earlier peak.
     if case["program"] == "ducc":
         problem.coord, problem.coord_out = load("coord")[0], load("coord_out")[0] if third else None
     else:

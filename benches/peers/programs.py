@@ -1,7 +1,7 @@
 """Runs wavemill and its peers: each `run_` returns median seconds in total and of an execution, and the result.
 
-All follow one protocol, that of `wavemill nufft --repeat`: plan, points and one execution into a fresh array are the
-total, then comes an execution into the same array, the points set. Results and plans are freed while no clock runs. The
+All follow the protocol of `wavemill nufft --repeat`: the total is plan, points and one execution into a fresh array;
+then comes an execution into the same array with the points set. Results and plans are freed outside the timings. The
 first round of every program is not counted.
 """
 
@@ -12,19 +12,19 @@ import statistics
 import subprocess
 import time
 
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # Else FINUFFT's small two-thread times are milliseconds of spinning.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # Else FINUFFT's short two-thread times are milliseconds of spinning.
 
 import ducc0  # noqa: E402
 import finufft  # noqa: E402
 import numpy as np  # noqa: E402
 
-# Type 3 is still in DUCC's experimental part, and not in every version.
+# DUCC's type 3 is still experimental, and not in every version.
 DUCC_TYPE3 = getattr(ducc0.nufft, "experimental", None)
 
-# What a program raises that cannot do a case.
+# The exceptions of programs that cannot do a case.
 REFUSALS = (RuntimeError, ValueError, NotImplementedError, subprocess.CalledProcessError)
 
-# Where FINUFFT takes its upsampling from, by the name that is given to it here.
+# FINUFFT's upsampling factor for each of the names it has here; 0 lets it choose.
 UPSAMPLING = {"finufft 2.0": 2.0, "finufft auto": 0.0}
 
 
@@ -43,7 +43,7 @@ def wavemill_command(problem, tolerance, threads, binary):
 def run_wavemill(problem, tolerance, threads, repeats, binary):
     timings = pathlib.Path(problem.folder / "timings.json")
     command = wavemill_command(problem, tolerance, threads, binary)
-    # A fresh process meets memory the system has not given it before; the peers' process lives on.
+    # A fresh process gets memory that the system must first provide, while the peers' process goes on.
     subprocess.run([*command, "--warmup", "1", "--repeat", str(repeats), "--timings", str(timings)], check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     stages = json.loads(timings.read_text())["timings"]
@@ -51,7 +51,7 @@ def run_wavemill(problem, tolerance, threads, repeats, binary):
 
 
 def finufft_once(problem, tolerance, threads, upsampling):
-    """A plan with its points set, and its result."""
+    """Makes a plan, sets its points and executes it; returns the plan and the result."""
     plan = finufft.Plan(problem.kind, len(problem.modes) if problem.kind == 3 else problem.modes, 1, eps=tolerance,
                         isign=1, dtype=problem.complex, nthreads=threads, upsampfac=upsampling)
     plan.setpts(*problem.x, **dict(zip("stu", problem.targets)))
@@ -102,7 +102,7 @@ def run_ducc(problem, tolerance, threads, repeats):
     for _ in range(repeats + 1):
         result = None
         start = time.perf_counter()
-        # Its one-shot function: it does not copy the points, as the plan does.
+        # This is DUCC's one-shot function, which does not copy the points as its plan does.
         result = ducc_once(problem, tolerance, threads)
         totals.append(time.perf_counter() - start)
         start = time.perf_counter()

@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""Reductions beside NumPy, bottleneck, numbagg, polars and ndarray: the same array in memory, seconds, and the share of the read
-bandwidth.
+"""Reductions beside NumPy, bottleneck, numbagg, polars and ndarray on the same array in memory: seconds, and the share
+of the read bandwidth.
 
     pip install numpy bottleneck numbagg polars
     python3 benches/peers/reduce.py --out benches/record/MACHINE/DATE [--threads 1,2] [--only REGEX] [--quick]
 
-wavemill and ndarray run in `benches/peers/reduce`, which this builds, in turns with passes that only read the array, as one stream
-a thread and as four: the faster of the two is the bandwidth. The other peers run in this process; NumPy and bottleneck, which
-have one thread, are left out with two. Medians; a peer three times as slow as wavemill is timed once. For means, variances and
-sums the worst relative error against sums in extended precision is given too. Writes reduce.csv and reduce.md; text in reduce.md
-before the first table is kept.
+wavemill and ndarray run in `benches/peers/reduce`, which this builds, alternating with passes that only read the array,
+as one stream a thread and as four: the faster of the two is the bandwidth. The other peers run in this process; NumPy
+and bottleneck, which have one thread, are left out with two. Times are medians; a peer three times as slow as wavemill
+is timed once. For means, variances and sums the worst relative error against sums in extended precision is given too.
+Writes reduce.csv and reduce.md; text in reduce.md before the first table is kept.
 
-NumPy asks for huge pages for its arrays, and with them all programs read faster; the Rust program is told to do likewise.
+NumPy asks for huge pages for its arrays, and with them all programs read faster; the Rust program is told to do
+likewise.
 """
 
 import argparse
@@ -36,7 +37,7 @@ ROUNDED = ("sum", "mean", "var", "std", "nansum", "nanmean", "nanvar")
 
 
 def peers(op, x, axis, threads):
-    """What else computes it, each a function without arguments."""
+    """The peers that compute an operation, each as a function without arguments."""
     import bottleneck
     import numbagg
     import polars
@@ -55,7 +56,7 @@ def peers(op, x, axis, threads):
 
 
 class Exact:
-    """Results in extended precision, a block of the kept axis at a time; those of one array are computed once."""
+    """Results in extended precision, computed a block of the kept axis at a time, and once for each array."""
 
     def __init__(self, x):
         self.x = x
@@ -105,7 +106,7 @@ def timed(function, rounds, ours):
 
 
 class Program:
-    """`benches/peers/reduce` with an array."""
+    """The running program `benches/peers/reduce`, which has read an array."""
 
     def __init__(self, folder, threads, rounds):
         target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE / "reduce" / "target"))
@@ -115,7 +116,7 @@ class Program:
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, op, axis):
-        """Seconds and result of wavemill and of ndarray, and seconds of reading."""
+        """The seconds and results of wavemill and of ndarray, and the seconds of reading."""
         skip = "skip" if op.startswith("nan") else "keep"
         self.process.stdin.write(f"{op.removeprefix('nan')} {skip} {'all' if axis is None else axis}\n")
         self.process.stdin.flush()
@@ -132,7 +133,7 @@ FIELDS = ["case", "threads", "wavemill_s", "read_s", "share", "peer", "peer_s", 
 
 
 def write(out, rows):
-    """Anew after every case, so that an interrupted run keeps its rows."""
+    """Writes the files, which is done after every case so that an interrupted run keeps its rows."""
     with (out / "reduce.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
@@ -162,7 +163,7 @@ def main():
     for threads in map(int, options.threads.split(",")):
         os.environ["POLARS_MAX_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = str(threads)
         if threads > 1 and "," in options.threads:
-            # Peers read the number of threads once.
+            # Peers read the number of threads only once.
             command = [sys.executable, __file__, *sys.argv[1:], "--threads", str(threads), "--out", str(out / "more")]
             subprocess.run(command, check=True)
             with (out / "more" / "reduce.csv").open() as file:

@@ -1,4 +1,4 @@
-"""peers.csv, and peers.md made of it."""
+"""Reads and writes peers.csv, and writes peers.md from it."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ FIELDS = [
 
 
 def read(out):
-    """Rows of an earlier sitting by case and threads."""
+    """The rows of an earlier run, by case and threads."""
     if not (out / "peers.csv").exists():
         return {}
     with open(out / "peers.csv", newline="") as file:
@@ -40,7 +40,7 @@ def read(out):
 
 
 def make(label, shape, precision, tolerance, threads, date, found):
-    """A row of strings, as they are in the file; a program that refused the case leaves its columns empty."""
+    """A row of the file, as strings; a program that refused the case leaves its columns empty."""
     row = dict.fromkeys(FIELDS, "") | {
         "case": label, "group": shape.group, "modes": "x".join(map(str, shape.modes)), "points": str(shape.points),
         "precision": precision, "tolerance": repr(tolerance), "threads": str(threads), "date": date}
@@ -59,7 +59,7 @@ def make(label, shape, precision, tolerance, threads, date, found):
 
 
 class View(NamedTuple):
-    """A row's numbers."""
+    """A row of the file with its numbers."""
 
     row: dict
 
@@ -67,7 +67,7 @@ class View(NamedTuple):
         return float(self.row[field]) if self.row[field] else None
 
     def speedup(self, column, peer):
-        """The peer's time over wavemill's."""
+        """The peer's time divided by wavemill's."""
         ours, theirs = self.number(f"wavemill_{column}_s"), self.number(f"{peer}_{column}_s")
         return theirs / ours if ours and theirs else None
 
@@ -77,13 +77,13 @@ class View(NamedTuple):
         return min(ran, key=lambda peer: self.speedup(column, peer), default=None)
 
     def missed(self, peer):
-        """Whether the peer's error is beyond ten times the tolerance and ten times ours; NaN is."""
+        """Whether the peer's error is NaN, or beyond both ten times the tolerance and ten times ours."""
         allowed = 10 * max(self.number("tolerance"), self.number("wavemill_error") or 0)
         error = self.number(f"{peer}_error")
         return error is not None and not error <= allowed
 
     def inaccurate(self):
-        """Whether wavemill's error is above both the tolerance and that of a peer that is the faster one."""
+        """Whether wavemill's error is above both the tolerance and the error of a peer that is faster."""
         ours = self.number("wavemill_error")
         errors = [self.number(f"{peer}_error") for peer in {self.faster("total"), self.faster("execute")} - {None}]
         return ours is not None and any(not ours <= max(self.number("tolerance"), error) for error in errors)
@@ -104,14 +104,14 @@ def processor():
 
 
 def replace(path, text):
-    """Never leaves half a file, wherever the script is interrupted."""
+    """Replaces a file, which is never left half-written if the script is interrupted."""
     part = path.with_name(path.name + ".part")
     part.write_text(text)
     os.replace(part, path)
 
 
 def write(out, rows):
-    """Both files, anew after every row."""
+    """Rewrites both files, which is done after every row."""
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
     writer.writeheader()

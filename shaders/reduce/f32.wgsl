@@ -1,17 +1,19 @@
-// Arithmetic of reductions of f32: how elements are loaded, and what keeps compilers from taking rounding errors for 0
-// (bits that are not known before the dispatch). Sections `//: names` are left out where a reduction does not need
-// them.
+// Arithmetic of reductions of f32: how elements are decoded, exact products, squares and scaling. Sections `//: names`
+// are left out if a reduction does not need them.
 
+// x itself. Compilers do not know this, as `zero` is not known before the dispatch, and so cannot simplify rounding
+// errors to 0.
 fn pin(x: Value) -> Value {
     return bitcast<Value>(bitcast<Bits>(x) ^ Bits(params.zero));
 }
 
 fn item(raw: Loaded) -> Item {
     let size = raw.word & Word(0x7fffffffu);
-    return Item({{VALUE}}, any(size > Word(0x7f800000u)), any(size == Word(0x7f800000u)), all(size == Word(0u)){{WEIGHT}});
+    let nan = any(size > Word(0x7f800000u));
+    return Item({{VALUE}}, nan, any(size == Word(0x7f800000u)), all(size == Word(0u)){{WEIGHT}});
 }
 
-// In halves of 12 bits, whose products are exact.
+// a · b and its rounding error, from halves of 12 bits, whose products are exact.
 fn product(a: Value, b: Value) -> Sum {
     let a_high = bitcast<Value>(bitcast<Bits>(a) & Bits(0xfffff000u));
     let b_high = bitcast<Value>(bitcast<Bits>(b) & Bits(0xfffff000u));
@@ -22,7 +24,7 @@ fn product(a: Value, b: Value) -> Sum {
     return Sum(rounded, pin(pin(high + pin(a_high * b_low)) + pin(a_low * b_high)) + pin(a_low * b_low));
 }
 
-// Squares by the size of what is squared, so that none leaves the range.
+// Sums of squares in three ranges of magnitude, so that no square overflows or underflows.
 struct Squares {
     middle: Sum,
     large: Sum, // of numbers times 2^-80
@@ -50,7 +52,7 @@ fn added_squares(a: Squares, b: Squares) -> Squares {
 }
 
 //: weighted
-// The weight is a number and what rounding took from it.
+// a + x · weight, where the weight is a number and its rounding error.
 fn weighed(a: Sum, x: Value, weight: Weight) -> Sum {
     let exact = product(x, Value(weight.x));
     return added(a, Sum(exact.high, exact.low + x * weight.y));
@@ -62,8 +64,8 @@ fn power(exponent: i32) -> Real {
     return bitcast<Real>(u32(exponent + 127) << 23u);
 }
 
-// Numbers as numbers from 1 to 4 times a power of two. What is below 2^-126 is made from its bits, as devices may take
-// it for 0.
+// Scales a number to a number from 1 to 4 and a power of two. Numbers below 2^-126 are decoded from their bits, as
+// devices may flush them to 0.
 fn scaled(x: Value) -> Scaled {
     let bits = bitcast<Bits>(x);
     let small = (bits & Bits(0x7f800000u)) == Bits(0u);

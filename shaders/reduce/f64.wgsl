@@ -1,6 +1,7 @@
-// Arithmetic of reductions of f64, whose bits WGSL does not reach: what pins them is a 1 that is not known before the
-// dispatch.
+// Arithmetic of reductions of f64, whose bits WGSL cannot access: elements are loaded both as numbers and as words.
 
+// x itself. Compilers do not know this, as `one` is not known before the dispatch, and so cannot simplify rounding
+// errors to 0.
 fn pin(x: Value) -> Value {
     return x * f64(params.one);
 }
@@ -33,7 +34,7 @@ fn weighed(a: Sum, x: Value, weight: Weight) -> Sum {
 }
 
 //: scaled
-// Numbers as numbers from 2^-500 to 2^500, whose squares are in range, times a power of two.
+// Scales a number to a number from 2^-500 to 2^500, whose square is in range, and a power of two.
 fn scaled(x: Value) -> Scaled {
     let size = largest(x);
     if (size >= {{2^500}}) {

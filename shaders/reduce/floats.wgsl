@@ -1,4 +1,4 @@
-// Arithmetic of reductions that f32 and f64 have in common: sums with their errors, moments, products, absolute values.
+// Arithmetic of reductions that f32 and f64 share: sums with their errors, moments, products, absolute values.
 
 struct Sum {
     high: Value,
@@ -39,7 +39,7 @@ fn key(item: Item) -> Real {
     return item.value;
 }
 
-fn added_size(a: Sum, item: Item) -> Sum {
+fn added_magnitude(a: Sum, item: Item) -> Sum {
     return added_one(a, abs(item.value));
 }
 
@@ -57,11 +57,11 @@ fn key(item: Item) -> Real {
     return magnitude(item).x;
 }
 
-fn added_size(a: Sum, item: Item) -> Sum {
+fn added_magnitude(a: Sum, item: Item) -> Sum {
     return added_one(a, magnitude(item));
 }
 
-// |z| as the nearest number and what rounding took from it: a root, and one step of Newton's from the exact square of it.
+// |z| as the nearest number and its rounding error: a square root, and one Newton step from the root's exact square.
 fn magnitude(item: Item) -> Value {
     if (item.nan || item.infinite) {
         return Value(abs(item.value.x) + abs(item.value.y), Real(0));
@@ -80,7 +80,8 @@ fn magnitude(item: Item) -> Value {
 }
 
 //: product
-// A number with its error and a power of two; 1 in place of what is not finite, which is noted.
+// A product: a number with its error, times a power of two. Factors that are not finite set `special` and count as 1,
+// real ones with their sign.
 struct Product {
     number: Sum,
     exponent: i32,
@@ -141,7 +142,7 @@ fn times(a: Sum, b: Sum) -> Sum {
     return added(by_real, multiplied(Sum(a.high.yx, a.low.yx), Sum(across * b.high.yy, across * b.low.yy)));
 }
 
-// The host multiplies what is not finite.
+// The host multiplies complex numbers if some are not finite.
 fn signed(a: Sum, item: Item) -> Sum {
     return a;
 }

@@ -1,5 +1,5 @@
-// Arithmetic of reductions of integers of 32 bits: sums in halves of 16 bits, which do not overflow within a block, of
-// squares in 96 bits.
+// Arithmetic of reductions of 32-bit integers: sums in halves of 16 bits, which do not overflow within a block, and
+// sums of squares in 96 bits.
 
 struct Sum {
     high: i32, // times 2^16
@@ -28,17 +28,17 @@ fn added_one(a: Sum, x: Value) -> Sum {
     return Sum(a.high + i32(x >> 16u), a.low + i32(x & Value(0xffff)));
 }
 
-// |x - y|, of 32 bits.
+// |x - y|, which fits 32 unsigned bits.
 fn distance(x: Value, y: Value) -> u32 {
     return select(u32(y) - u32(x), u32(x) - u32(y), x >= y);
 }
 
-fn added_size(a: Sum, item: Item) -> Sum {
+fn added_magnitude(a: Sum, item: Item) -> Sum {
     let size = distance(item.value, 0);
     return Sum(a.high + i32(size >> 16u), a.low + i32(size & 0xffffu));
 }
 
-// The 64 bits of a product, low ones first.
+// The 64 bits of a product, the low word first.
 fn product(a: u32, b: u32) -> vec2<u32> {
     let low = (a & 0xffffu) * (b & 0xffffu);
     let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
@@ -70,7 +70,7 @@ fn second_moment(a: Squares, x: Value, shift: Value) -> Squares {
 }
 
 //: product
-// The last 64 bits.
+// The lowest 64 bits of a product.
 struct Product {
     low: u32,
     high: u32,

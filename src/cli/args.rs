@@ -1,4 +1,4 @@
-//! The command line: every command, option, unit and default.
+//! The arguments of the command line: every command and option, with units and defaults.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -58,7 +58,7 @@ pub(crate) enum Command {
 
 #[cfg(all(target_os = "linux", feature = "gpu"))]
 impl Command {
-    /// Whether it may open the driver of a GPU.
+    /// Whether the command may open the driver of a GPU.
     pub(crate) fn may_open_a_driver(&self) -> bool {
         let choice = match self {
             Self::Devices => return true,
@@ -75,11 +75,11 @@ impl Command {
 /// The device to compute on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// For work worth opening a driver the library's choice, else the processor.
+    /// The library's choice for work that is worth opening a driver, else the processor.
     Auto,
     /// The processor.
     Cpu,
-    /// The first GPU that works, or the one of this number; software GPUs are used only by number.
+    /// The GPU of this number, or without one the first hardware GPU that works.
     Gpu(Option<usize>),
 }
 
@@ -149,11 +149,11 @@ pub(crate) enum Kernel {
     Gaussian,
 }
 
-/// The help of every `--device`.
+/// The help text of `--device`, which several commands have.
 const DEVICE: &str = "Device to compute on: cpu, gpu (the first hardware GPU), gpu:N as `wavemill devices` numbers \
 them, or auto: for work of 0.2 s or more a hardware GPU that passes its self-test, otherwise the processor";
 
-/// Options of every command that computes something of files.
+/// Options of every command that computes results from files.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
     #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "auto", help = DEVICE)]
@@ -188,8 +188,8 @@ pub(crate) struct Nufft {
         conflicts_with_all = ["modes", "period", "upsampling"]
     )]
     pub(crate) targets: Vec<PathBuf>,
-    /// .npy files of the points' coordinates, one for each axis, real, of shape [M]; in the unit of --period. All in
-    /// float16 or float32 are computed with as float32, others as float64.
+    /// .npy files of the points' coordinates, one for each axis, real, of shape [M]; in the unit of --period. If all
+    /// are float16 or float32 they are read as float32, otherwise as float64.
     #[arg(long, value_name = "X[,Y[,Z]]", value_delimiter = ',', num_args = 1, required = true)]
     pub(crate) points: Vec<PathBuf>,
     /// .npy file to transform, real or complex: strengths of shape [M], or [B, M] for a batch of B, for types 1 and 3;
@@ -200,11 +200,11 @@ pub(crate) struct Nufft {
     /// f[-k] = conj(f[k]).
     #[arg(long)]
     pub(crate) real: bool,
-    /// Tolerance: the relative error to keep to, in the l2 norm over the whole result; at worst 4 times this.
+    /// Tolerance: the relative error to aim at, in the l2 norm over the whole result; at worst it is 4 times this.
     #[arg(long = "tol", value_name = "TOL", default_value = "1e-6")]
     pub(crate) tolerance: f64,
-    /// Where --tol is smaller than the precision can reach, takes the smallest tolerance within reach; without this
-    /// option that is an error.
+    /// If --tol is smaller than the precision can reach, takes the smallest tolerance within reach; without this option
+    /// that is an error.
     #[arg(long)]
     pub(crate) accept_reachable: bool,
     /// Sign of the exponent.
@@ -242,8 +242,8 @@ pub(crate) struct Nufft {
 pub(crate) struct Reduce {
     /// .npy file to reduce: bool, integers, floats or complex numbers.
     ///
-    /// As in NumPy, sums of bool count, and their minimum and maximum are bool. float16 is computed as float32 and
-    /// gives float32.
+    /// As in NumPy, a sum of bool counts the true ones, and minimum and maximum of bool are bool. float16 is computed
+    /// as float32 and gives float32.
     #[arg(value_name = "DATA.NPY")]
     pub(crate) data: PathBuf,
     /// Operations: sum, mean, var, std, min, max, argmin, argmax, prod, norm1, norm2, norminf, count, any, all; with

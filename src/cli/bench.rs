@@ -11,7 +11,7 @@ use crate::cases::{self, Problem};
 use crate::rows::{Report, Skip};
 use crate::{device, families, measure, output};
 
-/// Points up to which `--quick` measures a software GPU: more took up to a minute an execution.
+/// The most points for which `--quick` measures a software GPU: with more, an execution took up to a minute.
 const SOFTWARE_POINTS: usize = 1 << 17;
 
 /// The devices to measure, with the names they have in the report.
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &args::Bench) -> Result<()> {
     let budget = Duration::from_secs_f64(args.seconds.unwrap_or(if args.quick { 0.2 } else { 2.0 }));
     let cases = cases::all(args.quick);
     let count = cases.iter().map(|case| case.accuracies().len() * devices.len()).sum::<usize>();
-    // Drawn on stderr, and only where that is a terminal.
+    // Progress is drawn on stderr, and only if that is a terminal.
     let progress = ProgressBar::new(count as u64)
         .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, about {eta} left")?);
     let start = Instant::now();

@@ -1,4 +1,5 @@
-//! What `bench` measures: the ladder of the 2015 article, and a table of cases in one, two and three dimensions.
+//! The non-uniform transforms that `bench` measures, with inputs and reference results: the ladder of the 2015 article,
+//! and a table of cases in one, two and three dimensions.
 
 use anyhow::Result;
 use ndarray::{Array1, ArrayD, ArrayView1};
@@ -14,23 +15,23 @@ pub(crate) const PUBLISHED: [(&str, f64); 5] =
 /// The M of the published times.
 pub(crate) const PUBLISHED_POINTS: usize = 100_000;
 
-/// Terms summed for one reference: a fraction of a second on two cores.
+/// Terms that are summed for one reference, which takes a fraction of a second on two cores.
 const REFERENCE_TERMS: usize = 8_000_000;
 
 /// Which part of the benchmark a case belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Group {
-    /// M points to M modes for rising M, as in 2015.
+    /// M points to M modes for increasing M, as in the 2015 article.
     Ladder,
     /// The table over dimensions, types and tolerances.
     Table,
-    /// The report on a GPU.
+    /// The GPU report.
     #[cfg(feature = "gpu")]
     Gpu,
 }
 
 impl Group {
-    /// Its name in the results.
+    /// The group's name in the results.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ladder => "ladder",
@@ -53,17 +54,17 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// "2-D type 1".
+    /// The dimensions and the type, like "2-D type 1".
     pub(crate) fn label(&self) -> String {
         format!("{}-D type {}", self.modes.len(), self.kind)
     }
 
-    /// "256 x 256".
+    /// The extents, like "256 x 256".
     pub(crate) fn extents(&self) -> String {
         self.modes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
     }
 
-    /// The precisions and tolerances it is measured with.
+    /// The precisions and tolerances with which the case is measured.
     pub(crate) fn accuracies(&self) -> &'static [(Precision, f64)] {
         match self.group {
             Group::Ladder => &[(Precision::F64, 1e-15), (Precision::F32, 1e-6)],
@@ -78,7 +79,7 @@ impl Case {
     }
 }
 
-/// All cases, smaller ones if `quick`.
+/// All cases of the ladder and the table; smaller ones if `quick`.
 pub(crate) fn all(quick: bool) -> Vec<Case> {
     let ladder = (3..=17).map(|log| Case {
         group: Group::Ladder,
@@ -96,16 +97,16 @@ pub(crate) fn all(quick: bool) -> Vec<Case> {
     ladder.chain(table).collect()
 }
 
-/// Where the exact result is known.
+/// The exact result at a sample of the outputs.
 #[derive(Debug)]
 pub(crate) struct Reference {
     /// Indices into the flattened result.
     pub(crate) at: Vec<usize>,
-    /// The direct sums there.
+    /// The direct sums at these indices.
     pub(crate) values: Vec<Complex<f64>>,
 }
 
-/// One case's input, the same on every run, and its reference.
+/// The input of one case, which is the same on every run, and the reference result.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) case: Case,
@@ -116,7 +117,7 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// Makes the input and sums the reference.
+    /// Generates the input and computes the reference.
     pub(crate) fn new(case: Case) -> Result<Self> {
         let mut random = SplitMix(case.points as u64);
         let scale = match case.group {
@@ -138,7 +139,7 @@ impl Problem {
         Ok(Self { case, points, values, reference })
     }
 
-    /// The coordinates as a plan takes them.
+    /// The coordinates in the form that a plan takes.
     pub(crate) fn views(&self) -> Vec<ArrayView1<'_, f64>> {
         self.points.iter().map(|axis| axis.view()).collect()
     }
@@ -149,7 +150,7 @@ impl Reference {
         let modes: usize = case.modes.iter().product();
         let (outputs, terms) = if case.kind == 1 { (modes, case.points) } else { (case.points, modes) };
         let count = (REFERENCE_TERMS / terms).clamp(16, 256).min(outputs);
-        // Every output where they are few, else one at random in each of `count` equal parts.
+        // The sample is every output if there are few, else a random one in each of `count` equal parts.
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -184,18 +185,18 @@ fn mode(extents: &[usize], mut index: usize) -> [i64; 3] {
     mode
 }
 
-/// The nearest number that f32 holds.
+/// The nearest f32, as f64.
 fn single(value: f64) -> f64 {
-    #[expect(clippy::cast_possible_truncation, reason = "rounding is what is asked")]
+    #[expect(clippy::cast_possible_truncation, reason = "rounding is intended")]
     let single = value as f32;
     f64::from(single)
 }
 
-/// Sebastiano Vigna's splitmix64: the same numbers on every machine.
+/// Sebastiano Vigna's random generator splitmix64, which gives the same numbers on every machine.
 struct SplitMix(u64);
 
 impl SplitMix {
-    /// Uniform in [0, 1).
+    /// The next number, uniform in [0, 1).
     fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;

@@ -1,4 +1,4 @@
-// Copies an array, four numbers to a lane: what a device moves when it does nothing else.
+// Copies an array, four numbers a lane, to measure the bandwidth of a device that does nothing else.
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> output: array<vec4<f32>>;

@@ -1,4 +1,4 @@
-//! Devices: choosing one by `--device`, and the list that `wavemill devices` prints.
+//! The choice of a device by `--device`, and the list that `wavemill devices` prints.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use wavemill::{Candidate, Cpu, Device, Kind};
 use crate::args::Choice;
 use crate::output;
 
-/// What to give `--device` for each candidate: GPUs are numbered in the order found.
+/// The argument of `--device` for each candidate: GPUs are numbered in the order in which they are found.
 pub(crate) fn selectors(candidates: &[Candidate]) -> Vec<String> {
     let mut gpus = 0;
     let mut next = || {
@@ -18,7 +18,7 @@ pub(crate) fn selectors(candidates: &[Candidate]) -> Vec<String> {
     candidates.iter().map(|candidate| if candidate.kind == Kind::Cpu { "cpu".to_owned() } else { next() }).collect()
 }
 
-/// The GPUs found, for an error message.
+/// A list of the GPUs found, for error messages.
 fn found(candidates: &[Candidate]) -> String {
     let each = |(selector, candidate): (String, &Candidate)| {
         let state = match (&candidate.device, candidate.kind) {
@@ -33,11 +33,11 @@ fn found(candidates: &[Candidate]) -> String {
     if gpus.is_empty() { "no GPU was found".to_owned() } else { format!("found: {}", gpus.join(", ")) }
 }
 
-/// Seconds of work from which `auto` looks for a GPU: to open its driver and test it takes about as long.
+/// The least seconds of work for which `auto` looks for a GPU: to open its driver and test it takes about as long.
 const WORTH_A_DRIVER: f64 = 0.2;
 
-/// The device asked for, or why it cannot be had; `seconds` is what the work takes a processor, estimated. Nothing
-/// falls back to another device.
+/// The device asked for, or an error that says why it cannot be used; there is no fallback to another device. `seconds`
+/// is the estimated time of the work on a processor.
 pub(crate) fn choose(choice: Choice, seconds: f64) -> Result<Device> {
     let number = match choice {
         Choice::Auto if seconds < WORTH_A_DRIVER => return Ok(Device::from(Cpu::new())),
@@ -65,7 +65,7 @@ pub(crate) fn choose(choice: Choice, seconds: f64) -> Result<Device> {
     }
 }
 
-/// Prints every candidate with its facts.
+/// Prints every device found, with its properties.
 pub(crate) fn print_all() -> Result<()> {
     let candidates = Device::all();
     let mut text = String::new();

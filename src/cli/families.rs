@@ -1,5 +1,5 @@
-//! What `bench` measures besides transforms: reductions beside the rate at which memory is read, matrix products beside
-//! the rate at which the processor multiplies.
+//! The measurements of `bench` besides transforms: reductions, compared with the rate at which memory is read, and
+//! matrix products, compared with the processor's peak arithmetic rate.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use wavemill::{Device, Float, Kind, Number};
 use crate::measure::{median, runs};
 use crate::reduce::read_time;
 
-/// One measurement of a family.
+/// One measurement of a reduction or a matrix product.
 #[derive(Debug)]
 pub(crate) struct Rate {
     pub(crate) device: usize,
@@ -24,10 +24,10 @@ pub(crate) struct Rate {
     pub(crate) seconds: f64,
     /// In GB/s or GFLOP/s.
     pub(crate) rate: f64,
-    /// What a processor's memory or arithmetic gives at most, measured in the same run; none for a GPU, whose data come
-    /// over a bus.
+    /// The most that a processor's memory or arithmetic allows, measured in the same run; none for a GPU, whose data
+    /// come over a bus.
     pub(crate) ceiling: Option<f64>,
-    /// The relative error on a sample of the result: the greatest of a reduction, the l2 norm of a product.
+    /// The relative error on a sample of the result: the maximum for a reduction, in the l2 norm for a product.
     pub(crate) error: f64,
 }
 
@@ -44,12 +44,12 @@ impl Rate {
     }
 }
 
-/// Measures both families on one device.
+/// Measures reductions and matrix products on one device.
 pub(crate) fn measure(number: usize, device: &Device, quick: bool, budget: Duration) -> Result<Vec<Rate>> {
     let mut rates = Vec::new();
-    // More than caches hold.
+    // The array is larger than caches.
     let side = if quick { 4000 } else { 10_000 };
-    // Sixteenths, of which sums are exact.
+    // Multiples of 1/16, whose sums are exact.
     let data = Array2::from_shape_fn((side, side), |(i, j)| ((i * 7919 + j * 104_729) % 4093) as f32 / 16.0);
     let read = (device.kind() == Kind::Cpu).then(|| read_time(&data.view().into_dyn(), 5)).flatten();
     let ceiling = read.map(|seconds| 4e-9 * data.len() as f64 / seconds);
@@ -141,7 +141,7 @@ fn product_error<V: Number>(a: ArrayView2<'_, V>, b: ArrayView2<'_, V>, c: Array
 
 fn product<V: Number>(number: usize, device: &Device, n: usize, budget: Duration) -> Result<Rate> {
     let entry = |seed: f64| {
-        let part = |i: usize, j: usize, turn: f64| V::Real::nearest((seed * i as f64 + turn * j as f64).sin());
+        let part = |i: usize, j: usize, step: f64| V::Real::nearest((seed * i as f64 + step * j as f64).sin());
         Array2::from_shape_fn((n, n), |(i, j)| V::part_of(Complex::new(part(i, j, 1.3), part(i, j, 2.9))))
     };
     let (a, b) = (entry(0.7), entry(1.9));

@@ -1,12 +1,12 @@
-//! Least squares, one column at a time: what is left of the data, and the coefficients.
+//! Least-squares fits that grow by one column at a time, with their residual and coefficients.
 
-/// A fit that grows by columns, made orthonormal by the Gram-Schmidt process, done twice for full precision.
+/// A fit whose columns are made orthonormal by the Gram-Schmidt process, which is done twice for full precision.
 #[derive(Debug)]
 pub(crate) struct Fit {
-    /// The data less all that was fitted.
+    /// The data minus the fit.
     pub(crate) residual: Vec<f64>,
     orthonormal: Vec<Vec<f64>>,
-    /// For each column, its products with the orthonormal ones up to its own.
+    /// For each column, its scalar products with the orthonormal columns up to its own.
     products: Vec<Vec<f64>>,
     projections: Vec<f64>,
 }
@@ -20,12 +20,12 @@ fn subtract(from: &mut [f64], factor: f64, column: &[f64]) {
 }
 
 impl Fit {
-    /// Starts with nothing fitted.
+    /// The fit without columns.
     pub(crate) fn new(data: Vec<f64>) -> Self {
         Self { residual: data, orthonormal: Vec::new(), products: Vec::new(), projections: Vec::new() }
     }
 
-    /// Fits one more column; one that depends on the earlier ones gets the coefficient 0.
+    /// Fits one more column. A column that depends linearly on earlier ones gets the coefficient 0.
     pub(crate) fn add(&mut self, mut column: Vec<f64>) {
         let before = dot(&column, &column).sqrt();
         let mut products = vec![0.0; self.orthonormal.len()];
@@ -48,7 +48,7 @@ impl Fit {
         self.orthonormal.push(column);
     }
 
-    /// The factor of each column in the order added.
+    /// The coefficients of the columns, in the order in which these were added.
     pub(crate) fn coefficients(&self) -> Vec<f64> {
         let mut factors = self.projections.clone();
         for column in (0..factors.len()).rev() {

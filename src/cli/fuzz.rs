@@ -1,12 +1,13 @@
-//! What the tests of the readers share: cases of any bytes for as long as asked, and a bound on memory.
+//! The fuzzing loop of the file readers' tests: arbitrary and mutated files for a given time, with a bound on memory.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use arbtest::arbitrary::{Result, Unstructured};
 
-/// Feeds `read` with any bytes, and with `valid` files changed in some places, for a second, or for as many seconds as
-/// the environment variable WAVEMILL_FUZZ_SECONDS says. Panics pass through, with a seed that repeats the case.
+/// Calls `read` with arbitrary bytes, and with `valid` files that are changed in some places. This takes one second, or
+/// the number of seconds in the environment variable WAVEMILL_FUZZ_SECONDS. Panics pass through, with a seed that
+/// repeats the case.
 pub(crate) fn feed(name: &str, valid: &[Vec<u8>], read: impl Fn(&[u8]) -> bool) {
     let seconds = std::env::var("WAVEMILL_FUZZ_SECONDS").map_or(1, |text| text.parse().expect("a number of seconds"));
     let (cases, accepted) = (Cell::new(0u64), Cell::new(0u64));
@@ -22,13 +23,13 @@ pub(crate) fn feed(name: &str, valid: &[Vec<u8>], read: impl Fn(&[u8]) -> bool) 
     .run();
     println!("{name}: {} cases, of which {} were read as data", cases.get(), accepted.get());
     assert!(accepted.get() > 0 && cases.get() > accepted.get(), "the cases hold both good and bad files");
-    // Files of some kilobytes: memory beyond this would have been asked for by what a file says of itself.
+    // Files have some kilobytes: a reader that takes more memory than this believed a length in a file's header.
     if let (Some(before), Some(after)) = (before, peak_memory()) {
         assert!(after - before < 256 << 20, "the readers took {} bytes of memory", after - before);
     }
 }
 
-/// A valid file with some bytes replaced, removed, repeated or put in, or cut short.
+/// A valid file with some bytes replaced, removed, repeated or inserted, or the end cut off.
 fn mutated(valid: &[Vec<u8>], random: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut file = random.choose(valid)?.clone();
     for _ in 0..random.int_in_range(0..=6)? {
@@ -43,7 +44,7 @@ fn mutated(valid: &[Vec<u8>], random: &mut Unstructured<'_>) -> Result<Vec<u8>> 
             }
             2 => file.truncate(at),
             3 => drop(file.splice(at..at, random.arbitrary::<[u8; 3]>()?)),
-            // What readers look for.
+            // Texts that readers treat specially.
             4 => {
                 let words = ["{", "(", "[", "'", ",", "\n", "\"", "-", "9", "18446744073709551615", "1e999", "nan"];
                 drop(file.splice(at..end, random.choose(&words)?.bytes()));
@@ -58,7 +59,7 @@ fn mutated(valid: &[Vec<u8>], random: &mut Unstructured<'_>) -> Result<Vec<u8>> 
     Ok(file)
 }
 
-/// The most memory this process has had addresses for, in bytes, where the system says.
+/// The peak of this process's virtual memory, in bytes; `None` if the system does not say.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"))?;

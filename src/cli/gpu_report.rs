@@ -1,6 +1,6 @@
-//! `bench --gpu-report`: everything a GPU computes, held to reference results and measured beside the device's own copy
-//! bandwidth, in one command that needs no files. The most telling cases come first, and each row is written as it
-//! comes, so that a run cut short loses only what it had not measured.
+//! `bench --gpu-report`: everything a GPU computes, compared with reference results and timed against the device's copy
+//! bandwidth, in one command that needs no files. The most important cases come first, and each row is written at once,
+//! so that a run that is cut short loses only what it has not measured.
 
 use std::fs::File;
 use std::io::Write;
@@ -17,10 +17,10 @@ use crate::args::{self, Precision};
 use crate::cases::{Case, Group, Problem};
 use crate::{device, gpu_rows, output, plot};
 
-/// Seconds after which nothing further is begun, unless `--limit` says otherwise; what was left out is in the report.
+/// Seconds after which no further step is begun, unless `--limit` says otherwise. The report lists what was left out.
 const ENOUGH: f64 = 400.0;
 
-/// What is measured.
+/// A step of the report: one measurement, or several on the same input.
 #[derive(Debug)]
 enum Step {
     /// A uniform transform of these extents.
@@ -29,11 +29,11 @@ enum Step {
     Powers(Op),
     /// A product of square matrices.
     Product(usize, Factor),
-    /// Non-uniform transforms of one problem.
+    /// Non-uniform transforms of one problem, for each precision and tolerance.
     Nonuniform(Case, &'static [(Precision, f64)]),
 }
 
-/// The numbers of a product.
+/// The element type of a product.
 #[derive(Debug, Clone, Copy)]
 enum Factor {
     Single,
@@ -41,7 +41,7 @@ enum Factor {
     Complex,
 }
 
-/// Which cases: those of a software device are small.
+/// The sizes of all cases.
 struct Sizes {
     transforms: &'static [&'static [usize]],
     products: &'static [usize],
@@ -62,13 +62,13 @@ const QUICK: Sizes = Sizes {
     points: &[3000],
 };
 
-/// The accuracies of the first cases, and those that every other case has too.
+/// The accuracies of the most important cases, which are measured first, and those of all others.
 const FIRST: &[(Precision, f64)] = &[(Precision::F32, 1e-5), (Precision::F64, 1e-6)];
 const REST: &[(Precision, f64)] =
     &[(Precision::F32, 1e-5), (Precision::F64, 1e-6), (Precision::F32, 1e-4), (Precision::F64, 1e-9)];
 
 impl Sizes {
-    /// All steps, the first of every family before the rest.
+    /// All steps: the most important ones of every kind before the rest.
     fn steps(&self) -> Vec<Step> {
         let telling = self.case(self.modes[0], self.points[0], false);
         let mut steps: Vec<Step> = telling.into_iter().map(|case| Step::Nonuniform(case, FIRST)).collect();
@@ -94,7 +94,7 @@ impl Sizes {
         let first = &self.modes[..3.min(self.modes.len())];
         for &points in self.points {
             for modes in self.modes {
-                // The largest sets take most of the time to make.
+                // To generate the largest sets of points takes most of the time, so they have few cases.
                 if points > 10_000_000 && modes.iter().product::<usize>() < 1 << 24 {
                     continue;
                 }
@@ -110,13 +110,13 @@ impl Sizes {
         steps
     }
 
-    /// Both types.
+    /// The cases of types 1 and 2.
     fn case(&self, modes: &[usize], points: usize, clustered: bool) -> [Case; 2] {
         [1, 2].map(|kind| Case { group: Group::Gpu, kind, modes: modes.to_vec(), points, clustered })
     }
 }
 
-/// One of each precision; in f64 only what most devices can hold.
+/// Uniform transforms in both precisions; in f64 only of extents that most devices can hold.
 fn both(extents: &'static [usize]) -> Vec<Step> {
     let small = extents.iter().product::<usize>() <= 1 << 24;
     let precisions = if small { &[Precision::F32, Precision::F64][..] } else { &[Precision::F32] };
@@ -163,12 +163,12 @@ impl Step {
     }
 }
 
-/// What was measured, each row with its own fields.
+/// The rows that were measured, each with its own fields.
 #[derive(Debug)]
 struct Measured {
     rows: Vec<Map<String, Value>>,
     left_out: Vec<String>,
-    /// Takes each row as it comes.
+    /// The file gpu.jsonl, to which each row is written at once.
     lines: File,
 }
 
@@ -223,7 +223,7 @@ pub(crate) fn run(args: &args::Bench, folder: &Path) -> Result<()> {
         if start.elapsed().as_secs_f64() > limit {
             measured.left_out.push(format!("{}: out of time", step.label()));
         } else if let Err(error) = step.measure(gpu, args.quick, copy, &mut measured) {
-            // What the device could not do, for want of memory say, is named.
+            // The report names what the device could not do, for lack of memory for example.
             measured.left_out.push(format!("{}: {error:#}", step.label()));
         }
     }

@@ -1,4 +1,4 @@
-//! One row of `bench --gpu-report`: a kernel's result held to a reference, and then its time.
+//! The measurements of `bench --gpu-report`: for each row, a kernel's error against a reference, and its time.
 
 use std::time::Instant;
 
@@ -16,14 +16,14 @@ use wavemill::{Device, Gpu, Number, Real, UniformTransform, wgpu};
 use crate::cases::Problem;
 use crate::measure::{median, sampled_error};
 
-/// Seconds spent on the runs of one measurement; what takes longer runs twice.
+/// Seconds spent on the runs of one measurement, of which there are at least two.
 const BUDGET: f64 = 0.2;
-/// Runs of one measurement at most.
+/// The most runs of one measurement.
 const RUNS: usize = 15;
-/// Seconds a device works before it is measured: an idle one runs at a sixth of its clock, and takes a while to come
-/// up.
+/// Seconds that a device works before it is measured: an idle device runs at a sixth of its clock rate, and takes a
+/// while to raise it.
 const WARM: f64 = 0.3;
-/// The same for the first measurement.
+/// Seconds that a device works before the first measurement of all.
 const AWAKE: f64 = 1.0;
 
 fn buffer(gpu: &Gpu, bytes: usize) -> wgpu::Buffer {
@@ -36,7 +36,7 @@ fn buffer(gpu: &Gpu, bytes: usize) -> wgpu::Buffer {
     })
 }
 
-/// Seconds of a run on the device, which is kept busy first.
+/// The median seconds of a run on the device, which is warmed up first.
 fn warm(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
     let begun = Instant::now();
     while begun.elapsed().as_secs_f64() < WARM {
@@ -45,7 +45,7 @@ fn warm(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
     timed(run)
 }
 
-/// Seconds of a run, as the median of as many as the budget takes.
+/// The median seconds of as many runs as the budget allows.
 fn timed(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
     let mut seconds = Vec::new();
     while seconds.len() < 2 || seconds.len() < RUNS && seconds.iter().sum::<f64>() < BUDGET {
@@ -56,8 +56,8 @@ fn timed(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
     Ok(median(&seconds))
 }
 
-/// Bytes a second that the device reads and writes while it copies, by a command and by a shader. The faster is the
-/// ceiling of all that moves data once.
+/// Bytes a second that the device reads and writes in copies, by a command and by a shader. The faster rate is the
+/// ceiling for every kernel that reads and writes data once.
 pub(crate) fn copy_bandwidth(gpu: &Gpu, quick: bool) -> Result<[f64; 2]> {
     let limits = gpu.device().limits();
     let most = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size).min(1 << 30);
@@ -72,7 +72,7 @@ pub(crate) fn copy_bandwidth(gpu: &Gpu, quick: bool) -> Result<[f64; 2]> {
         compilation_options: wgpu::PipelineCompilationOptions::default(),
         cache: None,
     });
-    // There and back.
+    // Copies go forth and back.
     let groups = [[&from, &to], [&to, &from]].map(|[from, to]| {
         let entries = [(0, from), (1, to)]
             .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() });
@@ -88,11 +88,11 @@ pub(crate) fn copy_bandwidth(gpu: &Gpu, quick: bool) -> Result<[f64; 2]> {
             let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             record(&mut encoder);
             gpu.queue().submit([encoder.finish()]);
-            waited(gpu)
+            wait(gpu)
         })?;
         Ok(2.0 * f64::from(copies) * bytes as f64 / seconds)
     };
-    // The first of all measurements comes to a device that may have slept long.
+    // Before the first measurement the device may have been idle for long.
     let begun = Instant::now();
     while begun.elapsed().as_secs_f64() < AWAKE {
         rate(&|encoder| encoder.copy_buffer_to_buffer(&from, 0, &to, 0, bytes))?;
@@ -109,8 +109,8 @@ pub(crate) fn copy_bandwidth(gpu: &Gpu, quick: bool) -> Result<[f64; 2]> {
     Ok([command, shader])
 }
 
-/// Waits for all that was submitted.
-fn waited(gpu: &Gpu) -> Result<()> {
+/// Waits for all submitted work.
+fn wait(gpu: &Gpu) -> Result<()> {
     gpu.device().poll(wgpu::PollType::wait_indefinitely())?;
     Ok(())
 }
@@ -121,27 +121,27 @@ fn numbers<T: Real>(count: usize) -> Vec<Complex<T>> {
     (0..count).into_par_iter().map(number).collect()
 }
 
-/// A uniform transform between arrays on the device.
+/// Measures a uniform transform of an array on the device.
 pub(crate) fn transform<T: Real>(gpu: &Gpu, extents: &[usize], copy: f64) -> Result<Value> {
     let count: usize = extents.iter().product();
     let begun = Instant::now();
     let fft = Fft::<T>::new(gpu, extents, 1)?;
     let built = begun.elapsed().as_secs_f64();
     let input = numbers::<T>(count);
-    let mut there = gpu.upload(&input)?;
-    fft.execute(&mut there, Sign::Plus)?;
-    let error = error_of_bins(&input, &gpu.download(&there)?, extents);
+    let mut data = gpu.upload(&input)?;
+    fft.execute(&mut data, Sign::Plus)?;
+    let error = error_of_bins(&input, &gpu.download(&data)?, extents);
     let (mut walls, mut times) = (Vec::new(), Vec::new());
     let (kept, begun) = (gpu.upload(&input)?, Instant::now());
     while begun.elapsed().as_secs_f64() < WARM + BUDGET || walls.len() < 2 {
-        // Without a factor 1/N numbers would overflow.
+        // Each round starts from the input: as transforms have no factor 1/N, numbers would overflow.
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(kept.buffer(), 0, there.buffer(), 0, there.buffer().size());
+        encoder.copy_buffer_to_buffer(kept.buffer(), 0, data.buffer(), 0, data.buffer().size());
         gpu.queue().submit([encoder.finish()]);
-        waited(gpu)?;
+        wait(gpu)?;
         for sign in [Sign::Plus, Sign::Minus] {
             let (run, mut timings) = (Instant::now(), Timings::default());
-            fft.timed(&mut there, sign, &mut timings)?;
+            fft.timed(&mut data, sign, &mut timings)?;
             if begun.elapsed().as_secs_f64() > WARM {
                 walls.push(run.elapsed().as_secs_f64());
                 times.extend(timings.get(Stage::Fft).map(|time| time.as_secs_f64()));
@@ -158,7 +158,7 @@ pub(crate) fn transform<T: Real>(gpu: &Gpu, extents: &[usize], copy: f64) -> Res
     }))
 }
 
-/// The relative error of some bins, by plain sums whose phases are exact.
+/// The relative error of some bins, against plain sums with exact phases.
 fn error_of_bins<T: Real>(input: &[Complex<T>], found: &[Complex<T>], extents: &[usize]) -> f64 {
     let wide = |z: Complex<T>| Complex::<f64>::new(z.re.into(), z.im.into());
     let place = |mut index: usize| {
@@ -182,12 +182,12 @@ fn error_of_bins<T: Real>(input: &[Complex<T>], found: &[Complex<T>], extents: &
         off += (wide(found[bin]) - sum).norm_sqr();
         norm += sum.norm_sqr();
     }
-    // Between the tones of the input bins are nearly 0: errors count relative to the root mean square of all bins.
+    // Most bins are nearly 0, since the input has few tones: errors are relative to the root mean square of all bins.
     let whole = found.iter().map(|&z| wide(z).norm_sqr()).sum::<f64>() / found.len() as f64;
     (off / f64::max(norm, 8.0 * whole)).sqrt()
 }
 
-/// A reduction of |z|² over numbers on the device.
+/// Measures a reduction of |z|² over numbers on the device.
 pub(crate) fn powers(gpu: &Gpu, op: Op, quick: bool, copy: f64) -> Result<Value> {
     let most = gpu.device().limits().max_storage_buffer_binding_size as usize / 8;
     let count = if quick { 1 << 16 } else { most.min(1 << 27) };
@@ -207,7 +207,7 @@ pub(crate) fn powers(gpu: &Gpu, op: Op, quick: bool, copy: f64) -> Result<Value>
     }))
 }
 
-/// A product of square matrices on the device.
+/// Measures a product of square matrices on the device.
 pub(crate) fn product<V: Number>(gpu: &Gpu, n: usize) -> Result<Value> {
     let entries = numbers::<V::Real>(2 * n * n);
     let [host_a, host_b] =
@@ -220,7 +220,7 @@ pub(crate) fn product<V: Number>(gpu: &Gpu, n: usize) -> Result<Value> {
     let check = freivalds(view(&host_a)?, view(&host_b)?, view(&found)?, 8, 1)?;
     let seconds = warm(|| {
         plan.execute_on_gpu(V::unit(), &a, &b, V::default(), &mut c)?;
-        waited(gpu)
+        wait(gpu)
     })?;
     Ok(json!({
         "part": "matmul", "extents": [n, n, n], "precision": V::name(), "execute_s": seconds,
@@ -229,13 +229,13 @@ pub(crate) fn product<V: Number>(gpu: &Gpu, n: usize) -> Result<Value> {
     }))
 }
 
-/// One non-uniform transform: with the arrays on the host, and with them on the device.
+/// Measures one non-uniform transform, with arrays on the host and with arrays on the device.
 pub(crate) fn nonuniform<T: Real>(gpu: &Gpu, problem: &Problem, tolerance: f64) -> Result<Value> {
     let case = &problem.case;
     let values = problem.values.mapv(|z| Complex::new(T::nearest(z.re), T::nearest(z.im)));
     let device = Device::from(gpu.clone());
     let builder = NufftPlan::<T>::builder(case.modes.clone()).tolerance(tolerance);
-    // A software device would transform grids on the host by default, and the shaders that do it would go untested.
+    // By default a software device transforms grids on the host, and its shaders for that would go untested.
     let builder = builder.uniform_transform(UniformTransform::Device);
     let build = || builder.clone().build(&device);
     // The first plan compiles pipelines that later plans of the same shape share.
@@ -266,7 +266,7 @@ pub(crate) fn nonuniform<T: Real>(gpu: &Gpu, problem: &Problem, tolerance: f64) 
         seen.push(plan.timings());
         Ok(())
     })?;
-    // The last ones, of a device at work.
+    // The last runs are those of a warm device.
     seen.drain(..seen.len().saturating_sub(RUNS));
     for stage in [Stage::Spread, Stage::Fft, Stage::Deconvolve, Stage::Interpolate] {
         let times: Vec<f64> = seen.iter().filter_map(|timings| timings.get(stage)).map(|t| t.as_secs_f64()).collect();

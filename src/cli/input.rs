@@ -1,4 +1,4 @@
-//! What a transform takes from NumPy files: coordinates of points, and the values given there or at modes.
+//! The inputs of a transform, read from NumPy files: coordinates of points, and strengths at points or modes.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use wavemill::{Float, Number, Numeric, Real};
 
 use crate::npy::{self, Npy, Type};
 
-/// Coordinates, an array for each axis: f32 if no file holds more.
+/// Coordinates, an array for each axis: f32 if no file has a wider type.
 #[derive(Debug)]
 pub(crate) enum Points {
     F32(Vec<Array1<f32>>),
@@ -28,7 +28,7 @@ impl Points {
         Ok(Self::F64(axes(paths, files, Npy::read_real)?))
     }
 
-    /// Of the first axis.
+    /// The number of points, on the first axis.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::F32(axes) => axes.first().map_or(0, Array1::len),
@@ -60,7 +60,8 @@ pub(crate) enum Values<T: Real> {
 }
 
 impl<T: Real> Values<T> {
-    /// Reads the values to transform, in C order, and refuses any that would make the whole result NaN.
+    /// Reads the values to transform, in C order. NaN and infinities are errors, as they would make the whole result
+    /// NaN.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let complex = |re: f64, im: f64| Complex::new(T::nearest(re), T::nearest(im));
         let file = Npy::open(path)?;
@@ -85,7 +86,7 @@ impl<T: Real> Values<T> {
         }
     }
 
-    /// The same as complex numbers.
+    /// The values as complex numbers.
     pub(crate) fn complex(self) -> Self {
         match self {
             Self::Real(array) => Self::Complex(array.mapv(|value| value.complex())),
@@ -93,7 +94,7 @@ impl<T: Real> Values<T> {
         }
     }
 
-    /// Writes them to a NumPy file.
+    /// Writes the values to a NumPy file.
     pub(crate) fn write(&self, path: &Path) -> Result<()>
     where
         T: WritableElement,

@@ -54,9 +54,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Starts the program again with `XDG_RUNTIME_DIR` set, if it is not: a layer of Mesa's drivers looks there for a
-/// Wayland server, and prints an error where the variable is missing, as on machines without a desktop. At the path
-/// set here is none.
+/// Starts the program again with `XDG_RUNTIME_DIR` set, if it is not. A layer of Mesa's drivers looks there for a
+/// Wayland server, and prints an error if the variable is missing, as on machines without a desktop. There is no server
+/// at the path that is set here.
 #[cfg(all(target_os = "linux", feature = "gpu"))]
 fn silence_drivers() {
     use std::os::unix::process::CommandExt;
@@ -67,7 +67,7 @@ fn silence_drivers() {
     }
     let mut given = std::env::args_os();
     if let (Ok(program), Some(name)) = (std::env::current_exe(), given.next()) {
-        // On success this does not return; otherwise the program goes on, and the driver may print its line.
+        // On success this does not return; otherwise the program goes on, and the driver may print its error.
         let _ = std::process::Command::new(program).arg0(name).args(given).env(VARIABLE, "/dev/null").exec();
     }
 }

@@ -1,4 +1,4 @@
-//! The `matmul` command: the product of two NumPy files, as NumPy's `matmul` takes them.
+//! The `matmul` command: the matrix product of two NumPy files, with the shapes that NumPy's `matmul` allows.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::measure::{median, samples};
 use crate::npy::{self, Npy, Stored, Type};
 use crate::{device, output};
 
-/// About what a processor multiplies and adds in a second: for the choice of a device.
+/// The approximate number of multiplications and additions of a processor in a second, for the choice of a device.
 const OPERATIONS_PER_SECOND: f64 = 2e10;
 
 /// Runs the command.
@@ -25,16 +25,16 @@ pub(crate) fn run(args: &args::Matmul) -> Result<()> {
     }
     let a = Npy::open(&args.a)?;
     match a.element() {
-        Some(Type::Float32) => of::<f32>(args, a),
-        Some(Type::Float64) => of::<f64>(args, a),
-        Some(Type::Complex64) => of::<Complex<f32>>(args, a),
-        Some(Type::Complex128) => of::<Complex<f64>>(args, a),
+        Some(Type::Float32) => multiply::<f32>(args, a),
+        Some(Type::Float64) => multiply::<f64>(args, a),
+        Some(Type::Complex64) => multiply::<Complex<f32>>(args, a),
+        Some(Type::Complex128) => multiply::<Complex<f64>>(args, a),
         _ => Err(a.refuse("float32, float64, complex64 or complex128")),
     }
 }
 
-/// Multiplies the files, of which the first holds this type.
-fn of<V: Number + Stored + WritableElement>(args: &args::Matmul, a: Npy) -> Result<()> {
+/// Multiplies the files, the first of which has elements of type `V`.
+fn multiply<V: Number + Stored + WritableElement>(args: &args::Matmul, a: Npy) -> Result<()> {
     let b = Npy::open(&args.b)?;
     if b.element() != Some(V::TYPE) {
         return Err(b.refuse(&format!("the type of {}, {}", args.a.display(), V::TYPE)));
@@ -43,12 +43,13 @@ fn of<V: Number + Stored + WritableElement>(args: &args::Matmul, a: Npy) -> Resu
     let ([m, k], [rows, n]) = (matrix(&args.a, &a, args.trans_a)?, matrix(&args.b, &b, args.trans_b)?);
     ensure!(
         rows == k,
-        "{} has {k} columns and {} {rows} rows: they must be as many; --trans-a and --trans-b turn a matrix",
+        "{} has {k} columns and {} has {rows} rows: B must have as many rows as A has columns; --trans-a and --trans-b \
+         transpose a matrix",
         args.a.display(),
         args.b.display()
     );
     let batch = batch(&a.shape()[..a.ndim() - 2], &b.shape()[..b.ndim() - 2])?;
-    let op = |turned: bool| if turned { Op::Transpose } else { Op::Plain };
+    let op = |transposed: bool| if transposed { Op::Transpose } else { Op::Plain };
     let builder = MatmulPlan::<V>::builder(m, k, n).batch(&batch[..]).op_a(op(args.trans_a)).op_b(op(args.trans_b));
     // A complex product is four real ones.
     let parts = (V::PARTS * V::PARTS) as f64;
@@ -79,8 +80,8 @@ fn of<V: Number + Stored + WritableElement>(args: &args::Matmul, a: Npy) -> Resu
     Ok(())
 }
 
-/// Rows and columns of a file's matrices, as they are multiplied.
-fn matrix<V>(path: &Path, array: &ArrayD<V>, turned: bool) -> Result<[usize; 2]> {
+/// Rows and columns of a file's matrices, after the transposition that was asked for.
+fn matrix<V>(path: &Path, array: &ArrayD<V>, transposed: bool) -> Result<[usize; 2]> {
     let &[.., rows, columns] = array.shape() else {
         bail!(
             "{} has the shape {:?}; a matrix has two axes, a batch has more before them",
@@ -88,7 +89,7 @@ fn matrix<V>(path: &Path, array: &ArrayD<V>, turned: bool) -> Result<[usize; 2]>
             array.shape()
         );
     };
-    Ok(if turned { [columns, rows] } else { [rows, columns] })
+    Ok(if transposed { [columns, rows] } else { [rows, columns] })
 }
 
 /// The extents to which both batches broadcast.
@@ -103,7 +104,7 @@ fn batch(a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
     (0..axes).map(both).collect()
 }
 
-/// Freivalds' check of every product: the worst of them, in units of what rounding explains.
+/// Freivalds' check of every product in the batch. Returns the largest deviation, in units of what rounding explains.
 fn check<V: Number>(args: &args::Matmul, [a, b, c]: [&ArrayD<V>; 3], rounds: usize) -> Result<f64> {
     let batch = &c.shape()[..c.ndim() - 2];
     let count: usize = batch.iter().product();
@@ -117,11 +118,12 @@ fn check<V: Number>(args: &args::Matmul, [a, b, c]: [&ArrayD<V>; 3], rounds: usi
         x.as_standard_layout().into_owned().into_shape_with_order((count, matrix[0], matrix[1]))
     };
     let (a, b, c) = (three(a)?, three(b)?, three(c.clone())?);
-    let turned =
-        |x: ArrayView2<'_, V>, turned: bool| if turned { x.reversed_axes().into_owned() } else { x.into_owned() };
+    let factor = |x: ArrayView2<'_, V>, transposed: bool| {
+        if transposed { x.reversed_axes().into_owned() } else { x.into_owned() }
+    };
     let mut worst = 0.0f64;
     for ((a, b), c) in a.outer_iter().zip(b.outer_iter()).zip(c.outer_iter()) {
-        let (a, b) = (turned(a, args.trans_a), turned(b, args.trans_b));
+        let (a, b) = (factor(a, args.trans_a), factor(b, args.trans_b));
         let c = c.into_dimensionality::<Ix2>()?;
         worst = worst.max(freivalds(a.view(), b.view(), c, rounds, 1)?.worst);
     }

@@ -1,4 +1,4 @@
-//! One measurement of `bench`: times as medians, and the error found on a sample of the result.
+//! The measurement of one transform by `bench`: median times, and the error on a sample of the result.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use wavemill::{Device, Real};
 use crate::args::Precision;
 use crate::cases::{Group, Problem};
 
-/// At most this many runs of one case.
+/// The most runs of one case.
 const MOST_RUNS: usize = 25;
-/// At least this many, so that a median leaves out the first, which warms up.
+/// The fewest runs, if time allows: a median of three is not affected by the first, which warms up.
 const FEWEST_RUNS: usize = 3;
 
-/// What was measured; times in seconds.
+/// The measurement of one case; times are in seconds.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) group: Group,
@@ -30,7 +30,7 @@ pub(crate) struct Row {
     pub(crate) tolerance: f64,
     pub(crate) plan: f64,
     pub(crate) set_points: f64,
-    /// An execution with the plan and the points kept.
+    /// An execution when the plan and its points exist already.
     pub(crate) execute: f64,
     /// A fresh plan, its points, and one execution.
     pub(crate) total: f64,
@@ -41,20 +41,20 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Points transformed in a second by an execution.
+    /// Points per second of an execution.
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     pub(crate) fn rate(&self) -> f64 {
         self.points as f64 / self.execute
     }
 
-    /// Whether the error is within what the library promises: 4 times the tolerance, above the precision's floor.
+    /// Whether the error is within the library's law: 4 times the tolerance, or the precision's floor if that is more.
     pub(crate) fn kept_promise(&self) -> bool {
         let floor: f64 = if self.precision == Precision::F32 { 1e-6 } else { 3e-14 };
         self.error <= floor.max(4.0 * self.tolerance)
     }
 }
 
-/// Seconds of each of so many runs.
+/// The seconds that each of `runs` runs takes.
 pub(crate) fn samples(runs: usize, mut run: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Vec<f64>> {
     (0..runs)
         .map(|_| {
@@ -65,7 +65,7 @@ pub(crate) fn samples(runs: usize, mut run: impl FnMut() -> anyhow::Result<()>) 
         .collect()
 }
 
-/// The middle value, or the mean of the two in the middle; NaN of none.
+/// The median; NaN without values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -76,7 +76,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// Whether to run once more, after `done` runs that took `elapsed`.
+/// Whether to run once more after `done` runs, which took `elapsed`.
 pub(crate) fn runs(done: usize, elapsed: Duration, budget: Duration) -> bool {
     let enough = done >= FEWEST_RUNS && elapsed >= budget || done == MOST_RUNS;
     done == 0 || !enough && elapsed < 4 * budget
@@ -111,7 +111,7 @@ fn measure_as<T: Real>(
         let mut builder =
             NufftPlan::<T>::builder(case.modes.clone()).tolerance(tolerance).expected_points(problem.points[0].len());
         if case.group == Group::Ladder {
-            // 1e-15 is what 2015 asked for, and less than f64 can keep.
+            // The 2015 article asked for 1e-15, which f64 cannot reach.
             builder = builder.accept_reachable();
         }
         let mut plan = builder.build(device)?;
@@ -153,8 +153,8 @@ fn measure_as<T: Real>(
     })
 }
 
-/// The relative l2 error of the whole result, estimated from the sample: the mean squared error there, over the mean
-/// square of the result (or of the reference, should the result be nothing).
+/// The relative l2 error of the whole result, estimated from the sample: the root of the mean squared error there over
+/// the mean square of the result (or of the reference, if the result is 0).
 #[expect(clippy::cast_precision_loss, reason = "counts of outputs")]
 pub(crate) fn sampled_error<T: Real>(result: &ArrayD<Complex<T>>, problem: &Problem) -> f64 {
     let wide = |value: &Complex<T>| Complex::<f64>::new(value.re.into(), value.im.into());
@@ -168,7 +168,7 @@ pub(crate) fn sampled_error<T: Real>(result: &ArrayD<Complex<T>>, problem: &Prob
     (error / if whole > 0.0 { whole } else { sampled }).sqrt()
 }
 
-/// All that a plan chose.
+/// A plan's recipe as JSON.
 pub(crate) fn recipe_json(recipe: &Recipe) -> Value {
     json!({
         "device": recipe.device,

@@ -1,4 +1,4 @@
-//! The program's allocator: the system's, with advice that large arrays belong on huge pages.
+//! The program's allocator: the system allocator, with the advice to put large arrays on huge pages.
 //!
 //! A transform reads and writes the caller's arrays at scattered addresses, and with pages of 4 KiB it waits for their
 //! translation. Without this allocator `wavemill nufft` took 3 to 10 % longer, 5 % in the geometric mean: medians of 5
@@ -8,7 +8,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// Bytes from which NumPy too asks for huge pages.
+/// The least bytes of an allocation for which huge pages are asked for, as in NumPy.
 const LARGE: usize = 4 << 20;
 /// Bytes of a huge page.
 const HUGE: usize = 2 << 20;
@@ -16,7 +16,7 @@ const HUGE: usize = 2 << 20;
 /// The system's allocator, with advice for large arrays.
 pub(crate) struct Allocator;
 
-/// Asks for huge pages inside a new allocation, if it is large. It may be refused, and nothing depends on it.
+/// Asks for huge pages inside a new allocation, if it is large. The system may refuse, and nothing depends on it.
 fn advise(start: *mut u8, size: usize) -> *mut u8 {
     #[cfg(target_os = "linux")]
     if size >= LARGE && !start.is_null() {

@@ -1,7 +1,7 @@
 //! The `.npy` format: element types, the header, reading arrays in any memory and byte order, and writing them.
 //!
-//! The reader is the program's own: a library's parser of headers, which takes any Python literal, needs time
-//! exponential in the depth of nested brackets, and a stack as deep. This one reads what NumPy writes and nothing else.
+//! The reader is the program's own. A library's header parser accepts any Python literal, and so takes time exponential
+//! in the depth of nested brackets, and a stack as deep. This one reads what NumPy writes and nothing else.
 
 use std::fmt;
 use std::fs;
@@ -22,7 +22,7 @@ mod tests;
 /// The most axes that NumPy allows.
 const MOST_AXES: usize = 64;
 
-/// An element type, by the name NumPy gives it.
+/// An element type, by NumPy's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Type {
     Bool,
@@ -59,7 +59,8 @@ impl Type {
         Self::Complex128,
     ];
 
-    /// Its kind and size in bytes, as a header writes them; how many numbers an element is; and its name.
+    /// The type code of headers, the size in bytes, the number of parts of an element (2 for complex numbers), and the
+    /// name.
     const fn facts(self) -> (&'static str, usize, usize, &'static str) {
         match self {
             Self::Bool => ("b1", 1, 1, "bool"),
@@ -90,9 +91,9 @@ impl fmt::Display for Type {
     }
 }
 
-/// Elements that are read as they are stored.
+/// An element type that has the same representation in a file and in memory.
 pub(crate) trait Stored: Pod + Default {
-    /// Their type in a file.
+    /// The type in a file.
     const TYPE: Type;
 }
 
@@ -108,21 +109,21 @@ stored!(
     f32, Float32; f64, Float64; Complex<f32>, Complex64; Complex<f64>, Complex128
 );
 
-/// What a header says.
+/// The contents of a header.
 #[derive(Debug, PartialEq)]
 struct Header {
-    /// The element type, or how a type that is not known here is written.
+    /// The element type, or the text of a type that is not supported.
     element: Result<Type, String>,
     big_endian: bool,
     fortran_order: bool,
     shape: Vec<usize>,
 }
 
-/// A Python literal, read from the left.
+/// The text of a Python literal that is still to be parsed.
 struct Literal<'a>(&'a str);
 
 impl<'a> Literal<'a> {
-    /// Takes this text, after spaces, if it is next.
+    /// Skips spaces, and takes this text if it is next.
     fn take(&mut self, text: &str) -> bool {
         self.0 = self.0.trim_start();
         let rest = self.0.strip_prefix(text);
@@ -135,7 +136,7 @@ impl<'a> Literal<'a> {
         Ok(())
     }
 
-    /// A string in quotes of either kind, without escapes, which NumPy needs for none of its own.
+    /// Parses a string in quotes of either kind. There are no escapes, since NumPy writes none.
     fn string(&mut self) -> Option<&'a str> {
         let quote = if self.take("'") { '\'' } else { self.take("\"").then_some('"')? };
         let (string, rest) = self.0.split_once(quote)?;
@@ -149,7 +150,7 @@ impl<'a> Literal<'a> {
         Ok(yes)
     }
 
-    /// Extents in parentheses; a Python 2 of old wrote them with an L.
+    /// Parses extents in parentheses, which Python 2 wrote with an L.
     fn extents(&mut self) -> Result<Vec<usize>> {
         self.expect("(")?;
         let mut extents = Vec::new();
@@ -198,14 +199,14 @@ impl Header {
                 break;
             }
         }
-        ensure!(literal.0.trim().is_empty(), "there is {} behind its header", excerpt(literal.0));
+        ensure!(literal.0.trim().is_empty(), "there is {} after its header", excerpt(literal.0));
         let missing = |key: &'static str| move || format!("its header has no key {key}");
         let written = element.with_context(missing("descr"))?;
         let (order, name) = match written.chars().next() {
             Some(order @ ('<' | '>' | '|' | '=')) => (Some(order), &written[1..]),
             _ => (None, written),
         };
-        // A number of one byte needs no order; one of several has an order in every file.
+        // Elements of one byte need no byte order; for all others a file must state it.
         let known = Type::EVERY.into_iter().find(|element| element.facts().0 == name);
         let known = known.filter(|element| element.size() == 1 || matches!(order, Some('<' | '>')));
         Ok(Self {
@@ -216,23 +217,23 @@ impl Header {
         })
     }
 
-    /// Reads the start of a file of this many bytes; what is left of the reader is the elements.
+    /// Reads the header of a file of `bytes` bytes; the reader is left at the first element.
     fn read(reader: &mut impl Read, bytes: u64) -> Result<Self> {
         let mut start = [0; 8];
         reader.read_exact(&mut start).context("it is too short for a header")?;
-        ensure!(start.starts_with(b"\x93NUMPY"), "it does not start as such a file does");
-        // Of two bytes in version 1, of four in those for more fields and for names in other scripts.
+        ensure!(start.starts_with(b"\x93NUMPY"), "it does not start as an .npy file does");
+        // The header's length has two bytes in version 1, and four in versions 2 and 3.
         let wide = match start[6] {
             1 => false,
             2 | 3 => true,
-            other => bail!("its version is {other}, those known are 1 to 3"),
+            other => bail!("its version is {other}, and only versions 1 to 3 can be read"),
         };
         let mut length = [0; 4];
         reader.read_exact(&mut length[..if wide { 4 } else { 2 }]).context("it is too short for a header")?;
         let (length, before) = (u64::from(u32::from_le_bytes(length)), if wide { 12 } else { 10 });
         let left = bytes.saturating_sub(before);
-        // What a file does not hold must not be allocated because it says so.
-        ensure!(length <= left, "its header is to be of {length} bytes, and {left} are left");
+        // Memory is allocated only for bytes that the file has, whatever length it states.
+        ensure!(length <= left, "its header should have {length} bytes, and {left} are left");
         let mut text = Vec::new();
         reader.by_ref().take(length).read_to_end(&mut text).context("its header cannot be read")?;
         let text = std::str::from_utf8(&text).context("its header is not text")?;
@@ -243,14 +244,14 @@ impl Header {
             let (shape, held) = (&header.shape, left - length);
             ensure!(
                 wanted == Some(held),
-                "its header says {shape:?} elements of {} bytes, it has {held} bytes of them",
+                "its header says {shape:?} elements of {} bytes, it has {held} bytes of elements",
                 element.size()
             );
         }
         Ok(header)
     }
 
-    /// Reads the elements, which are of this type, in the file's memory order.
+    /// Reads the elements, whose type must be `E`, in the file's memory order.
     fn elements<E: Stored>(&self, reader: &mut impl Read) -> Result<ArrayD<E>> {
         let count = self.shape.iter().product();
         let mut elements = Vec::new();
@@ -267,7 +268,7 @@ impl Header {
     }
 }
 
-/// An open file: its header is read, its elements are not.
+/// An open file whose header has been read, but not its elements.
 #[derive(Debug)]
 pub(crate) struct Npy<R = BufReader<fs::File>> {
     path: PathBuf,
@@ -290,12 +291,12 @@ impl<R: Read> Npy<R> {
         Ok(Self { path: path.to_owned(), header, reader })
     }
 
-    /// The type of the elements, where it is one of those known here.
+    /// The type of the elements, if it is supported.
     pub(crate) fn element(&self) -> Option<Type> {
         self.header.element.as_ref().ok().copied()
     }
 
-    /// The error that the elements are not of a type that can be used.
+    /// The error that the elements do not have the expected type.
     pub(crate) fn refuse(&self, expected: &str) -> anyhow::Error {
         let held = match &self.header.element {
             Ok(element) => element.to_string(),
@@ -312,7 +313,7 @@ impl<R: Read> Npy<R> {
         self.header.elements(&mut self.reader).map_err(|error| unreadable(&self.path, &error))
     }
 
-    /// Reads bool as 0 and 1.
+    /// Reads bool elements as 0 and 1.
     pub(crate) fn read_bool(mut self) -> Result<ArrayD<i8>> {
         let array = self.header.elements::<i8>(&mut self.reader).map_err(|error| unreadable(&self.path, &error))?;
         match array.iter().find(|value| !matches!(value, 0 | 1)) {
@@ -321,15 +322,15 @@ impl<R: Read> Npy<R> {
         }
     }
 
-    /// Reads float16 as float32, which holds each of its numbers.
+    /// Reads float16 as float32, which is exact.
     pub(crate) fn read_half(mut self) -> Result<ArrayD<f32>> {
         let halves = self.header.elements::<u16>(&mut self.reader).map_err(|error| unreadable(&self.path, &error))?;
         Ok(halves.mapv(widen))
     }
 
-    /// Reads any real numbers as float64, the nearest where integers have more digits.
+    /// Reads any real numbers as float64; integers with more digits are rounded.
     pub(crate) fn read_real(self) -> Result<ArrayD<f64>> {
-        #[expect(clippy::cast_precision_loss, reason = "the nearest number is what NumPy takes")]
+        #[expect(clippy::cast_precision_loss, reason = "NumPy rounds to the nearest number too")]
         Ok(match self.element() {
             Some(Type::Bool) => self.read_bool()?.mapv(f64::from),
             Some(Type::Int8) => self.read::<i8>()?.mapv(f64::from),
@@ -348,14 +349,14 @@ impl<R: Read> Npy<R> {
     }
 }
 
-/// What [`Npy::read_real`] takes, for error messages.
+/// The types that [`Npy::read_real`] accepts, for error messages.
 pub(crate) const REAL: &str = "real numbers (bool, integers, float16, float32 or float64)";
 
 fn unreadable(path: &Path, why: &anyhow::Error) -> anyhow::Error {
     anyhow!("{} is not a readable .npy file ({why:#}); write it with numpy.save", path.display())
 }
 
-/// The float32 that is equal to a float16 of these bits: a sign, 5 bits of exponent, 10 of fraction.
+/// The float32 that equals the float16 with these bits: a sign, 5 bits of exponent, 10 of fraction.
 fn widen(half: u16) -> f32 {
     let (exponent, fraction) = (u32::from(half >> 10 & 31), u32::from(half & 0x3ff));
     let magnitude = match exponent {

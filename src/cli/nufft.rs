@@ -1,4 +1,4 @@
-//! The `nufft` command: one transform of NumPy files, repeated and timed if asked.
+//! The `nufft` command: a non-uniform FFT of NumPy files, optionally repeated and timed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -40,13 +40,13 @@ pub(crate) fn run(args: &args::Nufft) -> Result<()> {
     }
 }
 
-/// What is transformed.
+/// The contents of the input files.
 struct Input<T: Real> {
     points: Points,
-    /// Of type 3.
+    /// The frequencies of type 3; empty for other types.
     targets: Points,
     values: Values<T>,
-    /// Transforms in the values' first axis, where there is one for them.
+    /// The number of transforms, if the values have a batch axis.
     batch: Option<usize>,
 }
 
@@ -54,7 +54,7 @@ impl<T: Real> Input<T> {
     fn read(args: &args::Nufft) -> Result<Self> {
         let points = Points::read(&args.points)?;
         let values = Values::<T>::read(&args.values)?;
-        // Real strengths of a type 1 take half the time; others are complex.
+        // Only type 1 has a faster transform of real values; for other types they become complex.
         let values = if args.kind == 1 { values } else { values.complex() };
         let targets = Points::read(&args.targets)?;
         let (item, name) = if args.kind == 2 {
@@ -75,8 +75,8 @@ impl<T: Real> Input<T> {
         Ok(Self { points, targets, values, batch })
     }
 
-    /// About the time that a processor takes, for the choice of a device: a kernel is some 8 wide along each axis, and
-    /// a fine grid has a few times as many numbers as there are modes.
+    /// The approximate time on a processor, for the choice of a device: a kernel is about 8 cells wide along each axis,
+    /// and a fine grid has a few times as many cells as there are modes.
     fn seconds(&self, args: &args::Nufft) -> f64 {
         let ends = (self.points.len() + self.targets.len()) as f64;
         let dimensions = i32::try_from(args.points.len()).unwrap_or(i32::MAX);
@@ -89,7 +89,7 @@ fn views<C>(axes: &[Array1<C>]) -> Vec<ArrayView1<'_, C>> {
     axes.iter().map(|axis| axis.view()).collect()
 }
 
-/// A plan of any type.
+/// A plan of type 1, 2 or 3, named for what it transforms.
 enum Plan<T: Real> {
     Strengths(Box<NufftPlan<T>>),
     Modes(Box<NufftPlan<T>>),
@@ -207,15 +207,15 @@ fn plan<T: Real>(args: &args::Nufft, input: &Input<T>, device: &Device) -> Resul
     builder.build(device).map_err(in_options)
 }
 
-/// The library's advice in the words of the command line.
+/// Translates the advice in the library's errors to options of the command line.
 fn in_options(error: wavemill::Error) -> anyhow::Error {
     anyhow::anyhow!(error.to_string().replace("accept_reachable()", "--accept-reachable"))
 }
 
-/// Seconds by name, one for each measurement.
+/// For each stage, the seconds of each measurement.
 type Samples = BTreeMap<String, Vec<f64>>;
 
-/// Every time that may be reported, in the order of work.
+/// The names of all times that may be reported, in the order of work.
 const NAMES: [&str; 9] =
     ["plan", "set_points", "spread", "fft", "deconvolve", "interpolate", "transfers", "execute", "total"];
 

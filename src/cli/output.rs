@@ -1,4 +1,4 @@
-//! Output: files that appear whole or not at all, and text that may end early in a pipe.
+//! Output: files that are written whole or not at all, and text on standard output, which may be a closed pipe.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// A temporary file beside its destination, removed unless it is put in place.
+/// A temporary file beside its destination, which is removed unless it has been renamed to it.
 struct Draft {
     path: PathBuf,
     placed: bool,
@@ -15,13 +15,13 @@ struct Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if !self.placed {
-            // Nothing more can be done here, and the error that led here is being reported.
+            // An error here is ignored: the one that led here is being reported.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Writes a file by way of a temporary one in the same folder, so that a failure leaves nothing half-written behind.
+/// Writes a file through a temporary one in the same folder, so that a failure leaves no half-written file.
 pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     let name = path.file_name().with_context(|| format!("{} names no file; give a file's name", path.display()))?;
     let mut hidden = std::ffi::OsString::from(".");
@@ -49,7 +49,7 @@ pub(crate) fn write_json(path: &Path, document: &serde_json::Value) -> Result<()
     write_text(path, &format!("{document:#}\n"))
 }
 
-/// A CSV document of these rows, the first of which names the columns.
+/// The rows as a CSV document; the first row names the columns.
 pub(crate) fn csv(rows: impl IntoIterator<Item = Vec<String>>) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
@@ -58,13 +58,13 @@ pub(crate) fn csv(rows: impl IntoIterator<Item = Vec<String>>) -> Result<String>
     Ok(String::from_utf8(writer.into_inner().context("cannot write the CSV")?)?)
 }
 
-/// Makes the folder for results, and those that hold it.
+/// Makes the folder for results, with its parent folders.
 pub(crate) fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}; name one in a place you can write to", folder.display()))
 }
 
-/// Finds out before a long computation whether its result could be written.
+/// Checks before a long computation whether a file could be written at this path.
 pub(crate) fn check(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
@@ -76,7 +76,7 @@ pub(crate) fn check(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Prints to standard output; a reader that has seen enough, as `head` does, is no error.
+/// Prints to standard output. It is not an error if the reader, like `head`, has closed the pipe.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

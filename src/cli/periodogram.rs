@@ -1,4 +1,5 @@
-//! The `periodogram` command: trend out, type-1 transforms of the uneven samples, and the periods that stand out.
+//! The `periodogram` command: removes the trend of unevenly sampled data, computes their spectrum by type-1 transforms,
+//! and lists the periods that stand out.
 
 use std::f64::consts::TAU;
 use std::fmt::Write;
@@ -12,16 +13,15 @@ use crate::plot::Spectrum;
 use crate::series::Series;
 use crate::{device, output};
 
-/// A period is listed where its amplitude is this many times the median around it, the usual limit for such spectra
-/// (Breger et al. 1993); noise alone exceeds it in about one spectrum of fifty.
+/// A period is listed if its amplitude is at least this many times the median around it, the usual limit for such
+/// spectra (Breger et al. 1993). Noise alone exceeds it in about one spectrum of fifty.
 const STANDS_OUT: f64 = 4.0;
-/// The background at f is the median from f/1.5 to 1.5 f, or over 8 resolution elements to each side where that is
-/// more.
+/// The background at f is the median from f/1.5 to 1.5 f, or over 8 resolution elements on each side if that is more.
 const BACKGROUND_RATIO: f64 = 1.5;
 const BACKGROUND_ELEMENTS: f64 = 8.0;
 /// Frequencies at which the background is computed; it is interpolated between them.
 const BACKGROUND_NODES: usize = 256;
-/// More frequencies than this would fill the memory of a laptop.
+/// The most frequencies of a spectrum: more would fill the memory of a laptop.
 const MOST_FREQUENCIES: f64 = (1u64 << 26) as f64;
 
 /// The frequencies of the spectrum, evenly spaced: k / period for k from `first` to `last`.
@@ -62,11 +62,11 @@ impl Comb {
     }
 }
 
-/// A period found.
+/// A period that stands out.
 struct Peak {
     frequency: f64,
     amplitude: f64,
-    /// Amplitude over the background: the median around it after all periods found are subtracted.
+    /// The amplitude divided by the background, which is the median around it after all periods found are subtracted.
     ratio: f64,
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn run(args: &args::Periodogram) -> Result<()> {
     let mut found: Vec<f64> = Vec::new();
     while found.len() < usize::from(args.peaks) && samples > needed + 2 * found.len() {
         let Some(frequency) = strongest(&comb, &left, &level, &found, span) else { break };
-        // Each wave is fitted and subtracted, its spectral leakage with it, before the next is looked for.
+        // Each wave is fitted and subtracted, with its spectral leakage, before the next one is searched.
         let wave = |part: fn(f64) -> f64| times.iter().map(|time| part(TAU * frequency * time)).collect();
         fit.add(wave(f64::cos));
         fit.add(wave(f64::sin));
@@ -172,7 +172,7 @@ pub(crate) fn run(args: &args::Periodogram) -> Result<()> {
     output::print(&text)
 }
 
-/// A period, with the decimals that are certain if its frequency is known to a quarter of a resolution element.
+/// Formats a period with the decimals that are certain if its frequency is known to a quarter of a resolution element.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
 fn quote(period: f64, span: f64) -> String {
     let uncertainty = period * period / (4.0 * span);
@@ -183,13 +183,13 @@ fn per(series: &Series) -> &'static str {
     if series.unit.is_empty() { "per unit" } else { "per year" }
 }
 
-/// Chebyshev polynomials on the span of times: powers of time would be nearly linearly dependent.
+/// Chebyshev polynomials on the span of times, as powers of time would be nearly linearly dependent.
 fn trend(times: &[f64], span: f64, degree: u8) -> Vec<Vec<f64>> {
     let angle = |time: f64| (2.0 * time / span).clamp(-1.0, 1.0).acos();
     (0..=degree).map(|n| times.iter().map(|&time| (f64::from(n) * angle(time)).cos()).collect()).collect()
 }
 
-/// 2/M times the magnitude of the transform, the amplitude of a sinusoid, at each frequency of the comb.
+/// The amplitudes at the frequencies of the comb: 2/M times the transform's magnitude, the amplitude of a sinusoid.
 #[expect(clippy::cast_precision_loss, reason = "a count below 2^53")]
 fn amplitudes(plan: &NufftPlan<f64, ndarray::Ix1>, comb: &Comb, data: &[f64]) -> Result<Vec<f64>> {
     let modes = plan.type1(&*ndarray::aview1(data))?;
@@ -198,7 +198,7 @@ fn amplitudes(plan: &NufftPlan<f64, ndarray::Ix1>, comb: &Comb, data: &[f64]) ->
     Ok(modes.iter().skip(comb.last + comb.first).map(|mode| scale * mode.norm()).collect())
 }
 
-/// The index of the frequency nearest to this one.
+/// The index of the comb's frequency that is nearest to the given one.
 fn nearest(comb: &Comb, frequency: f64) -> usize {
     let above = comb.frequencies.partition_point(|&f| f < frequency).min(comb.frequencies.len() - 1);
     let nearer_below = above > 0 && frequency - comb.frequencies[above - 1] < comb.frequencies[above] - frequency;
@@ -234,8 +234,8 @@ fn background(comb: &Comb, amplitudes: &[f64], span: f64) -> Vec<f64> {
     level.collect()
 }
 
-/// The frequency of the local maximum highest above the background, interpolated between those of the comb, and at
-/// least a resolution element from those already found.
+/// The frequency of the local maximum highest above the background, interpolated between frequencies of the comb. It is
+/// at least a resolution element away from those already found.
 fn strongest(comb: &Comb, amplitudes: &[f64], level: &[f64], found: &[f64], span: f64) -> Option<f64> {
     let ratio = |i: usize| amplitudes[i] / level[i];
     let far = |i: usize| found.iter().all(|f| (comb.frequencies[i] - f).abs() >= 1.0 / span);

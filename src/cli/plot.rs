@@ -1,4 +1,4 @@
-//! Plots, as SVG: the ladder and the table of `bench`, and the spectrum of `periodogram`.
+//! Plots as SVG: the results of `bench` and of its GPU report, and the spectrum of `periodogram`.
 
 use anyhow::Result;
 use plotters::coord::Shift;
@@ -11,7 +11,7 @@ use crate::cases::{Group, PUBLISHED, PUBLISHED_POINTS};
 use crate::measure::Row;
 use crate::rows::Report;
 
-/// Okabe and Ito's colours, which the colour-blind tell apart.
+/// Okabe and Ito's colours, which people with colour blindness can tell apart.
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -41,11 +41,11 @@ fn words(size: u32, colour: RGBColor, horizontal: HPos) -> TextStyle<'static> {
     (FONT, size).into_font().color(&colour).pos(Pos::new(horizontal, VPos::Center))
 }
 
-/// A logarithmic axis that is ruled at powers of ten, as few of them as fit.
+/// A logarithmic axis with lines at powers of ten, or at every nth of them if not all fit.
 struct Decades(std::ops::Range<f64>);
 
 impl Decades {
-    /// The whole decades around these values.
+    /// The axis of whole decades that contains these values.
     fn around(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) =
             values.filter(|v| *v > 0.0).fold((f64::MAX, 0.0), |(l, h): (f64, f64), v| (l.min(v), h.max(v)));
@@ -76,7 +76,7 @@ impl Ranged for Decades {
     }
 }
 
-/// "10⁻⁶", or a plain number where that is short.
+/// Formats a power of ten like "10⁻⁶", or as a plain number if that is short.
 #[expect(clippy::cast_possible_truncation, reason = "an exponent")]
 fn power(value: &f64) -> String {
     let exponent = value.log10().round() as i32;
@@ -89,7 +89,7 @@ fn power(value: &f64) -> String {
     format!("10{}", exponent.to_string().chars().map(raised).collect::<String>())
 }
 
-/// A mark of one row's precision: a disc for f64, a square for f32.
+/// Draws the mark of a row: a disc for f64, a square for f32.
 fn mark(area: &Area<'_>, at: (i32, i32), precision: Precision, colour: RGBColor) -> Result<()> {
     match precision {
         Precision::F64 => area.draw(&Circle::new(at, 4, colour.filled()))?,
@@ -100,7 +100,7 @@ fn mark(area: &Area<'_>, at: (i32, i32), precision: Precision, colour: RGBColor)
     Ok(())
 }
 
-/// Title and legend; what is left of the area comes back.
+/// Draws title and legend; returns the rest of the area.
 fn heading<'a>(area: &Area<'a>, title: &str, report: &Report) -> Result<Area<'a>> {
     let rows = i32::try_from(report.devices.len())?;
     let (head, body) = area.split_vertically(44 + 20 * rows);
@@ -119,7 +119,7 @@ fn heading<'a>(area: &Area<'a>, title: &str, report: &Report) -> Result<Area<'a>
 /// Axes that are both logarithmic.
 type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Decades, Decades>>;
 
-/// A chart with a caption and names of its axes, ruled and labelled.
+/// A chart with a caption, names of its axes, grid lines and labels.
 fn chart<'a>(area: &Area<'a>, [caption, across, up]: [&str; 3], x: Decades, y: Decades) -> Result<Chart<'a>> {
     let mut builder = ChartBuilder::on(area);
     builder.margin(10).margin_right(24).x_label_area_size(50).y_label_area_size(76);
@@ -140,7 +140,7 @@ fn chart<'a>(area: &Area<'a>, [caption, across, up]: [&str; 3], x: Decades, y: D
     Ok(chart)
 }
 
-/// Joins one device's rows of each precision by a line through their marks.
+/// Draws one device's rows, with a line through the marks of each precision.
 fn series<'a>(
     root: &Area<'_>,
     chart: &Chart<'_>,
@@ -163,7 +163,7 @@ fn coloured(report: &Report) -> impl Iterator<Item = (usize, RGBColor)> {
     (0..report.devices.len()).zip(COLOURS.into_iter().cycle())
 }
 
-/// Time against M, with the times published in 2015.
+/// Plots time against M, with the times published in 2015.
 #[expect(clippy::cast_precision_loss, reason = "sizes on an axis")]
 pub(crate) fn ladder(report: &Report) -> Result<String> {
     svg((960, 680), |root| {
@@ -171,14 +171,14 @@ pub(crate) fn ladder(report: &Report) -> Result<String> {
         let rows = || report.rows.iter().filter(|row| row.group == Group::Ladder);
         let times = rows().map(|row| row.total).chain(PUBLISHED.iter().map(|(_, time)| *time));
         let titles = ["", "M, points and modes", "total time, seconds"];
-        // Room on the right for the names of the published times.
+        // The axis leaves room on the right for the names of the published times.
         let chart = chart(&body, titles, Decades(5.0..2e6), Decades::around(times))?;
         for (device, colour) in coloured(report) {
             series(root, &chart, colour, report.part(Group::Ladder, device).collect::<Vec<_>>().into_iter(), |row| {
                 (row.points as f64, row.total)
             })?;
         }
-        // From the slowest down; names keep a line's height between them.
+        // The slowest time is at the top; names are at least a line's height apart.
         let mut above = i32::MIN;
         for (name, time) in PUBLISHED {
             let at = chart.backend_coord(&(PUBLISHED_POINTS as f64, time));
@@ -192,7 +192,7 @@ pub(crate) fn ladder(report: &Report) -> Result<String> {
     })
 }
 
-/// Time for a point against the error reached, a panel for each dimension and type.
+/// Plots time per point against the error, with a panel for each dimension and type.
 #[expect(clippy::cast_precision_loss, reason = "sizes on an axis")]
 pub(crate) fn table(report: &Report) -> Result<String> {
     svg((1200, 820), |root| {
@@ -216,8 +216,8 @@ pub(crate) fn table(report: &Report) -> Result<String> {
     })
 }
 
-/// What a GPU does: points a second of transforms between arrays that are on it, and the share of its copy bandwidth
-/// that work bound by memory reaches.
+/// Plots the GPU report: points per second of transforms between arrays on the device, and the share of its copy
+/// bandwidth that memory-bound kernels reach.
 #[cfg(feature = "gpu")]
 pub(crate) fn gpu(name: &str, rows: &[serde_json::Map<String, serde_json::Value>]) -> Result<String> {
     let text = |row: &serde_json::Map<_, _>, key: &str| row.get(key).map(ToString::to_string).unwrap_or_default();
@@ -253,7 +253,7 @@ pub(crate) fn gpu(name: &str, rows: &[serde_json::Map<String, serde_json::Value>
             }
         }
         let bars = rows.iter().filter_map(|row| number(row, "share_of_copy").map(|share| (row, share)));
-        let label = "Share of the copy bandwidth (the line is all of it)";
+        let label = "Share of the copy bandwidth (the line: all of it)";
         below.draw(&Text::new(label, (20, 12), words(16, BLACK, HPos::Left)))?;
         let named = bars.map(|(of, share)| {
             let what = ["part", "op", "extents", "precision"].map(|key| text(of, key).replace('"', "")).join(" ");
@@ -264,7 +264,7 @@ pub(crate) fn gpu(name: &str, rows: &[serde_json::Map<String, serde_json::Value>
     })
 }
 
-/// Bars against a line that is 1, in columns of 20, each with its name and what is written behind it.
+/// Draws bars in columns of 20, each with a name before and a text behind it, and a line at 1.
 fn bars_of(area: &Area<'_>, bars: impl Iterator<Item = (String, f64, String)>) -> Result<()> {
     for (row, (name, share, written)) in (0..).zip(bars) {
         let (column, y) = (600 * (row / 20), 36 + 20 * (row % 20));
@@ -278,10 +278,10 @@ fn bars_of(area: &Area<'_>, bars: impl Iterator<Item = (String, f64, String)>) -
     Ok(())
 }
 
-/// Reductions and products as shares of what memory or arithmetic gives at most.
+/// Plots reductions and products as shares of the most that memory or arithmetic allows.
 pub(crate) fn families(report: &Report) -> Result<String> {
     svg((1200, 480), |root| {
-        let title = "Reductions and matrix products (the line: memory read, or multiplications, at most)";
+        let title = "Reductions and matrix products (the line: the most that memory or arithmetic allows)";
         root.draw(&Text::new(title, (20, 22), words(20, BLACK, HPos::Left)))?;
         let (_, body) = root.split_vertically(36);
         let bars = report.rates.iter().filter_map(|rate| {
@@ -306,13 +306,13 @@ pub(crate) struct Spectrum<'a> {
 }
 
 impl Spectrum<'_> {
-    /// Draws it.
+    /// Draws the spectrum.
     pub(crate) fn draw(&self) -> Result<String> {
         svg((1000, 600), |root| {
             root.draw(&Text::new(self.title.clone(), (20, 22), words(20, BLACK, HPos::Left)))?;
             let (_, body) = root.split_vertically(40);
             let ends = self.frequencies[0]..self.frequencies[self.frequencies.len() - 1];
-            // Dips to nearly 0 would stretch the axis: it ends a little below the background.
+            // The axis ends a little below the background, as dips to nearly 0 would stretch it.
             let least = self.background.iter().copied().filter(|level| *level > 0.0).fold(f64::MAX, f64::min) / 5.0;
             let up = Decades::around(self.amplitudes.iter().copied().map(|value| value.max(least)));
             let floor = up.0.start;
@@ -342,7 +342,7 @@ impl Spectrum<'_> {
     }
 }
 
-/// At most two points for each column of pixels, its extremes, so that long spectra make small files.
+/// Keeps at most two points for each column of pixels, its extremes, so that long spectra make small files.
 fn thin(points: impl Iterator<Item = (i32, i32)>) -> Vec<(i32, i32)> {
     let mut kept: Vec<(i32, i32)> = Vec::new();
     let mut column = None;

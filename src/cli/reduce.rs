@@ -1,4 +1,4 @@
-//! The `reduce` command: several operations over the axes of a NumPy file, in one pass.
+//! The `reduce` command: several reductions over axes of a NumPy file, in one pass.
 
 use std::fmt::{Debug, Write};
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::measure::{median, samples};
 use crate::npy::{self, Npy, Type};
 use crate::{device, output};
 
-/// About what a processor reduces by one operation: for the choice of a device.
+/// The approximate rate at which a processor reduces by one operation, for the choice of a device.
 const BYTES_PER_SECOND: f64 = 5e9;
 
 /// Runs the command.
@@ -27,33 +27,33 @@ pub(crate) fn run(args: &args::Reduce) -> Result<()> {
     }
     let file = Npy::open(&args.data)?;
     match file.element() {
-        Some(Type::Bool) => of(args, &file.read_bool()?, true),
-        Some(Type::Int8) => of(args, &file.read::<i8>()?, false),
-        Some(Type::Int16) => of(args, &file.read::<i16>()?, false),
-        Some(Type::Int32) => of(args, &file.read::<i32>()?, false),
-        Some(Type::Int64) => of(args, &file.read::<i64>()?, false),
-        Some(Type::Uint8) => of(args, &file.read::<u8>()?, false),
-        Some(Type::Uint16) => of(args, &file.read::<u16>()?, false),
-        Some(Type::Uint32) => of(args, &file.read::<u32>()?, false),
-        Some(Type::Uint64) => of(args, &file.read::<u64>()?, false),
-        Some(Type::Float16) => of(args, &file.read_half()?, false),
-        Some(Type::Float32) => of(args, &file.read::<f32>()?, false),
-        Some(Type::Float64) => of(args, &file.read::<f64>()?, false),
-        Some(Type::Complex64) => of(args, &file.read::<Complex<f32>>()?, false),
-        Some(Type::Complex128) => of(args, &file.read::<Complex<f64>>()?, false),
+        Some(Type::Bool) => reduce(args, &file.read_bool()?, true),
+        Some(Type::Int8) => reduce(args, &file.read::<i8>()?, false),
+        Some(Type::Int16) => reduce(args, &file.read::<i16>()?, false),
+        Some(Type::Int32) => reduce(args, &file.read::<i32>()?, false),
+        Some(Type::Int64) => reduce(args, &file.read::<i64>()?, false),
+        Some(Type::Uint8) => reduce(args, &file.read::<u8>()?, false),
+        Some(Type::Uint16) => reduce(args, &file.read::<u16>()?, false),
+        Some(Type::Uint32) => reduce(args, &file.read::<u32>()?, false),
+        Some(Type::Uint64) => reduce(args, &file.read::<u64>()?, false),
+        Some(Type::Float16) => reduce(args, &file.read_half()?, false),
+        Some(Type::Float32) => reduce(args, &file.read::<f32>()?, false),
+        Some(Type::Float64) => reduce(args, &file.read::<f64>()?, false),
+        Some(Type::Complex64) => reduce(args, &file.read::<Complex<f32>>()?, false),
+        Some(Type::Complex128) => reduce(args, &file.read::<Complex<f64>>()?, false),
         None => Err(file.refuse(&format!("complex64, complex128 or {}", npy::REAL))),
     }
 }
 
-/// What every element's results can be written as.
+/// An element type whose results can be written to NumPy files.
 trait Written: Element<Sum: WritableElement, Mean: WritableElement, Float: WritableElement> + WritableElement {}
 impl<E> Written for E where
     E: Element<Sum: WritableElement, Mean: WritableElement, Float: WritableElement> + WritableElement
 {
 }
 
-/// Reduces the data, writes or prints the results; `truths` says that the elements 0 and 1 stand for bool.
-fn of<E: Written>(args: &args::Reduce, data: &ArrayD<E>, truths: bool) -> Result<()> {
+/// Reduces the data, and writes or prints the results. With `truths` the elements 0 and 1 stand for bool.
+fn reduce<E: Written>(args: &args::Reduce, data: &ArrayD<E>, truths: bool) -> Result<()> {
     let ops: Vec<Op> = args.ops.iter().map(|op| op.with_ddof(args.ddof)).collect();
     let mut builder = ReducePlan::<E>::builder(data.shape()).ops(ops.iter().copied());
     builder = builder.keepdims(args.keepdims).skip_nan(args.skip_nan);
@@ -105,7 +105,7 @@ fn of<E: Written>(args: &args::Reduce, data: &ArrayD<E>, truths: bool) -> Result
     }
 }
 
-/// Axes as NumPy counts them, negative ones from the end.
+/// Converts axes as NumPy counts them, negative ones from the end.
 fn axes(given: &[isize], dimensions: usize) -> Result<Vec<usize>> {
     ensure!(dimensions > 0, "--axis {}: the array has no axes, it is one number; leave --axis out", given[0]);
     let axis = |&axis: &isize| {
@@ -120,7 +120,7 @@ fn axes(given: &[isize], dimensions: usize) -> Result<Vec<usize>> {
     given.iter().map(axis).collect()
 }
 
-/// The least or greatest of bool, which are bool.
+/// The minima or maxima of bool, which were computed as 0 and 1, as bool.
 fn truths_of<E: Element>(array: &ArrayD<E>) -> ArrayD<bool> {
     array.mapv(|value| value != E::default())
 }
@@ -138,11 +138,11 @@ fn write<E: Written>(path: &Path, answer: &Answer<E>, truths: bool) -> Result<()
     }
 }
 
-/// As ndarray prints arrays: long ones with their middle left out.
+/// The text that ndarray prints for the result: of long arrays the middle is left out.
 fn printed<E: Element>(answer: &Answer<E>, truths: bool) -> String {
     fn text<T: Debug>(array: &ArrayD<T>) -> String {
         let text = format!("{array:?}");
-        // Without ndarray's remarks on the layout.
+        // The end, ndarray's remarks on the memory layout, is removed.
         text.rsplit_once(", shape=").map_or(text.clone(), |(values, _)| values.to_owned())
     }
     match answer {
@@ -157,7 +157,7 @@ fn printed<E: Element>(answer: &Answer<E>, truths: bool) -> String {
     }
 }
 
-/// Seconds to do nothing but read the data, on the same threads: what a reduction cannot beat.
+/// Seconds to read the data and do nothing else, on the same threads: the least that a reduction can take.
 pub(crate) fn read_time<E: Element>(data: &ArrayViewD<'_, E>, repeat: usize) -> Option<f64> {
     let words: &[u64] = bytemuck::try_cast_slice(data.as_slice_memory_order()?).ok()?;
     let share = words.len().div_ceil(rayon::current_num_threads()).max(1);

@@ -11,7 +11,7 @@ use crate::rows::Report;
 use crate::{output, plot};
 
 impl Report {
-    /// Prints the table and writes the folder's files.
+    /// Prints the table and writes the files to the folder.
     pub(crate) fn publish(&self, folder: &Path) -> Result<()> {
         output::print(&self.table()?)?;
         output::write_json(&folder.join("results.json"), &self.json())?;
@@ -63,7 +63,7 @@ impl Report {
         for (number, name) in self.devices.iter().enumerate().filter(|_| !self.rates.is_empty()) {
             writeln!(
                 text,
-                "\n{name}\n\nReductions and matrix products, beside what memory or arithmetic gives at most"
+                "\n{name}\n\nReductions and matrix products, beside the most that memory or arithmetic allows"
             )?;
             for rate in self.rates.iter().filter(|rate| rate.device == number) {
                 let ceiling = rate.ceiling.map_or(String::new(), |most| format!("of {most:.1}"));
@@ -82,8 +82,8 @@ impl Report {
         text.push_str(
             "\ntotal: a fresh plan, its points and one execution.\n\
              execute, Mpoints/s: one execution with the plan and the points kept.\n\
-             error: relative, against sums by the definition on a sample of the result; the l2 norm of transforms and\n\
-             products, the greatest of reductions.\n",
+             error: relative, against sums by the definition on a sample of the result; in the l2 norm for transforms\n\
+             and products, the maximum for reductions.\n",
         );
         Ok(text)
     }
@@ -175,7 +175,7 @@ impl Report {
     }
 }
 
-/// A time with three or more digits, in the unit that suits it.
+/// Formats a time with three or more digits, in a suitable unit.
 fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 1e-3 => format!("{:.2} µs", s * 1e6),

@@ -1,4 +1,4 @@
-//! All that `bench` measured, and what it left out.
+//! The results of `bench`: its measurements, and the cases that a device could not compute.
 
 use crate::cases::Group;
 use crate::families::Rate;
@@ -12,7 +12,7 @@ pub(crate) struct Skip {
     pub(crate) reason: String,
 }
 
-/// All that was measured.
+/// All results of a run.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) quick: bool,
@@ -20,12 +20,12 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     pub(crate) rates: Vec<Rate>,
     pub(crate) skipped: Vec<Skip>,
-    /// How long the measurements took.
+    /// The time that all measurements took.
     pub(crate) seconds: f64,
 }
 
 impl Report {
-    /// The rows of one part on one device.
+    /// The rows of one group on one device.
     pub(crate) fn part(&self, group: Group, device: usize) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.group == group && row.device == device)
     }

@@ -22,7 +22,7 @@ pub(crate) struct Series {
     pub(crate) values: Vec<f64>,
     /// Rows left out because a time or a value is missing or NaN.
     pub(crate) gaps: usize,
-    /// "years", or nothing where times are plain numbers.
+    /// "years", or empty if times are plain numbers.
     pub(crate) unit: &'static str,
     /// Name of the column of values.
     pub(crate) name: String,
@@ -36,14 +36,14 @@ struct Row {
 }
 
 impl Series {
-    /// Reads the columns asked for.
+    /// Reads the columns of the file that the arguments name.
     pub(crate) fn read(args: &args::Periodogram) -> Result<Self> {
         let path = args.data.as_path();
         let file = File::open(path).with_context(|| format!("cannot open {}; check the path", path.display()))?;
         Self::parse(file, args)
     }
 
-    /// Reads them from the contents of the file.
+    /// Reads the columns from the contents of the file.
     fn parse(contents: impl Read, args: &args::Periodogram) -> Result<Self> {
         let path = args.data.as_path();
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(contents);
@@ -104,14 +104,14 @@ fn parse_value(text: &str) -> Result<Option<f64>> {
     Ok(Some(value).filter(|value| !value.is_nan()))
 }
 
-/// All times in one unit, and that unit's name.
+/// All times in one unit, and the unit's name.
 fn parse_times(rows: &[Row], format: TimeFormat) -> Result<(Vec<f64>, &'static str)> {
     let all = |parse: fn(&str) -> Option<f64>| -> Result<Vec<f64>, &Row> {
         rows.iter().map(|row| parse(&row.time).ok_or(row)).collect()
     };
     let (dates, numbers) = (all(years), all(number));
     match (format, dates, numbers) {
-        // Dates first: 20010203 is a number as well.
+        // Dates come first, since 20010203 is a number as well.
         (TimeFormat::Auto | TimeFormat::Date, Ok(dates), _) => Ok((dates, "years")),
         (TimeFormat::Auto | TimeFormat::Number, _, Ok(numbers)) => Ok((numbers, "")),
         (TimeFormat::Date, Err(row), _) => {

@@ -1,9 +1,11 @@
-//! Reductions: blocks of elements are taken into accumulators, and blocks of one result merged.
+//! Reductions on the CPU: an array is cut into blocks, blocks are reduced to partials, and partials of one result are
+//! merged.
 //!
-//! A block is at most [`BLOCK`] elements of a result, cut at places that depend on shape and strides alone: so results
-//! are the same bits for any number of threads. Memory decides how it is read. Runs of one result's elements go through
-//! [`LANES`] accumulators that are joined at the end; columns, where neighbours belong to neighbouring results, through
-//! one accumulator each, some rows at a time; what has no neighbours is fetched into a run first.
+//! A block is at most [`BLOCK`] elements of a result. Where blocks begin depends on shape and strides alone, so results
+//! are the same bits for any number of threads. How a block is read depends on the memory layout. A run of one result's
+//! elements goes through [`LANES`] accumulators that are joined at the end. Columns, where neighbours belong to
+//! neighbouring results, have one accumulator each and are read some rows at a time. Scattered elements are copied into
+//! a run first.
 
 use rayon::prelude::*;
 
@@ -19,53 +21,54 @@ use crate::reduce::request::{Reduced, Reduction};
 use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::Tally;
 
-/// Elements of a result that share accumulators. Sums of f32 in f64 keep 15 bits to spare over so many.
+/// The most elements of a block. Sums of f32 in f64 over so many still have 15 bits to spare.
 const BLOCK: usize = 1 << 14;
-/// Runs shorter than this are copied one after another: a run ends with a row that is not full.
+/// Runs shorter than this are copied into one, because each run ends with a row that is not full.
 const SHORT: usize = 16 * LANES;
-/// Results of so few elements are copied into columns: one by one they cost 100 ns each.
-const TURNED: usize = 64;
+/// The most elements of results that are transposed, i.e. copied into columns: one by one, results cost 100 ns each.
+const TRANSPOSED: usize = 64;
 /// Elements of a task.
 const TASK: usize = 1 << 18;
-/// Rows taken into the accumulators of columns at a time: they are loaded and stored once for all of them. So many rows
-/// of a large matrix are streams the processor still fetches ahead; with 32 it takes twice as long.
+/// Rows that are added to the accumulators of columns at a time, for one load and store of the accumulators. So many
+/// rows of a large matrix are streams that the processor still prefetches; with 32 rows it takes twice as long.
 const ROWS: usize = 8;
 /// Columns of a task: their accumulators stay in the second-level cache.
 const COLUMNS: std::ops::RangeInclusive<usize> = 512..=4096;
 
-/// What is asked of an array, as it lies in memory.
+/// The reduction of an array with its memory layout.
 #[derive(Debug, Clone, Copy)]
 struct Task<'a, E> {
     layout: &'a Layout<'a, E>,
-    /// Weights in the layout's order, where there are any.
+    /// The layout of the weights, with elements in the same order.
     weights: Option<&'a Layout<'a, f64>>,
     needs: Needs,
     skip: bool,
-    /// Whether elements can be read as scalars where they lie, if they are such.
+    /// Whether elements may be read as scalars in place, if their memory consists of scalars.
     direct: bool,
-    /// Whether results are made of so few elements that they are copied into columns.
-    turned: bool,
+    /// Whether results have so few elements that they are transposed: copied into columns.
+    transposed: bool,
 }
 
-/// Reduces an array: `finish` is called with what is known of some results, and what it gives comes in the order of
-/// results.
+/// Reduces an array: calls `finish` with the partials of each tile of results, and returns its values in the order of
+/// the results.
 pub(crate) fn run<E: Element, R: Send>(
     asked: &Reduction<'_, E>,
     finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,
 ) -> Reduced<R> {
     let Reduction { view, over, needs, skip, weights } = asked;
-    // Scalars must be in memory as such to be read there, and a complex number's parts be skipped together.
+    // The parts of a complex number must be skipped together, which needs a copy.
     let direct = !(E::PARTS == 2 && *skip);
     let adjacent = weights.is_none();
     let mut layout = Layout::new(view.view(), over, needs.places() || weights.is_some(), adjacent);
-    // Columns know no pairs of scalars.
+    // The accumulators of columns take scalars one by one, and cannot combine the two parts of a complex number.
     let columns = adjacent && !(E::PARTS == 2 && needs.of_magnitudes());
     if !columns && matches!(layout.inner, Inner::Columns(_)) {
         layout = layout.scattered();
     }
     let weights = weights.as_ref().map(|weights| Layout::new(weights.view(), over, true, false));
-    let turned = columns && !matches!(layout.inner, Inner::Columns(_)) && (1..=TURNED).contains(&layout.elements());
-    let task = Task { layout: &layout, weights: weights.as_ref(), needs: *needs, skip: *skip, direct, turned };
+    let transposed =
+        columns && !matches!(layout.inner, Inner::Columns(_)) && (1..=TRANSPOSED).contains(&layout.elements());
+    let task = Task { layout: &layout, weights: weights.as_ref(), needs: *needs, skip: *skip, direct, transposed };
     let tiles = task.run(finish);
     Reduced { order: layout.order.clone(), tiles }
 }
@@ -75,13 +78,13 @@ impl<E: Element> Task<'_, E> {
         let (outputs, elements) = (self.layout.outputs(), self.layout.elements());
         let work = outputs.saturating_mul(elements);
         let blocks = self.blocks();
-        // So many results, and so many of their blocks, make a task.
+        // A task has `wide` results, and `long` blocks of each.
         let wide = match self.layout.inner {
             Inner::Columns(columns) => {
                 let share = columns.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(LANES);
                 share.clamp(*COLUMNS.start(), *COLUMNS.end())
             }
-            _ if self.turned => *COLUMNS.start(),
+            _ if self.transposed => *COLUMNS.start(),
             _ => (TASK / elements.max(1)).max(1),
         };
         let long = (TASK / BLOCK).max(1).min(blocks.max(1));
@@ -103,16 +106,17 @@ impl<E: Element> Task<'_, E> {
         } else {
             (0..tiles.count * parts).map(part).collect()
         };
-        let merged = |cells: &[Partials<E::Scalar>]| {
-            let mut all = cells[0].clone();
-            cells[1..].iter().for_each(|cells| all.merge(cells));
+        let merged = |partials: &[Partials<E::Scalar>]| {
+            let mut all = partials[0].clone();
+            partials[1..].iter().for_each(|partials| all.merge(partials));
             finish(all)
         };
         found.par_chunks(parts).map(merged).collect()
     }
 }
 
-/// Results that are computed together: `len` of them from `column` on at an outer index, or from an outer index on.
+/// Results that are computed together: `len` columns from `column` on at one outer index, or without columns `len`
+/// outer indices.
 #[derive(Debug, Clone, Copy)]
 struct Tile {
     outer: usize,
@@ -120,7 +124,7 @@ struct Tile {
     len: usize,
 }
 
-/// All tiles, in the order of results.
+/// The tiles of an array, in the order of results; each but the last has `wide` results.
 #[derive(Debug, Clone, Copy)]
 struct Tiles {
     count: usize,
@@ -157,7 +161,7 @@ impl<E: Element> Task<'_, E> {
         Tiles { count, wide, outer, columns }
     }
 
-    /// Blocks of each result.
+    /// The number of blocks of each result.
     fn blocks(&self) -> usize {
         let steps = self.layout.steps();
         match self.layout.inner {
@@ -167,28 +171,28 @@ impl<E: Element> Task<'_, E> {
         }
     }
 
-    /// Some results' blocks from `first` on.
+    /// The partials of a tile's results over `count` blocks from `first` on.
     fn tile(&self, tile: Tile, first: usize, count: usize) -> Partials<E::Scalar> {
-        let mut cells = Partials::identity(self.needs, tile.len, E::PARTS);
+        let mut partials = Partials::identity(self.needs, tile.len, E::PARTS);
         let range = first..self.blocks().min(first + count);
         if let Inner::Columns(_) = self.layout.inner {
-            range.for_each(|block| self.panel(tile, block, &mut cells));
-            return cells;
+            range.for_each(|block| self.panel(tile, block, &mut partials));
+            return partials;
         }
-        if self.turned {
-            self.turn(tile, &mut cells);
-            return cells;
+        if self.transposed {
+            self.transposed_tile(tile, &mut partials);
+            return partials;
         }
-        let mut into = Into { output: 0, scalars: Vec::new(), magnitudes: Vec::new(), cells: &mut cells };
+        let mut into = Destination { output: 0, scalars: Vec::new(), magnitudes: Vec::new(), partials: &mut partials };
         for output in 0..tile.len {
             into.output = output;
             range.clone().for_each(|block| self.line(tile.outer + output, block, &mut into));
         }
-        cells
+        partials
     }
 
-    /// One block of one result.
-    fn line(&self, outer: usize, block: usize, into: &mut Into<'_, E::Scalar>) {
+    /// Reduces one block of one result.
+    fn line(&self, outer: usize, block: usize, into: &mut Destination<'_, E::Scalar>) {
         let layout = self.layout;
         let run = |step, skip, len| self.scalars(layout.slice(outer, step, skip, len));
         let mut scalars = std::mem::take(&mut into.scalars);
@@ -223,7 +227,7 @@ impl<E: Element> Task<'_, E> {
                 if let Some(weights) = self.weights {
                     let mut weight = Vec::with_capacity(count);
                     weights.visit(outer, first, count, |w| weight.push(w));
-                    weigh(&scalars, &weight, self.skip, into.output, into.cells);
+                    weigh(&scalars, &weight, self.skip, into.output, into.partials);
                 }
                 self.give(&[&scalars], first, into);
             }
@@ -231,12 +235,12 @@ impl<E: Element> Task<'_, E> {
         into.scalars = scalars;
     }
 
-    /// Elements as scalars where they lie.
+    /// Elements as scalars in place, if they can be read so.
     fn scalars<'b>(&self, slice: &'b [E]) -> Option<&'b [E::Scalar]> {
         if self.direct { E::scalars(slice) } else { None }
     }
 
-    /// Elements as scalars, copied. With NaNs skipped a complex number with one part NaN is NaN.
+    /// Copies elements as scalars. If NaNs are skipped, a complex number with NaN in one part becomes NaN in both.
     fn fetch(&self, slice: &[E], to: &mut Vec<E::Scalar>) {
         if let Some(scalars) = self.scalars(slice) {
             to.extend_from_slice(scalars);
@@ -255,14 +259,14 @@ impl<E: Element> Task<'_, E> {
         to
     }
 
-    fn give(&self, slices: &[&[E::Scalar]], first: usize, into: &mut Into<'_, E::Scalar>) {
-        let Into { cells, output, magnitudes, .. } = into;
+    fn give(&self, slices: &[&[E::Scalar]], first: usize, into: &mut Destination<'_, E::Scalar>) {
+        let Destination { partials, output, magnitudes, .. } = into;
         let first = first as u64;
-        Compiled::block(Block { slices, first, skip: self.skip, magnitudes, output: *output, cells });
+        Compiled::block(Block { slices, first, skip: self.skip, magnitudes, output: *output, partials });
     }
 
-    /// One block of rows of a tile of columns.
-    fn panel(&self, tile: Tile, block: usize, cells: &mut Partials<E::Scalar>) {
+    /// Reduces one block of rows of a tile of columns.
+    fn panel(&self, tile: Tile, block: usize, partials: &mut Partials<E::Scalar>) {
         let steps = block * BLOCK..self.layout.steps().min((block + 1) * BLOCK);
         let mut panel = Panels::new(self.skip);
         let width = (tile.len * E::PARTS).max(LANES);
@@ -279,7 +283,7 @@ impl<E: Element> Task<'_, E> {
                 _ => false,
             });
             if !found {
-                // Of other types, or narrower than a strip: widened, with padding that is ignored.
+                // Rows of other types are widened, and rows narrower than a strip padded. Padding is ignored.
                 copies.clear();
                 for r in 0..count {
                     self.fetch(slice(r), &mut copies);
@@ -288,17 +292,17 @@ impl<E: Element> Task<'_, E> {
                 rows.iter_mut().zip(copies.chunks(width)).for_each(|(row, copy)| *row = copy);
             }
             let end = group + count == steps.end;
-            Compiled::rows(PanelRows { rows: &rows[..count], first: group as u64, panel: &mut panel, end, cells });
+            Compiled::rows(PanelRows { rows: &rows[..count], first: group as u64, panel: &mut panel, end, partials });
         }
     }
 
-    /// A tile of results of few elements each, as columns.
-    fn turn(&self, tile: Tile, cells: &mut Partials<E::Scalar>) {
+    /// Reduces a tile of results of few elements each, after a transposition that makes them columns.
+    fn transposed_tile(&self, tile: Tile, partials: &mut Partials<E::Scalar>) {
         let (layout, count) = (self.layout, self.layout.elements());
         let width = (tile.len * E::PARTS).max(LANES);
         let mut columns = vec![E::Scalar::default(); count * width];
         if let Some(all) = layout.together(tile.outer, tile.len).and_then(|all| self.scalars(all)) {
-            // Transposed as a whole: found one by one, results of 8 elements cost twice as much each.
+            // The tile is transposed as a whole: looking results up one by one doubled the time for 8 elements each.
             for (row, to) in columns.chunks_exact_mut(width).enumerate() {
                 let from = all[row * E::PARTS..].chunks(count * E::PARTS);
                 to.chunks_exact_mut(E::PARTS).zip(from).for_each(|(to, from)| to.copy_from_slice(&from[..E::PARTS]));
@@ -319,22 +323,22 @@ impl<E: Element> Task<'_, E> {
         }
         let mut panel = Panels::new(self.skip);
         let rows: Vec<&[E::Scalar]> = columns.chunks_exact(width).collect();
-        Compiled::rows(PanelRows { rows: &rows, first: 0, panel: &mut panel, end: true, cells });
+        Compiled::rows(PanelRows { rows: &rows, first: 0, panel: &mut panel, end: true, partials });
     }
 }
 
-/// Where blocks of a result go, and memory for those that are not in one piece.
+/// The output that blocks are added to, and memory for copies of their elements.
 #[derive(Debug)]
-struct Into<'a, S: Scalar> {
+struct Destination<'a, S: Scalar> {
     output: usize,
     scalars: Vec<S>,
     magnitudes: Vec<S>,
-    cells: &'a mut Partials<S>,
+    partials: &'a mut Partials<S>,
 }
 
-/// Weighted sums of elements, scalars of an element one after another.
-fn weigh<S: Scalar>(scalars: &[S], weights: &[f64], skip: bool, output: usize, cells: &mut Partials<S>) {
-    let parts = cells.parts;
+/// Adds the weighted sums of a block, in which the scalars of an element follow one another.
+fn weigh<S: Scalar>(scalars: &[S], weights: &[f64], skip: bool, output: usize, partials: &mut Partials<S>) {
+    let parts = partials.parts;
     let mut sums = [Pair::default(); 2];
     let mut total = Pair::default();
     for (element, &weight) in scalars.chunks_exact(parts).zip(weights) {
@@ -348,6 +352,6 @@ fn weigh<S: Scalar>(scalars: &[S], weights: &[f64], skip: bool, output: usize, c
         }
         total = total.join(Pair { high: weight, low: 0.0 });
     }
-    (0..parts).for_each(|part| cells.weighted[output * parts + part].add(sums[part]));
-    cells.weights[output].add(total);
+    (0..parts).for_each(|part| partials.weighted[output * parts + part].add(sums[part]));
+    partials.weights[output].add(total);
 }

@@ -1,4 +1,4 @@
-//! The shader of reductions for each kind of number: `shaders/reduce.wgsl` filled in with the arithmetic of
+//! The reduction shader for each kind of number: the template `shaders/reduce.wgsl` filled in with the arithmetic of
 //! `shaders/reduce/`, without the sections that a reduction does not need. Complex numbers are vectors of two, whose
 //! parts are summed side by side.
 
@@ -11,23 +11,23 @@ const F64: &str = include_str!("../../shaders/reduce/f64.wgsl");
 const FLOATS: &str = include_str!("../../shaders/reduce/floats.wgsl");
 const INTEGERS: &str = include_str!("../../shaders/reduce/integers.wgsl");
 
-/// What the shader makes of the elements it finds.
+/// How the shader interprets the elements in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Load {
-    /// They are what is reduced.
+    /// Real numbers.
     Elements,
-    /// Complex numbers, which are reduced as such.
+    /// Complex numbers, or integers in two halves: both parts are reduced.
     Pairs,
-    /// Complex numbers, of which |z|² is reduced.
+    /// Complex numbers z of which |z|² is reduced.
     Powers,
 }
 
-/// Lanes of a workgroup: their states fit the 16 KiB that every device has.
+/// Lanes of a workgroup: their states fit the 16 KiB of workgroup memory that every device has.
 pub(super) fn lanes(kind: Kind, load: Load) -> usize {
     if kind == Kind::F64 && load == Load::Pairs { 32 } else { 64 }
 }
 
-/// The name of a quantity's sections in the templates, where it has some.
+/// The name of a quantity's sections in the templates, if it has any.
 fn section(quantity: Quantity) -> Option<&'static str> {
     Some(match quantity {
         Quantity::Total => "total",
@@ -38,7 +38,7 @@ fn section(quantity: Quantity) -> Option<&'static str> {
         Quantity::Absolute => "absolute",
         Quantity::Squares => "squares",
         Quantity::Weighted => "weighted",
-        // Everything is counted, and extremes know their places.
+        // Elements are always counted, and extremes always have their places.
         Quantity::Count | Quantity::Truths | Quantity::FirstLeast | Quantity::FirstGreatest => return None,
     })
 }
@@ -97,7 +97,7 @@ pub(super) fn source(kind: Kind, load: Load, needs: Needs, skip: bool, columns: 
     };
     let magnitude = |part: &str| format!("(bits{part} & 0x7fffffffu)");
     let largest = if pairs { format!("max({}, {})", magnitude(".x"), magnitude(".y")) } else { magnitude("") };
-    // A product is rescaled by a step where it is beyond a limit, whose square is the step.
+    // A product beyond 2^(±step/2) is rescaled by 2^(∓step).
     let step = if wide { 512 } else { 64 };
     let fields = format.fields();
     let number = if wide { "f64" } else { "bitcast<u32>" };

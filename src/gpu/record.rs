@@ -1,5 +1,5 @@
-//! What the shader of reductions says of a block: the numbers it writes, one after another, and how the host takes them
-//! in.
+//! The record that the reduction shader writes for a block: the order of its numbers, and how the host joins them to
+//! the partials.
 
 use crate::numeric::scaled::ScaledProduct;
 use crate::reduce::best::Best;
@@ -10,7 +10,7 @@ use crate::reduce::quantity::{Needs, Quantity};
 use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::Tally;
 
-/// What the shader computes with.
+/// The type of numbers that the shader computes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     F32,
@@ -20,7 +20,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// As WGSL calls it.
+    /// The type's name in WGSL.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-/// The numbers of a block's record.
+/// The format of a block's record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Format {
     pub(super) kind: Kind,
@@ -49,8 +49,8 @@ pub(super) struct Format {
 }
 
 impl Format {
-    /// Whether the shader has a state of this quantity. An extreme's state has its place too; complex numbers have no
-    /// least one, nor need their absolute values one.
+    /// Whether the shader's state contains this quantity. The state of an extreme contains its place too. Complex
+    /// numbers have no least element, and their infinity norm does not need the least absolute value.
     pub(super) fn has(&self, quantity: Quantity) -> bool {
         match quantity {
             Quantity::Count | Quantity::Truths | Quantity::FirstLeast | Quantity::FirstGreatest => false,
@@ -66,7 +66,7 @@ impl Format {
         self.needs.has(Quantity::Greatest) || self.needs.has(Quantity::FirstGreatest)
     }
 
-    /// The quantities of a record, in their order there.
+    /// The quantities of a record, in the order in which they are written.
     fn each(self) -> impl Iterator<Item = Quantity> {
         Quantity::EVERY.into_iter().filter(move |&quantity| self.has(quantity))
     }
@@ -107,7 +107,7 @@ impl Format {
             Quantity::Weighted => {
                 [each(&["weighted.high", "weighted.low"]), each(&["weights.high", "weights.low"])].concat()
             }
-            // Counts and places are beside the numbers.
+            // Counts and places are written to a separate binding.
             Quantity::Count | Quantity::Truths | Quantity::FirstLeast | Quantity::FirstGreatest => Vec::new(),
         };
         self.each().flat_map(of).collect()
@@ -119,22 +119,22 @@ impl Format {
 pub(super) struct Block {
     /// The result its elements belong to.
     pub(super) output: usize,
-    /// The place of the first element that places are counted from.
+    /// The place from which the shader counts places: that of the piece's first row.
     pub(super) first: u64,
-    /// Whether NaNs count for nothing.
+    /// Whether NaNs are skipped.
     pub(super) skip: bool,
-    /// Whether its elements are to be counted: not where another pass has done it.
+    /// Whether the block's elements are still to be counted; false if another pass has counted them.
     pub(super) counted: bool,
-    /// Weights went over times 2 to minus this.
+    /// Weights were uploaded times `2^-exponent`.
     pub(super) exponent: i32,
 }
 
-/// A number times a power of two that may be beyond the range by itself.
+/// `x · 2^exponent`, where the power alone may be out of range.
 pub(super) fn times_power(x: f64, exponent: i32) -> f64 {
     x * 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2)
 }
 
-/// A block's numbers, to be read one after another.
+/// The numbers of a block's record, which are read one after another.
 #[derive(Debug)]
 pub(super) struct Record<'a> {
     pub(super) bytes: &'a [u8],
@@ -148,7 +148,7 @@ impl Record<'_> {
         number
     }
 
-    /// Of floating-point numbers.
+    /// The next number of a floating-point kind.
     fn float(&mut self) -> f64 {
         match self.format.kind {
             Kind::F64 => bytemuck::pod_read_unaligned(self.next()),
@@ -156,7 +156,7 @@ impl Record<'_> {
         }
     }
 
-    /// An integer of 32 bits, which f64 hold too.
+    /// The next integer of 32 bits, which is stored as f64 in a record of f64.
     fn whole(&mut self) -> i64 {
         match self.format.kind {
             Kind::F64 => self.float() as i64,
@@ -170,14 +170,14 @@ impl Record<'_> {
 
     fn scalar<S: Scalar>(&mut self) -> S {
         if self.format.kind == Kind::U32 {
-            // Computed with as i64 on the host.
+            // The host computes with u32 as i64.
             bytemuck::pod_read_unaligned(&i64::from(self.limb()).to_ne_bytes())
         } else {
             bytemuck::pod_read_unaligned(self.next())
         }
     }
 
-    /// A sum and its error, or from halves of 16 bits.
+    /// A sum and its error, or for integers the sums of both 16-bit halves.
     fn sum(&mut self) -> Pair {
         if self.format.kind.float() {
             return Pair { high: self.float(), low: self.float() };
@@ -185,7 +185,7 @@ impl Record<'_> {
         Pair { high: (self.whole() * 65536) as f64, low: self.whole() as f64 }
     }
 
-    /// A sum of squares: of numbers of three sizes for f32, in 96 bits for integers.
+    /// A sum of squares: for f32 in three ranges of magnitude, for integers in 96 bits.
     fn squares(&mut self) -> Pair {
         match self.format.kind {
             Kind::F32 => {
@@ -203,7 +203,7 @@ impl Record<'_> {
         }
     }
 
-    /// The product, or none if the shader left it to the host.
+    /// The product; `None` if the shader left it to the host.
     fn product(&mut self) -> Option<ScaledProduct> {
         if !self.format.kind.float() {
             let (low, high) = (self.limb(), self.limb());
@@ -213,7 +213,7 @@ impl Record<'_> {
         let mut number = [0.0; 2];
         for part in &mut number[..self.format.parts] {
             let Pair { high, low } = self.sum();
-            // The error of what has overflowed is nothing.
+            // The error of a number that has overflowed means nothing.
             *part = if high.is_finite() { high + low } else { high };
         }
         let (exponent, special) = (self.whole(), self.whole());
@@ -230,10 +230,10 @@ impl Record<'_> {
         Some(ScaledProduct { exponent: power.exponent + exponent, ..power })
     }
 
-    /// Takes it into the cells; `product` is the host's own of the block's elements.
+    /// Joins the record to the partials. `product` computes the product of the block's elements on the host.
     pub(super) fn join<S: Scalar>(
         mut self,
-        cells: &mut Partials<S>,
+        partials: &mut Partials<S>,
         counts: &[u32; 4],
         block: Block,
         product: impl Fn() -> ScaledProduct,
@@ -241,15 +241,17 @@ impl Record<'_> {
         let Block { output, first, skip, counted, exponent } = block;
         let Format { parts, .. } = self.format;
         let &[valid, truths, least, greatest] = counts;
-        // Halves of an integer are two parts here, and one to the host.
-        let scalar = |part: usize| output * cells.parts + part.min(cells.parts - 1);
+        // The two halves of an integer are two parts here, and one on the host.
+        let scalar = |part: usize| output * partials.parts + part.min(partials.parts - 1);
         if counted {
             let count = Count { valid: valid.into(), truths: truths.into() };
-            cells.counts[output] = cells.counts[output].join(count);
+            partials.counts[output] = partials.counts[output].join(count);
         }
         for quantity in self.format.each() {
             match quantity {
-                Quantity::Total => (0..parts).for_each(|part| cells.totals[scalar(part)].add(S::block_of(self.sum()))),
+                Quantity::Total => {
+                    (0..parts).for_each(|part| partials.totals[scalar(part)].add(S::block_of(self.sum())))
+                }
                 Quantity::Moments => {
                     let mut moments = [Moment { count: valid.into(), ..Moment::default() }; 2];
                     let moments = &mut moments[..parts];
@@ -257,35 +259,35 @@ impl Record<'_> {
                     moments.iter_mut().for_each(|moment| moment.shift = self.scalar::<S>().lift());
                     moments.iter_mut().for_each(|moment| moment.first = value(self.sum()));
                     moments.iter_mut().for_each(|moment| moment.second = value(self.squares()));
-                    moments.iter().enumerate().for_each(|(part, moment)| cells.moments[scalar(part)].add(*moment));
+                    moments.iter().enumerate().for_each(|(part, moment)| partials.moments[scalar(part)].add(*moment));
                 }
                 Quantity::Least => {
                     let best = Best { value: self.scalar(), place: first + u64::from(least), skip };
-                    cells.least.get_mut(output).into_iter().for_each(|all| improve(all, best));
-                    cells.first_least.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                    partials.least.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                    partials.first_least.get_mut(output).into_iter().for_each(|all| improve(all, best));
                 }
                 Quantity::Greatest => {
                     let best = Best { value: self.scalar(), place: first + u64::from(greatest), skip };
-                    cells.greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
-                    cells.first_greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                    partials.greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                    partials.first_greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
                 }
-                Quantity::Absolute => (0..parts).for_each(|_| cells.absolutes[output].add(self.sum())),
-                Quantity::Squares => (0..parts).for_each(|_| cells.squares[output].add(self.squares())),
+                Quantity::Absolute => (0..parts).for_each(|_| partials.absolutes[output].add(self.sum())),
+                Quantity::Squares => (0..parts).for_each(|_| partials.squares[output].add(self.squares())),
                 Quantity::Product => {
                     let power = self.product().unwrap_or_else(&product);
-                    cells.products[output] = cells.products[output].join(power);
+                    partials.products[output] = partials.products[output].join(power);
                 }
                 Quantity::Weighted => {
                     let scaled = |Pair { high, low }| Pair {
                         high: times_power(high, exponent),
                         low: times_power(low, exponent),
                     };
-                    (0..parts).for_each(|part| cells.weighted[scalar(part)].add(scaled(self.sum())));
-                    // The same for each part.
+                    (0..parts).for_each(|part| partials.weighted[scalar(part)].add(scaled(self.sum())));
+                    // The sum of weights is the same for each part; the last one is used.
                     let weights = (0..parts).fold(Pair::default(), |_, _| self.sum());
-                    cells.weights[output].add(scaled(weights));
+                    partials.weights[output].add(scaled(weights));
                 }
-                // They came beside the numbers.
+                // These come in `counts`.
                 Quantity::Count | Quantity::Truths | Quantity::FirstLeast | Quantity::FirstGreatest => {}
             }
         }
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_makes_products_so() {
+    fn special_elements_make_products_not_finite() {
         let product = |number: f32, special: u32| {
             let mut got = 0.0;
             record(Kind::F32, Op::Prod, &[number.to_bits(), 0, 3, special], |mut found| {

@@ -1,5 +1,5 @@
-//! Reductions on the device: the array goes over in pieces, the shader finds out what is needed of each block, the host
-//! joins the blocks.
+//! Reductions on a GPU: the array is uploaded in pieces, the shader reduces each block to a record, and the host joins
+//! the records to partials.
 
 use std::borrow::Cow;
 
@@ -21,22 +21,22 @@ use crate::reduce::quantity::{Needs, Quantity};
 use crate::reduce::request::Reduction;
 use crate::reduce::scalar::Scalar;
 
-/// Elements of a run, and of a column, that are joined on the device: sums of integers in halves fit for 2^15.
+/// The elements of a block of a run and of a column. Sums of integers in 16-bit halves do not overflow up to 2^15.
 const BLOCKS: [usize; 2] = [1 << 14, 1 << 10];
-/// Elements of a longer run's blocks at most, where they are floating-point numbers, and how many blocks are enough:
-/// each has a record that the host joins.
+/// The most elements of a block, in long runs of floating-point numbers.
 const LONGEST: usize = 1 << 16;
+/// The number of blocks of a long run from which blocks become longer: each has a record that the host must join.
 const MANY: usize = 1 << 11;
-/// Bytes of a piece: it bounds the staging memory, and the next piece travels while this one is reduced.
+/// The most bytes of a piece. It bounds the staging memory, and the next piece is uploaded while this one is reduced.
 const PIECE: u64 = 64 << 20;
-/// Bytes of a weight: f64, or a number of f32 and what rounding took from it.
+/// Bytes of a weight: an f64, or two f32, the second of which is the rounding error of the first.
 const WEIGHT: usize = 8;
 
-/// Every specialisation there is a rule for.
+/// Shaders for every kind of number, with the needs of each operation and of all together.
 pub(super) fn sources() -> Vec<Source> {
     let mut sources = Vec::new();
     for kind in [Kind::F32, Kind::F64, Kind::I32, Kind::U32] {
-        // Integers are weighed as floating-point numbers, and none of them is NaN.
+        // Weighted sums of integers are computed on floating-point numbers, and integers have no NaN to skip.
         let loads = if kind.float() { &[Load::Elements, Load::Pairs, Load::Powers][..] } else { &[Load::Elements] };
         let ops = || Op::EVERY.into_iter().filter(|op| kind.float() || !op.weighs());
         let all: Vec<_> = ops().collect();
@@ -50,7 +50,7 @@ pub(super) fn sources() -> Vec<Source> {
     sources
 }
 
-/// An array of these elements as the shader sees it: x[k, r, c], reduced over r.
+/// The shape of an array as the shader sees it: x[k, r, c] with k < outer, r < rows and c < columns, reduced over r.
 #[derive(Debug, Clone, Copy)]
 struct Shape {
     outer: usize,
@@ -58,7 +58,7 @@ struct Shape {
     columns: usize,
 }
 
-/// A piece of it.
+/// A part of an array that is uploaded and reduced at once: a range (first, end) of each index.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
     outer: (usize, usize),
@@ -72,21 +72,21 @@ impl Piece {
     }
 }
 
-/// How elements go over, and as what the shader sees them.
+/// The form in which elements are uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// As they are.
+    /// Elements as they are in memory.
     Same,
-    /// Integers of 8 and 16 bits, in 32.
+    /// Integers of 8 and 16 bits as i32.
     Widened,
     /// Integers as f64.
     Lifted,
-    /// Integers as halves of 16 bits, both f32: two parts whose sums are added up.
+    /// Integers as two f32, each of them a half of 16 bits; the sums of the halves are added up.
     Halved,
 }
 
 impl Form {
-    /// What the shader sees.
+    /// The numbers that the shader computes with, and how it loads an element.
     fn kind<E: Element>(self) -> (Kind, Load) {
         match (self, E::NAME) {
             (Self::Widened, _) | (Self::Same, "i32") => (Kind::I32, Load::Elements),
@@ -98,7 +98,7 @@ impl Form {
         }
     }
 
-    /// The bytes that go over.
+    /// The bytes to upload.
     fn bytes<E: Element>(self, elements: &[E]) -> Cow<'_, [u8]> {
         let scalars = || elements.iter().map(|x| x.widen()[0]);
         match self {
@@ -113,11 +113,11 @@ impl Form {
     }
 }
 
-/// Weights in the order of the elements they belong to.
+/// Weights in the order of their elements.
 #[derive(Debug, Clone, Copy)]
 struct Weights<'a> {
     numbers: &'a [f64],
-    /// They go over times 2 to minus this, which brings the largest to below 1: f32 have not the range of f64.
+    /// Weights are uploaded times `2^-exponent`, so that the largest is below 1: f32 lacks the range of f64.
     exponent: i32,
 }
 
@@ -127,7 +127,7 @@ impl<'a> Weights<'a> {
         Self { numbers, exponent: (largest.to_bits() >> 52) as i32 - 1022 }
     }
 
-    /// The bytes of some of them.
+    /// The bytes to upload for some of the weights.
     fn bytes(self, weights: Cow<'_, [f64]>, kind: Kind) -> Vec<u8> {
         if kind == Kind::F64 {
             return bytemuck::cast_slice(&weights).to_vec();
@@ -141,17 +141,17 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// A dispatch that was submitted: its records, which are on their way, and what they are of.
+/// A submitted dispatch: the download of its records, and the piece they belong to.
 #[derive(Debug)]
 struct Pending {
     piece: Piece,
     blocks: usize,
     records: Fetch,
-    /// Where the blocks' places begin, after their numbers.
+    /// The byte where the counts and places of blocks begin, after the numbers of all records.
     places: usize,
 }
 
-/// One pass over the elements.
+/// One pass over the elements, with one shader.
 #[derive(Debug)]
 struct Job<'a> {
     context: &'a Context,
@@ -159,19 +159,19 @@ struct Job<'a> {
     format: Format,
     shape: Shape,
     skip: bool,
-    /// Whether elements are counted: once, if there is more than one pass.
+    /// Whether this pass counts elements: only the first of several does.
     counted: bool,
-    /// The power of two that weights were divided by.
+    /// Weights were divided by `2^exponent`.
     exponent: i32,
     /// Elements of a block.
     block: usize,
-    /// Of a workgroup.
+    /// Lanes of a workgroup.
     lanes: usize,
     /// Bytes of an element.
     stored: usize,
 }
 
-/// What the device cannot find out.
+/// Returns the error for element types that a device cannot reduce.
 fn refused(context: &Context, name: &str) -> Result<()> {
     if ["f32", "f64", "i8", "i16", "i32", "u8", "u16", "u32", "c64", "c128"].contains(&name) {
         return Ok(());
@@ -180,7 +180,7 @@ fn refused(context: &Context, name: &str) -> Result<()> {
     Err(context.error(reason))
 }
 
-/// What is known of each result, all axes that are kept in C order.
+/// The partials of each result, in C order over the kept axes.
 pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Result<Partials<E::Scalar>> {
     let Reduction { view, over, needs, skip, weights } = asked;
     refused(context, E::NAME)?;
@@ -188,21 +188,20 @@ pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Re
     if form.kind::<E>().0 == Kind::F64 {
         context.supports::<f64>()?;
     }
-    let (data, shape) = brought(view.view(), over);
-    let data = data.as_slice().expect("brought into C order");
-    let weights = weights.as_ref().map(|weights| brought(weights.view(), over).0);
-    let weights =
-        weights.as_ref().map(|weights| Weights::new(weights.as_slice().expect("brought into C order like the data")));
-    let mut cells = Partials::identity(*needs, shape.outer * shape.columns, E::PARTS);
+    let (data, shape) = contiguous(view.view(), over);
+    let data = data.as_slice().expect("data are in C order");
+    let weights = weights.as_ref().map(|weights| contiguous(weights.view(), over).0);
+    let weights = weights.as_ref().map(|weights| Weights::new(weights.as_slice().expect("weights are in C order")));
+    let mut partials = Partials::identity(*needs, shape.outer * shape.columns, E::PARTS);
     if data.is_empty() {
-        return Ok(cells);
+        return Ok(partials);
     }
     let weighing = Needs::only(Quantity::Weighted);
     let rest = Needs::all(needs.each().filter(|&quantity| quantity != Quantity::Weighted));
     let passes = if E::Scalar::FLOAT || !needs.has(Quantity::Weighted) {
         vec![(form, *needs)]
     } else {
-        // Weights make integers floating-point numbers.
+        // Weighted sums need integers as floating-point numbers, in a pass of their own.
         let weighed = if context.supports::<f64>().is_ok() { Form::Lifted } else { Form::Halved };
         if rest == Needs::default() { vec![(weighed, weighing)] } else { vec![(form, rest), (weighed, weighing)] }
     };
@@ -210,13 +209,13 @@ pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Re
         let (kind, load) = form.kind::<E>();
         let mut job = Job::new(context, (kind, load), needs, *skip, shape);
         job.counted = index == 0;
-        job.run(form, data, weights.filter(|_| needs.has(Quantity::Weighted)), &mut cells)?;
+        job.run(form, data, weights.filter(|_| needs.has(Quantity::Weighted)), &mut partials)?;
     }
-    Ok(cells)
+    Ok(partials)
 }
 
-/// An array in C order as the shader sees it, if its reduced axes are next to each other.
-fn seen(extents: &[usize], over: &[bool]) -> Option<Shape> {
+/// The shape that the shader sees of an array in C order, if its reduced axes are next to each other.
+fn shader_shape(extents: &[usize], over: &[bool]) -> Option<Shape> {
     let first = over.iter().position(|&over| over).unwrap_or(over.len());
     let end = over.iter().rposition(|&over| over).map_or(first, |last| last + 1);
     let product = |axes: &[usize]| axes.iter().product();
@@ -228,9 +227,9 @@ fn seen(extents: &[usize], over: &[bool]) -> Option<Shape> {
     over[first..end].iter().all(|&over| over).then_some(shape)
 }
 
-/// The array in C order with its reduced axes next to each other, copied where it is not so.
-fn brought<'a, T: Clone>(view: ArrayViewD<'a, T>, over: &[bool]) -> (CowArray<'a, T, IxDyn>, Shape) {
-    if let Some(shape) = seen(view.shape(), over) {
+/// The array in C order with its reduced axes next to each other, copied if it is not so yet.
+fn contiguous<'a, T: Clone>(view: ArrayViewD<'a, T>, over: &[bool]) -> (CowArray<'a, T, IxDyn>, Shape) {
+    if let Some(shape) = shader_shape(view.shape(), over) {
         let data = if view.is_standard_layout() { view.into() } else { view.as_standard_layout().into_owned().into() };
         return (data, shape);
     }
@@ -241,7 +240,7 @@ fn brought<'a, T: Clone>(view: ArrayViewD<'a, T>, over: &[bool]) -> (CowArray<'a
     (view.permuted_axes(IxDyn(&order)).as_standard_layout().into_owned().into(), shape)
 }
 
-/// What is known of the results of |z|² for complex numbers in device memory, which stay there.
+/// The partials of |z|² for complex numbers z in device memory, which stay there.
 pub(super) fn powers<E: Element + Real>(
     context: &Context,
     buffer: &wgpu::Buffer,
@@ -255,7 +254,7 @@ pub(super) fn powers<E: Element + Real>(
         let reason = "weighs no numbers that are on it: weigh mapv(|z| z.norm_sqr()) with execute";
         return Err(context.error(reason));
     }
-    let Some(shape) = seen(extents, over) else {
+    let Some(shape) = shader_shape(extents, over) else {
         return Err(Error::parameter("axes", "next to each other for numbers on a device", format!("{over:?}")));
     };
     let count = shape.outer * shape.rows * shape.columns;
@@ -265,31 +264,31 @@ pub(super) fn powers<E: Element + Real>(
         return Err(Error::shape("numbers on the device", count, got));
     }
     context.bindable("numbers on the device", bytes)?;
-    let mut cells = Partials::identity(needs, shape.outer * shape.columns, 1);
+    let mut partials = Partials::identity(needs, shape.outer * shape.columns, 1);
     if count > 0 {
         let kind = if size_of::<E>() == 4 { Kind::F32 } else { Kind::F64 };
         let job = Job::new(context, (kind, Load::Powers), needs, skip, shape);
         let whole = Piece { outer: (0, shape.outer), rows: (0, shape.rows), columns: (0, shape.columns) };
         let pending = job.submit(buffer, None, whole)?;
-        job.collect::<E>(pending, &[], &mut cells)?;
+        job.collect::<E>(pending, &[], &mut partials)?;
     }
-    Ok(cells)
+    Ok(partials)
 }
 
-/// A piece's elements one after another.
+/// The elements of a piece, one after another.
 fn gathered<T: Copy>(all: &[T], shape: Shape, piece: Piece) -> Cow<'_, [T]> {
     let offset = |outer: usize, row: usize| (outer * shape.rows + row) * shape.columns;
     let start = offset(piece.outer.0, piece.rows.0);
     if piece.columns == (0, shape.columns) {
         return Cow::Borrowed(&all[start..start + piece.len()]);
     }
-    // Part of the columns, of one outer index.
+    // A piece with only some of the columns has one outer index.
     let columns = piece.columns.0..piece.columns.1;
     let rows = piece.rows.0..piece.rows.1;
     rows.flat_map(|row| &all[offset(piece.outer.0, row)..][columns.clone()]).copied().collect()
 }
 
-/// Pieces of at most so many elements, whole blocks of rows where there is more than one.
+/// Cuts an array into pieces of at most `most` elements, between blocks of rows if pieces can hold whole blocks.
 fn pieces(shape: Shape, most: usize, block: usize) -> Vec<Piece> {
     let Shape { outer, rows, columns } = shape;
     let spans =
@@ -331,22 +330,23 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Takes all elements over, in pieces.
+    /// Uploads and reduces all elements, in pieces.
     fn run<E: Element>(
         &mut self,
         form: Form,
         data: &[E],
         weights: Option<Weights<'_>>,
-        cells: &mut Partials<E::Scalar>,
+        partials: &mut Partials<E::Scalar>,
     ) -> Result<()> {
         let Self { context, shape, format, .. } = *self;
         let limit = PIECE.min(context.limits.max_storage_buffer_binding_size) as usize;
-        // Records must fit too: a block has one, and at worst half of the blocks are all but empty.
+        // The records must fit a binding too: each block has one, and in the worst case half of the blocks are almost
+        // empty.
         let records = limit / (format.fields().len() * format.kind.bytes()).max(16);
         let element = if weights.is_some() { self.stored.max(WEIGHT) } else { self.stored };
         let most = (limit / element).min(records * shape.rows.min(self.block) / 2).max(1);
         let size = most.min(data.len()) as u64;
-        // While one piece is reduced the next one travels into the other buffer.
+        // While one piece is reduced the next one is uploaded into the other buffer.
         let two = |what, bytes: usize| -> Result<_> {
             Ok([context.storage(what, size * bytes as u64)?, context.storage(what, size * bytes as u64)?])
         };
@@ -359,28 +359,28 @@ impl<'a> Job<'a> {
         for (index, piece) in pieces(shape, most, self.block).into_iter().enumerate() {
             let buffer = &buffers[index % 2];
             context.write("elements", buffer, &form.bytes(&gathered(data, shape, piece)))?;
-            let mut beside = None;
+            let mut weight_buffer = None;
             if let Some((weights, buffers)) = &heavy {
                 let bytes = weights.bytes(gathered(weights.numbers, shape, piece), format.kind);
                 context.write("weights", &buffers[index % 2], &bytes)?;
-                beside = Some(&buffers[index % 2]);
+                weight_buffer = Some(&buffers[index % 2]);
             }
-            let next = self.submit(buffer, beside, piece)?;
+            let next = self.submit(buffer, weight_buffer, piece)?;
             if let Some(before) = pending.replace(next) {
-                self.collect(before, data, cells)?;
+                self.collect(before, data, partials)?;
             }
         }
-        pending.map_or(Ok(()), |last| self.collect(last, data, cells))
+        pending.map_or(Ok(()), |last| self.collect(last, data, partials))
     }
 
-    /// Reduces a piece that is on the device.
+    /// Submits the reduction of a piece that is on the device, and the download of its records.
     fn submit(&self, buffer: &wgpu::Buffer, weights: Option<&wgpu::Buffer>, piece: Piece) -> Result<Pending> {
         let context = self.context;
         let [outer, rows, columns] = [piece.outer, piece.rows, piece.columns].map(|(first, end)| end - first);
         let blocks = rows.div_ceil(self.block);
         let jobs = outer * blocks * columns;
         let numbers = self.format.fields().len().max(1) * self.format.kind.bytes();
-        // Both in one buffer, so that they come to the host together.
+        // Numbers and places share one buffer, so that they are downloaded together.
         let places = (jobs * numbers).next_multiple_of(context.limits.min_storage_buffer_offset_alignment as usize);
         let all = (places + jobs * 16) as u64;
         let records = context.storage("partial results", all)?;
@@ -402,14 +402,14 @@ impl<'a> Job<'a> {
             part(0, jobs * numbers),
             part(places, jobs * 16),
             elements(buffer, self.stored),
-            // Where there are none the shader does not look.
+            // Without weights any buffer will do, since the shader does not read it.
             weights.map_or(elements(buffer, self.stored), |weights| elements(weights, WEIGHT)),
         ];
         let group = context.bind("reduce", &kernel, resources)?;
         let records = context.fetch("partial results", &records, 0..all, |encoder| {
             let descriptor = wgpu::ComputePassDescriptor { label: Some("reduce"), timestamp_writes: None };
             let mut pass = encoder.begin_compute_pass(&descriptor);
-            // A lane a column of a block, or a workgroup a block.
+            // A lane reduces one column's block, or a workgroup a run's block.
             let (x, y) = folded(if self.shape.columns > 1 { jobs.div_ceil(self.lanes) } else { jobs });
             pass.set_pipeline(&kernel.pipeline);
             pass.set_bind_group(0, &group, &[]);
@@ -418,16 +418,16 @@ impl<'a> Job<'a> {
         Ok(Pending { piece, blocks, records, places })
     }
 
-    /// Waits for a piece and takes its blocks in.
-    fn collect<E: Element>(&self, pending: Pending, data: &[E], cells: &mut Partials<E::Scalar>) -> Result<()> {
+    /// Waits for the records of a piece and joins them to the partials.
+    fn collect<E: Element>(&self, pending: Pending, data: &[E], partials: &mut Partials<E::Scalar>) -> Result<()> {
         let Pending { piece, blocks, records, places } = pending;
         records.read(self.context, |bytes| {
             let (numbers, places) = bytes.split_at(places);
-            self.join(piece, blocks, numbers, bytemuck::cast_slice(places), data, cells);
+            self.join(piece, blocks, numbers, bytemuck::cast_slice(places), data, partials);
         })
     }
 
-    /// Takes the blocks of a piece in.
+    /// Joins the records of a piece to the partials.
     fn join<E: Element>(
         &self,
         piece: Piece,
@@ -435,7 +435,7 @@ impl<'a> Job<'a> {
         records: &[u8],
         counts: &[[u32; 4]],
         data: &[E],
-        cells: &mut Partials<E::Scalar>,
+        partials: &mut Partials<E::Scalar>,
     ) {
         let shape = self.shape;
         let columns = piece.columns.1 - piece.columns.0;
@@ -452,7 +452,7 @@ impl<'a> Job<'a> {
                 counted: self.counted,
                 exponent: self.exponent,
             };
-            // The product of complex numbers some of which are not finite, of which WGSL knows nothing.
+            // The host computes the product of a block of complex numbers if some are not finite: the shader cannot.
             let product = || {
                 let rows = row..piece.rows.1.min(row + self.block);
                 let parts = rows.map(|row| data[(outer * shape.rows + row) * shape.columns + column].widen());
@@ -460,7 +460,7 @@ impl<'a> Job<'a> {
                 valid
                     .fold(ScaledProduct::default(), |all, [re, im]| all.join(ScaledProduct::of([re.lift(), im.lift()])))
             };
-            record.join(cells, counts, block, product);
+            record.join(partials, counts, block, product);
         }
     }
 }

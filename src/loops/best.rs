@@ -1,17 +1,17 @@
-//! The inner loops that look for the greatest element, or the least, and where it is first found.
+//! The inner loops that find the greatest or the least element, with or without its first place.
 
-#![expect(clippy::needless_range_loop, reason = "a lane is counted through several arrays at once")]
+#![expect(clippy::needless_range_loop, reason = "one index runs over the lanes of several arrays")]
 
 use crate::loops::lanes::{Fold, LANES, Rows};
 use crate::reduce::best::{Best, better};
 use crate::reduce::scalar::Scalar;
 
-/// The greatest elements, or the least. Their places are not kept.
+/// W accumulators of the greatest or the least element, without places.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extreme<S, const GREATEST: bool, const W: usize> {
-    /// Of those that are not NaN.
+    /// The best of the elements that are not NaN.
     best: [S; W],
-    /// Whether the result is NaN: apart, so that one comparison does not wait for another.
+    /// NaN if the result is NaN. It is apart from `best` so that one comparison does not wait for another.
     flag: [S; W],
 }
 
@@ -28,7 +28,7 @@ impl<S: Scalar, const GREATEST: bool, const SKIP: bool, const W: usize> Fold<S, 
             let x = row[w];
             let beyond = if GREATEST { x > self.best[w] } else { x < self.best[w] };
             self.best[w] = if beyond { x } else { self.best[w] };
-            // Any NaN makes it NaN; with `SKIP` anything else makes it none.
+            // Any NaN makes the flag NaN; with `SKIP` it starts as NaN, and any number replaces it.
             self.flag[w] = if x.is_nan() != SKIP { x } else { self.flag[w] };
         }
     }
@@ -39,11 +39,11 @@ impl<S: Scalar, const GREATEST: bool, const SKIP: bool, const W: usize> Fold<S, 
     }
 }
 
-/// The greatest elements, or the least, and where they are.
+/// W accumulators of the greatest or the least element and its first place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct First<S: Scalar, const GREATEST: bool, const W: usize> {
     value: [S; W],
-    /// Rows from the block's first one, as wide as the scalar so that both are replaced by the same mask.
+    /// Row of the value, counted from the block's first; as wide as the scalar, so that one mask replaces both.
     row: [S::Index; W],
     rows: S::Index,
     first: u64,
@@ -70,7 +70,7 @@ impl<S: Scalar, const GREATEST: bool, const SKIP: bool, const W: usize> Fold<S, 
         if self.first == u64::MAX {
             (self.first, self.step) = (first, step);
         }
-        // In the order of places.
+        // Not `each`: the first place is found only if rows come in the order of places.
         for r in 0..rows.count() {
             Fold::<S, SKIP, W>::take::<FMA>(self, rows.row(r));
         }
@@ -82,10 +82,10 @@ impl<S: Scalar, const GREATEST: bool, const SKIP: bool, const W: usize> Fold<S, 
     }
 }
 
-/// Where a best element that is among these is first found: NaN, if that is best, else any equal one.
+/// The index of the first element that equals `value`, or that is NaN if `value` is.
 #[inline(always)]
 pub(crate) fn find<S: Scalar>(slice: &[S], value: S) -> Option<usize> {
-    // Two loops: which of the two is asked does not change on the way.
+    // Two loops, so that none tests for each element which of the two is wanted.
     if value.is_nan() {
         position(
             slice,
@@ -101,7 +101,8 @@ pub(crate) fn find<S: Scalar>(slice: &[S], value: S) -> Option<usize> {
     }
 }
 
-/// Where it first holds: eight rows at a time, counted as elsewhere, without a branch for each element.
+/// The index of the first element for which `holds` is true. Hits are counted in lanes, eight rows at a time, without a
+/// branch for each element.
 #[inline(always)]
 fn position<S: Scalar>(slice: &[S], holds: impl Fn(S) -> bool) -> Option<usize> {
     let mut begin = 0;
@@ -127,7 +128,7 @@ mod tests {
     use crate::loops::lanes::tests::fold;
 
     #[test]
-    fn of_equals_the_first_is_found() {
+    fn the_first_of_equal_elements_is_found() {
         let data = [[3.0, 3.0], [1.0, 1.0], [1.0, 1.0]];
         assert_eq!(fold::<First<f64, false, 2>, false>(&data).place, 2);
         assert_eq!(fold::<First<f64, true, 2>, false>(&data).place, 0);

@@ -1,7 +1,7 @@
-//! Folds blocks of elements into partials: every quantity that a reduction needs, over a run of one result's elements,
-//! or over rows of columns.
+//! The reduction of blocks of elements to partials: every needed quantity, over a run of one output's elements or over
+//! rows whose columns are outputs.
 //!
-//! Compiled once for each scalar type, by [`crate::machine::simd`] for what the processor has.
+//! This is compiled once for each scalar type, by [`crate::machine::simd`] for the processor's instructions.
 
 use crate::loops::best::{Extreme, First, find};
 use crate::loops::lanes::{
@@ -15,13 +15,13 @@ use crate::reduce::partials::Partials;
 use crate::reduce::quantity::Quantity;
 use crate::reduce::tally::Tally;
 
-/// The large inner loops, compiled once a type in this crate.
+/// The large inner loops, compiled once for each scalar type, in this crate.
 pub(crate) trait Compiled: Accumulate {
     fn block(block: Block<'_, Self>);
     fn rows(rows: PanelRows<'_, Self>);
 }
 
-/// An implementation for each scalar: a generic one would be compiled again in every crate.
+/// Implements [`Compiled`] for each scalar. A generic implementation would be compiled again in every crate.
 macro_rules! compiled {
     ($($type:ty),*) => {$(
         impl Compiled for $type {
@@ -36,19 +36,19 @@ macro_rules! compiled {
 }
 compiled!(f32, f64, i32, i64, u64);
 
-/// A block of one result's elements.
+/// A block of one output's elements, to be added to the output's partials.
 #[derive(Debug)]
 pub(crate) struct Block<'a, S: Accumulate> {
     pub(crate) slices: &'a [&'a [S]],
     /// The place of the first element.
     pub(crate) first: u64,
-    /// Whether NaNs count for nothing.
+    /// Whether NaNs are skipped.
     pub(crate) skip: bool,
-    /// Memory for absolute values.
+    /// Memory for the absolute values of complex numbers.
     pub(crate) magnitudes: &'a mut Vec<S>,
-    /// The cells' result it goes to.
+    /// The output in `partials` to which the elements belong.
     pub(crate) output: usize,
-    pub(crate) cells: &'a mut Partials<S>,
+    pub(crate) partials: &'a mut Partials<S>,
 }
 
 impl<S: Accumulate> Vectorised for Block<'_, S> {
@@ -62,107 +62,109 @@ impl<S: Accumulate> Vectorised for Block<'_, S> {
 impl<S: Accumulate> Block<'_, S> {
     #[inline(always)]
     fn take<const FMA: bool, const SKIP: bool>(self) {
-        if S::FLOAT && self.cells.parts == 2 { self.complex::<FMA, SKIP>() } else { self.real::<FMA, SKIP>() }
+        if S::FLOAT && self.partials.parts == 2 { self.complex::<FMA, SKIP>() } else { self.real::<FMA, SKIP>() }
     }
 
     #[inline(always)]
     fn real<const FMA: bool, const SKIP: bool>(self) {
-        let Self { slices, first, output, cells, .. } = self;
+        let Self { slices, first, output, partials, .. } = self;
         let mut counted = None;
-        for quantity in cells.needs.each() {
+        for quantity in partials.needs.each() {
             match quantity {
                 Quantity::Total | Quantity::Moments | Quantity::Squares => {
-                    counted = both::<S, FMA, SKIP, 1>(quantity, slices, output, cells).or(counted);
+                    counted = common::<S, FMA, SKIP, 1>(quantity, slices, output, partials).or(counted);
                 }
                 Quantity::Least => {
-                    let found = line::<S, Extreme<S, false, LANES>, Extreme<S, false, 1>, FMA, SKIP, 1>(slices);
-                    found.into_iter().flatten().for_each(|best| improve(&mut cells.least[output], best));
+                    let found = fold_slices::<S, Extreme<S, false, LANES>, Extreme<S, false, 1>, FMA, SKIP, 1>(slices);
+                    found.into_iter().flatten().for_each(|best| improve(&mut partials.least[output], best));
                 }
-                Quantity::Greatest => greatest::<S, FMA, SKIP>(slices, &mut cells.greatest[output]),
+                Quantity::Greatest => greatest::<S, FMA, SKIP>(slices, &mut partials.greatest[output]),
                 Quantity::FirstLeast => {
-                    first_of::<S, FMA, SKIP, false>(slices, first, &mut cells.first_least[output]);
+                    first_of::<S, FMA, SKIP, false>(slices, first, &mut partials.first_least[output]);
                 }
                 Quantity::FirstGreatest => {
-                    first_of::<S, FMA, SKIP, true>(slices, first, &mut cells.first_greatest[output]);
+                    first_of::<S, FMA, SKIP, true>(slices, first, &mut partials.first_greatest[output]);
                 }
                 Quantity::Product => {
-                    let [found] = line::<S, Products<LANES>, Products<1>, FMA, SKIP, 1>(slices);
-                    found.into_iter().for_each(|block| cells.products[output] = cells.products[output].join(block));
+                    let [found] = fold_slices::<S, Products<LANES>, Products<1>, FMA, SKIP, 1>(slices);
+                    found
+                        .into_iter()
+                        .for_each(|block| partials.products[output] = partials.products[output].join(block));
                 }
-                Quantity::Absolute => absolute::<S, FMA, SKIP>(slices, output, cells),
-                // Below, for all of them; and where the weights are.
+                Quantity::Absolute => absolute::<S, FMA, SKIP>(slices, output, partials),
+                // Counts follow below; the caller, which has the weights, computes weighted sums.
                 Quantity::Count | Quantity::Truths | Quantity::Weighted => {}
             }
         }
-        count::<S, FMA, SKIP>(slices, counted, output, cells);
+        count::<S, FMA, SKIP>(slices, counted, output, partials);
     }
 
     #[inline(always)]
     fn complex<const FMA: bool, const SKIP: bool>(self) {
-        let Self { slices, magnitudes, output, cells, .. } = self;
+        let Self { slices, magnitudes, output, partials, .. } = self;
         let pairs = || slices.iter().flat_map(|slice| slice.as_chunks::<2>().0);
         magnitudes.clear();
         magnitudes.extend(pairs().map(|&[re, im]| S::magnitude(re, im)));
         let sizes: &[&[S]] = &[magnitudes];
         let mut counted = None;
-        for quantity in cells.needs.each() {
+        for quantity in partials.needs.each() {
             match quantity {
                 Quantity::Total | Quantity::Moments | Quantity::Squares => {
-                    counted = both::<S, FMA, SKIP, 2>(quantity, slices, output, cells).or(counted);
+                    counted = common::<S, FMA, SKIP, 2>(quantity, slices, output, partials).or(counted);
                 }
-                Quantity::Greatest => greatest::<S, FMA, SKIP>(sizes, &mut cells.greatest[output]),
+                Quantity::Greatest => greatest::<S, FMA, SKIP>(sizes, &mut partials.greatest[output]),
                 Quantity::Product => {
                     for &[re, im] in pairs() {
                         if !(SKIP && re.is_nan()) {
                             let factor = ScaledProduct::of([re.lift(), im.lift()]);
-                            cells.products[output] = cells.products[output].join(factor);
+                            partials.products[output] = partials.products[output].join(factor);
                         }
                     }
                 }
-                Quantity::Absolute => absolute::<S, FMA, SKIP>(sizes, output, cells),
-                // Complex numbers have no order; their largest absolute value needs no least one.
+                Quantity::Absolute => absolute::<S, FMA, SKIP>(sizes, output, partials),
+                // Complex numbers have no order, and their infinity norm needs only the greatest absolute value.
                 Quantity::Least | Quantity::FirstLeast | Quantity::FirstGreatest => {}
                 Quantity::Count | Quantity::Truths | Quantity::Weighted => {}
             }
         }
-        count::<S, FMA, SKIP>(sizes, counted, output, cells);
+        count::<S, FMA, SKIP>(sizes, counted, output, partials);
     }
 }
 
 /// Sums of the elements that are not NaN, and their number.
-type SumsOf<S, const W: usize> = Counted<<S as Accumulate>::Sums<true, W>, Counts<S, false, W>>;
+type CountedSums<S, const W: usize> = Counted<<S as Accumulate>::Sums<true, W>, Counts<S, false, W>>;
 
-/// Takes in a quantity that real and complex numbers have in common, each part by itself. With `SKIP` elements are
-/// counted on the way, where anything is: both parts of a complex number are NaN or none.
+/// Computes a quantity that real and complex numbers share, for each part by itself. With `SKIP` it also returns the
+/// number of elements if a sum counts them anyway; then either both parts of a complex number are NaN or none.
 #[inline(always)]
-fn both<S: Accumulate, const FMA: bool, const SKIP: bool, const PARTS: usize>(
+fn common<S: Accumulate, const FMA: bool, const SKIP: bool, const PARTS: usize>(
     quantity: Quantity,
     slices: &[&[S]],
     output: usize,
-    cells: &mut Partials<S>,
+    partials: &mut Partials<S>,
 ) -> Option<Count> {
     match quantity {
         Quantity::Total => {
-            let tallies = cells.totals[output * PARTS..].iter_mut();
+            let tallies = partials.totals[output * PARTS..].iter_mut();
             if SKIP {
-                let found = line::<S, SumsOf<S, LANES>, SumsOf<S, 1>, FMA, true, PARTS>(slices);
+                let found = fold_slices::<S, CountedSums<S, LANES>, CountedSums<S, 1>, FMA, true, PARTS>(slices);
                 tallies.zip(found).for_each(|(tally, block)| block.into_iter().for_each(|(block, _)| tally.add(block)));
                 found[0].map(|(_, count)| count)
             } else {
-                let found = line::<S, S::Sums<false, LANES>, S::Sums<false, 1>, FMA, false, PARTS>(slices);
+                let found = fold_slices::<S, S::Sums<false, LANES>, S::Sums<false, 1>, FMA, false, PARTS>(slices);
                 tallies.zip(found).for_each(|(tally, block)| block.into_iter().for_each(|block| tally.add(block)));
                 None
             }
         }
         Quantity::Moments => {
-            let found = line::<S, Moments<S, LANES>, Moments<S, 1>, FMA, SKIP, PARTS>(slices);
-            let all = &mut cells.moments[output * PARTS..];
+            let found = fold_slices::<S, Moments<S, LANES>, Moments<S, 1>, FMA, SKIP, PARTS>(slices);
+            let all = &mut partials.moments[output * PARTS..];
             all.iter_mut().zip(found).for_each(|(all, block)| block.into_iter().for_each(|block| all.add(block)));
             found[0].filter(|_| SKIP).map(|Moment { count, .. }| Count { valid: count as u64, truths: 0 })
         }
         _ => {
-            let [found] = line::<S, Squares<LANES>, Squares<1>, FMA, SKIP, 1>(slices);
-            found.into_iter().for_each(|block| cells.squares[output].add(block));
+            let [found] = fold_slices::<S, Squares<LANES>, Squares<1>, FMA, SKIP, 1>(slices);
+            found.into_iter().for_each(|block| partials.squares[output].add(block));
             None
         }
     }
@@ -170,14 +172,18 @@ fn both<S: Accumulate, const FMA: bool, const SKIP: bool, const PARTS: usize>(
 
 #[inline(always)]
 fn greatest<S: Accumulate, const FMA: bool, const SKIP: bool>(slices: &[&[S]], known: &mut Option<Best<S, true>>) {
-    let [found] = line::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices);
+    let [found] = fold_slices::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices);
     found.into_iter().for_each(|best| improve(known, best));
 }
 
 #[inline(always)]
-fn absolute<S: Accumulate, const FMA: bool, const SKIP: bool>(slices: &[&[S]], output: usize, cells: &mut Partials<S>) {
-    let [found] = line::<S, Absolute<LANES>, Absolute<1>, FMA, SKIP, 1>(slices);
-    found.into_iter().for_each(|block| cells.absolutes[output].add(block));
+fn absolute<S: Accumulate, const FMA: bool, const SKIP: bool>(
+    slices: &[&[S]],
+    output: usize,
+    partials: &mut Partials<S>,
+) {
+    let [found] = fold_slices::<S, Absolute<LANES>, Absolute<1>, FMA, SKIP, 1>(slices);
+    found.into_iter().for_each(|block| partials.absolutes[output].add(block));
 }
 
 /// Counts a block's elements, unless another quantity did it on the way.
@@ -186,26 +192,27 @@ fn count<S: Accumulate, const FMA: bool, const SKIP: bool>(
     slices: &[&[S]],
     counted: Option<Count>,
     output: usize,
-    cells: &mut Partials<S>,
+    partials: &mut Partials<S>,
 ) {
-    let needs = cells.needs;
+    let needs = partials.needs;
     let count = if needs.has(Quantity::Truths) {
-        let [found] = line::<S, Counts<S, true, LANES>, Counts<S, true, 1>, FMA, SKIP, 1>(slices);
+        let [found] = fold_slices::<S, Counts<S, true, LANES>, Counts<S, true, 1>, FMA, SKIP, 1>(slices);
         found.unwrap_or_default()
     } else if let (Some(count), true) = (counted, needs.has(Quantity::Count)) {
         count
     } else if needs.has(Quantity::Count) {
-        let [found] = line::<S, Counts<S, false, LANES>, Counts<S, false, 1>, FMA, SKIP, 1>(slices);
+        let [found] = fold_slices::<S, Counts<S, false, LANES>, Counts<S, false, 1>, FMA, SKIP, 1>(slices);
         found.unwrap_or_default()
     } else {
         Count { valid: slices.iter().map(|slice| slice.len() as u64).sum(), truths: 0 }
     };
-    cells.counts[output] = cells.counts[output].join(count);
+    partials.counts[output] = partials.counts[output].join(count);
 }
 
-/// Takes a block into the first of the least elements, or of the greatest: one slice, or none where there are no
-/// elements. Where nothing is known yet places are kept beside elements. Else the extreme itself is found at the speed
-/// of memory, and looked for only if it takes the place of what is known, in memory that is in a cache now. Doing so
+/// Updates the first least or greatest element with a block, which is one slice, or none if there are no elements.
+///
+/// For the first block, places are kept beside elements. For later ones the extreme alone is found, at the speed of
+/// memory, and its place is searched only if it replaces the known extreme; the block is in a cache by then. Doing so
 /// for the first block too made rows of 1440 f32 twice as slow.
 #[inline(always)]
 fn first_of<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
@@ -213,14 +220,14 @@ fn first_of<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST: bo
     place: u64,
     known: &mut Option<Best<S, GREATEST>>,
 ) {
-    debug_assert!(slices.len() <= 1, "places count along one slice");
+    debug_assert!(slices.len() <= 1, "places are counted along one slice");
     let Some(&slice) = slices.first() else { return };
     let Some(before) = *known else {
         *known = with_places::<S, FMA, SKIP, GREATEST>(slice, place);
         return;
     };
-    let [best] = line::<S, Extreme<S, GREATEST, LANES>, Extreme<S, GREATEST, 1>, FMA, SKIP, 1>(&[slice]);
-    // As if it were the first element: what does not improve there does nowhere.
+    let [best] = fold_slices::<S, Extreme<S, GREATEST, LANES>, Extreme<S, GREATEST, 1>, FMA, SKIP, 1>(&[slice]);
+    // It is compared as if it were the block's first element: at a later place it could not be better.
     let best = best.map(|best| Best { place, ..best });
     if let Some(best) = best.filter(|best| before.join(*best).place != before.place) {
         let index = find(slice, best.value).expect("an extreme is one of the elements");
@@ -228,7 +235,7 @@ fn first_of<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST: bo
     }
 }
 
-/// The first of the least elements, or of the greatest, of a slice whose first element lies at a place.
+/// The first least or greatest element of a slice whose first element has the given place.
 #[inline(always)]
 fn with_places<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
     slice: &[S],
@@ -238,7 +245,7 @@ fn with_places<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST:
     let mut found: Option<Best<S, GREATEST>> = None;
     let mut join = |block: Best<S, GREATEST>| found = Some(found.map_or(block, |before| before.join(block)));
     if let Some(row) = rows.first() {
-        // As in `line`.
+        // `kept` and `black_box` are explained in `fold_slices`.
         let mut kept = <First<S, GREATEST, LANES> as Fold<S, SKIP, LANES>>::start(row);
         std::hint::black_box(&mut kept);
         let mut lanes = kept;
@@ -253,10 +260,10 @@ fn with_places<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST:
     found
 }
 
-/// What all slices come to, joined: rows of lanes first, then the elements that fill no row. For complex numbers each
-/// part by itself.
+/// The partial of all slices, for each part of complex numbers by itself: rows of lanes are folded first, then the
+/// elements that fill no row.
 #[inline(always)]
-fn line<'a, S, F, G, const FMA: bool, const SKIP: bool, const PARTS: usize>(
+fn fold_slices<'a, S, F, G, const FMA: bool, const SKIP: bool, const PARTS: usize>(
     slices: &[&'a [S]],
 ) -> [Option<F::Block>; PARTS]
 where
@@ -270,8 +277,8 @@ where
     };
     let rows_of = |slice: &'a [S]| slice.as_chunks::<LANES>().0;
     if let Some(row) = slices.iter().find_map(|slice| rows_of(slice).first()) {
-        // Kept in memory, and in registers while it is fed: the compiler finds its vectors in the stores, as it does in
-        // `columns`. Without them min and argmin of f32 took 3 to 5 times as long.
+        // Accumulators are kept in memory, and in registers while they are fed: the compiler vectorises from the
+        // stores, as it does in `columns`. Without them min and argmin of f32 took 3 to 5 times as long.
         let mut kept = F::start(row);
         std::hint::black_box(&mut kept);
         for slice in slices {
@@ -297,12 +304,12 @@ where
     found
 }
 
-/// Accumulators of columns, in strips of lanes; the last strip may overlap the one before.
+/// Accumulators of columns, in strips of [`LANES`] columns; the last strip may overlap the one before.
 #[derive(Debug)]
 pub(crate) struct Panel<S: Accumulate, const SKIP: bool> {
     totals: Vec<S::Sums<false, LANES>>,
-    /// In place of totals where NaNs are skipped.
-    counted: Vec<SumsOf<S, LANES>>,
+    /// Used in place of totals if NaNs are skipped.
+    counted: Vec<CountedSums<S, LANES>>,
     moments: Vec<Moments<S, LANES>>,
     least: Vec<Extreme<S, false, LANES>>,
     greatest: Vec<Extreme<S, true, LANES>>,
@@ -336,7 +343,7 @@ impl<S: Accumulate, const SKIP: bool> Default for Panel<S, SKIP> {
     }
 }
 
-/// Either kind of panel.
+/// A panel that skips NaNs, or one that does not.
 #[derive(Debug)]
 pub(crate) enum Panels<S: Accumulate> {
     Plain(Panel<S, false>),
@@ -344,46 +351,47 @@ pub(crate) enum Panels<S: Accumulate> {
 }
 
 impl<S: Accumulate> Panels<S> {
-    /// Of a new block.
+    /// The panel of a new block.
     pub(crate) fn new(skip: bool) -> Self {
         if skip && S::FLOAT { Self::Skipping(Panel::default()) } else { Self::Plain(Panel::default()) }
     }
 }
 
-/// Some rows of a panel; at the `end` of the block its columns go into their cells.
+/// Some rows of a panel; at the `end` of the block the accumulators are added to the partials of their outputs.
 #[derive(Debug)]
 pub(crate) struct PanelRows<'a, S: Accumulate> {
-    /// At least as many columns as lanes; those beyond the results are padding, and ignored.
+    /// Rows of at least [`LANES`] columns; columns beyond the outputs are padding, which is ignored.
     pub(crate) rows: &'a [&'a [S]],
     /// The place of the first row.
     pub(crate) first: u64,
     pub(crate) panel: &'a mut Panels<S>,
     pub(crate) end: bool,
-    pub(crate) cells: &'a mut Partials<S>,
+    pub(crate) partials: &'a mut Partials<S>,
 }
 
 impl<S: Accumulate> Vectorised for PanelRows<'_, S> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self { rows, first, panel, end, cells } = self;
+        let Self { rows, first, panel, end, partials } = self;
         match panel {
-            Panels::Plain(panel) => panel.take::<FMA>(rows, first, end, cells),
-            Panels::Skipping(panel) => panel.take::<FMA>(rows, first, end, cells),
+            Panels::Plain(panel) => panel.take::<FMA>(rows, first, end, partials),
+            Panels::Skipping(panel) => panel.take::<FMA>(rows, first, end, partials),
         }
     }
 }
 
 impl<S: Accumulate, const SKIP: bool> Panel<S, SKIP> {
     #[inline(always)]
-    fn take<const FMA: bool>(&mut self, rows: &[&[S]], first: u64, end: bool, cells: &mut Partials<S>) {
+    fn take<const FMA: bool>(&mut self, rows: &[&[S]], first: u64, end: bool, partials: &mut Partials<S>) {
         let panel = self;
-        let (needs, parts) = (cells.needs, cells.parts);
+        let (needs, parts) = (partials.needs, partials.parts);
         panel.rows += rows.len() as u64;
-        let end = end.then_some(cells.outputs * parts);
-        let counts = &mut cells.counts;
+        let end = end.then_some(partials.outputs * parts);
+        let counts = &mut partials.counts;
         let mut count = |column: usize, block: Count| counts[column] = counts[column].join(block);
-        // Elements are counted on the way to their sums or moments; complex numbers are not counted here.
+        // If sums, moments or truths count the elements anyway, there is no pass for the count alone. Complex numbers
+        // are not counted here.
         let others = [(Quantity::Truths, true), (Quantity::Total, SKIP), (Quantity::Moments, SKIP)];
         let counting = others.into_iter().find(|&(quantity, counts)| counts && needs.has(quantity));
         let counting = counting.map_or(Quantity::Count, |(quantity, _)| quantity);
@@ -395,69 +403,69 @@ impl<S: Accumulate, const SKIP: bool> Panel<S, SKIP> {
                 Quantity::Truths => columns::<S, _, FMA, SKIP>(&mut panel.truths, rows, first, end, &mut count),
                 Quantity::Total if SKIP => {
                     columns::<S, _, FMA, true>(&mut panel.counted, rows, first, end, |column, (block, valid)| {
-                        cells.totals[column].add(block);
+                        partials.totals[column].add(block);
                         if counted(quantity) {
                             count(column, valid);
                         }
                     });
                 }
                 Quantity::Total => {
-                    let into = &mut cells.totals;
+                    let into = &mut partials.totals;
                     columns::<S, _, FMA, false>(&mut panel.totals, rows, first, end, |column, block| {
                         into[column].add(block)
                     });
                 }
                 Quantity::Moments => {
                     columns::<S, _, FMA, SKIP>(&mut panel.moments, rows, first, end, |column, block| {
-                        cells.moments[column].add(block);
+                        partials.moments[column].add(block);
                         if counted(quantity) {
                             count(column, Count { valid: block.count as u64, truths: 0 });
                         }
                     });
                 }
                 Quantity::Least => {
-                    let into = &mut cells.least;
+                    let into = &mut partials.least;
                     columns::<S, _, FMA, SKIP>(&mut panel.least, rows, first, end, |column, best| {
                         improve(&mut into[column], best)
                     });
                 }
                 Quantity::Greatest => {
-                    let into = &mut cells.greatest;
+                    let into = &mut partials.greatest;
                     columns::<S, _, FMA, SKIP>(&mut panel.greatest, rows, first, end, |column, best| {
                         improve(&mut into[column], best)
                     });
                 }
                 Quantity::FirstLeast => {
-                    let into = &mut cells.first_least;
+                    let into = &mut partials.first_least;
                     columns::<S, _, FMA, SKIP>(&mut panel.first_least, rows, first, end, |column, best| {
                         improve(&mut into[column], best)
                     });
                 }
                 Quantity::FirstGreatest => {
-                    let into = &mut cells.first_greatest;
+                    let into = &mut partials.first_greatest;
                     columns::<S, _, FMA, SKIP>(&mut panel.first_greatest, rows, first, end, |column, best| {
                         improve(&mut into[column], best);
                     });
                 }
                 Quantity::Product => {
-                    let into = &mut cells.products;
+                    let into = &mut partials.products;
                     columns::<S, _, FMA, SKIP>(&mut panel.products, rows, first, end, |column, block| {
                         into[column] = into[column].join(block);
                     });
                 }
                 Quantity::Absolute => {
-                    let into = &mut cells.absolutes;
+                    let into = &mut partials.absolutes;
                     columns::<S, _, FMA, SKIP>(&mut panel.absolutes, rows, first, end, |column, block| {
                         into[column].add(block)
                     });
                 }
                 Quantity::Squares => {
-                    let into = &mut cells.squares;
+                    let into = &mut partials.squares;
                     columns::<S, _, FMA, SKIP>(&mut panel.squares, rows, first, end, |column, block| {
                         into[column / parts].add(block)
                     });
                 }
-                // Where the weights are.
+                // Weighted elements never come as panels.
                 Quantity::Weighted => {}
             }
         }
@@ -467,7 +475,8 @@ impl<S: Accumulate, const SKIP: bool> Panel<S, SKIP> {
     }
 }
 
-/// Feeds rows to the strips of one quantity, and at the end hands over what each of so many columns has come to.
+/// Feeds rows to the strips of one quantity. At the block's end, with the number of columns in `end`, it calls `give`
+/// with each column's partial.
 #[inline(always)]
 fn columns<S: Accumulate, F: Fold<S, SKIP, LANES>, const FMA: bool, const SKIP: bool>(
     strips: &mut Vec<F>,
@@ -483,12 +492,12 @@ fn columns<S: Accumulate, F: Fold<S, SKIP, LANES>, const FMA: bool, const SKIP: 
         strips.extend((0..width.div_ceil(LANES)).map(strip));
     }
     for (index, strip) in strips.iter_mut().enumerate() {
-        // A copy, which stays in registers: of what is behind a reference every state might be seen.
+        // A copy stays in registers, while each change behind a reference would have to be stored.
         let mut lanes = *strip;
         lanes.feed::<FMA>(&Strip { rows, column: start(index) }, first, 1);
         *strip = lanes;
         if let Some(wanted) = end {
-            // Lanes that the strip before has given already are left out.
+            // Columns that overlap the strip before were given with it.
             let columns = index * LANES..wanted.min(start(index) + LANES);
             columns.for_each(|column| give(column, strip.lane(column - start(index), 0)));
         }

@@ -1,9 +1,10 @@
-//! The inner loops of reductions: W accumulators side by side that are fed with rows of W elements, for each quantity a
-//! reduction may need. Written once as loops over arrays of fixed length, for [`crate::machine::simd`] to compile.
+//! The accumulators of reductions: for each quantity, W of them side by side, which are fed with rows of W elements.
+//! They are written once as loops over arrays of fixed length, for [`crate::machine::simd`] to compile.
 //!
-//! A run of elements in memory is rows of W that end in one result; columns of a matrix are W results.
+//! A run of one output's elements is read as rows of W, whose accumulators are joined at the end; W columns of a matrix
+//! are W outputs.
 
-#![expect(clippy::needless_range_loop, reason = "a lane is counted through several arrays at once")]
+#![expect(clippy::needless_range_loop, reason = "one index runs over the lanes of several arrays")]
 
 use crate::machine::simd::multiply_add;
 use crate::numeric::scaled::ScaledProduct;
@@ -12,17 +13,18 @@ use crate::reduce::partial::{Count, Join, Moment, Pair};
 use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::Tally;
 
-/// Elements of a row.
+/// Elements of a row, and accumulators side by side.
 pub(crate) const LANES: usize = 16;
 
-/// Streams a long run is read as. The processor fetches each ahead: f64 sums, of 7 operations an element, take 42 ms
-/// so, 67 ms as one stream and 58 ms as one with prefetches (800 MB that take 43 ms to read as one, Zen 3).
+/// The number of streams in which a long run is read. The processor prefetches each: f64 sums, of 7 operations an
+/// element, take 42 ms with four streams, 67 ms with one, and 58 ms with one and prefetch instructions (800 MB, which
+/// take 43 ms to read as one stream, Zen 3).
 const STREAMS: usize = 4;
-/// Rows of a run from which on it is read so. A shorter one follows the one before it in memory, and is part of a
-/// stream that the processor fetches already.
+/// The least number of rows for which a run is read in several streams. A shorter run follows the one before it in
+/// memory, and is part of a stream that the processor already prefetches.
 const LONG: usize = 256;
 
-/// Rows of W elements, wherever they are.
+/// A sequence of rows of W elements.
 pub(crate) trait Rows<S, const W: usize> {
     fn count(&self) -> usize;
     fn row(&self, index: usize) -> &[S; W];
@@ -36,7 +38,7 @@ pub(crate) trait Rows<S, const W: usize> {
     }
 }
 
-/// Elements one after another.
+/// Rows that follow one another in memory.
 impl<S, const W: usize> Rows<S, W> for &[[S; W]] {
     #[inline(always)]
     fn count(&self) -> usize {
@@ -51,8 +53,8 @@ impl<S, const W: usize> Rows<S, W> for &[[S; W]] {
         let each = if self.len() < LONG { 0 } else { self.len() / STREAMS };
         let streams = &self[..STREAMS * each];
         for first in 0..each {
-            // A step that is not known keeps the compiler from unrolling: with some rows at once it mixes their parts
-            // and runs out of registers.
+            // The compiler does not unroll a loop whose step it does not know. Unrolled, it would interleave rows and
+            // run out of registers.
             let mut r = first;
             while r < streams.len() {
                 take(&streams[r]);
@@ -65,7 +67,7 @@ impl<S, const W: usize> Rows<S, W> for &[[S; W]] {
     }
 }
 
-/// W columns of some rows, from one column on.
+/// W columns of some rows, from `column` on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Strip<'a, S> {
     pub(crate) rows: &'a [&'a [S]],
@@ -83,15 +85,16 @@ impl<S, const W: usize> Rows<S, W> for Strip<'_, S> {
     }
 }
 
-/// W accumulators of one quantity. With `SKIP` NaNs count for nothing.
+/// W accumulators of one quantity. With `SKIP` NaNs are skipped.
 pub(crate) trait Fold<S, const SKIP: bool, const W: usize>: Copy {
-    /// What is known of some elements.
+    /// The partial of some elements.
     type Block: Join;
-    /// Before the first row of a block, which is fed too: a quantity may be found relative to it.
+    /// Empty accumulators. They are given the block's first row, relative to which a quantity may be computed; that row
+    /// must still be fed.
     fn start(first: &[S; W]) -> Self;
-    /// Takes a row in.
+    /// Adds a row.
     fn take<const FMA: bool>(&mut self, row: &[S; W]);
-    /// Takes rows in; row r lies at place `first + r * step`.
+    /// Adds rows; row r has the place `first + r * step`.
     #[inline(always)]
     fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
         rows.each(
@@ -99,11 +102,11 @@ pub(crate) trait Fold<S, const SKIP: bool, const W: usize>: Copy {
             |row| self.take::<FMA>(row),
         );
     }
-    /// What one lane has come to; `offset` is from a row's place to the lane's.
+    /// The partial of one lane; `offset` is the lane's place minus its row's.
     fn lane(&self, lane: usize, offset: u64) -> Self::Block;
 }
 
-/// A number with the accumulators of its sums.
+/// A scalar with the type of its sums' accumulators.
 pub(crate) trait Accumulate: Scalar {
     /// Accumulators of sums, side by side.
     type Sums<const SKIP: bool, const W: usize>: Fold<Self, SKIP, W, Block = <Self::Tally as Tally>::Block>
@@ -126,13 +129,14 @@ impl Accumulate for u64 {
     type Sums<const SKIP: bool, const W: usize> = Split<W>;
 }
 
-/// The element, or 0 in place of a NaN that counts for nothing: before it is widened, so that one mask serves all.
+/// The element, or 0 in place of a skipped NaN. NaNs are replaced before elements are widened, so that one mask serves
+/// all.
 #[inline(always)]
 fn valid<S: Scalar, const SKIP: bool>(x: S) -> S {
     if SKIP && x.is_nan() { S::default() } else { x }
 }
 
-/// Sums of f32 in f64: 29 bits to spare.
+/// Sums of f32 in f64, which has 29 bits to spare.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wide<const W: usize>([f64; W]);
 
@@ -198,7 +202,7 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Paired<W>
     }
 }
 
-/// `Σ |x|`, as [`Paired`].
+/// `Σ |x|`, with the errors of all additions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Absolute<const W: usize>(Paired<W>);
 
@@ -278,18 +282,18 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Split<W> 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments<S: Scalar, const W: usize> {
     rows: u64,
-    /// With `SKIP`: elements that are not NaN.
+    /// The number of elements that are not NaN; used with `SKIP` only.
     count: [S::Index; W],
-    /// In place of a NaN that counts for nothing: it is nothing away from itself.
+    /// The element relative to which moments are taken. It also replaces skipped NaNs, since its own deviation is 0.
     shift: [S; W],
-    /// With `SKIP`: whether a lane has had nothing but NaNs.
+    /// Whether some lane has had only NaNs so far; used with `SKIP` only.
     unset: bool,
     first: [f64; W],
     second: [f64; W],
 }
 
 impl<S: Scalar, const W: usize> Moments<S, W> {
-    /// Finds shifts for lanes that have none.
+    /// Finds shifts for lanes that have had only NaNs.
     #[inline(always)]
     fn shift_by(&mut self, rows: &impl Rows<S, W>) {
         let mut set = self.count.map(|count| count.into() > 0);
@@ -375,10 +379,10 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Products<
     }
 }
 
-/// [`Count`]s; truths only if asked.
+/// [`Count`]s; elements that are not 0 are counted only if `TRUTHS`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counts<S: Scalar, const TRUTHS: bool, const W: usize> {
-    /// As wide as the scalar, so that comparisons serve as they are.
+    /// Counts are as wide as the scalar, so that masks of comparisons need no conversion.
     valid: [S::Index; W],
     truths: [S::Index; W],
 }
@@ -406,8 +410,7 @@ impl<S: Scalar, const TRUTHS: bool, const SKIP: bool, const W: usize> Fold<S, SK
     }
 }
 
-/// A quantity of elements that are not NaN, and how many they are, in one pass: the count by itself took as long as the
-/// sum.
+/// A quantity and the number of elements, in one pass. A separate pass for the number took as long as the sum.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counted<F, C>(F, C);
 
@@ -451,7 +454,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn products_do_not_overflow_on_the_way() {
+    fn intermediate_products_do_not_overflow() {
         let half = f64::from_bits((1023 - 1000) << 52);
         let found =
             fold::<Products<2>, false>(&[[1e300, half], [3.0, half], [f64::MAX, f64::from_bits(6)], [half, 1e-300]]);

@@ -1,4 +1,4 @@
-//! From what is known of each result to the result itself, as arrays.
+//! The results of reductions: computed from the partials of each output, and shaped into arrays.
 
 use ndarray::{ArrayD, IxDyn};
 
@@ -13,26 +13,26 @@ use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::Tally;
 use crate::reduce::variance::Variance;
 
-/// The result of one operation: an array over the axes that are left.
+/// The result of one operation: an array over the axes that are kept.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Answer<E: Reducible> {
-    /// Of [`Op::Sum`] and [`Op::Prod`].
+    /// The result of [`Op::Sum`] or [`Op::Prod`].
     Sum(ArrayD<E::Sum>),
-    /// Of [`Op::Mean`], [`Op::Average`] and [`Op::WeightedSum`].
+    /// The result of [`Op::Mean`], [`Op::Average`] or [`Op::WeightedSum`].
     Mean(ArrayD<E::Mean>),
-    /// Of [`Op::Var`], [`Op::Std`] and the norms.
+    /// The result of [`Op::Var`], [`Op::Std`] or a norm.
     Float(ArrayD<E::Float>),
-    /// Of [`Op::Min`] and [`Op::Max`].
+    /// The result of [`Op::Min`] or [`Op::Max`].
     Element(ArrayD<E>),
-    /// Of [`Op::ArgMin`], [`Op::ArgMax`] and [`Op::Count`].
+    /// The result of [`Op::ArgMin`], [`Op::ArgMax`] or [`Op::Count`].
     Index(ArrayD<u64>),
-    /// Of [`Op::Any`] and [`Op::All`].
+    /// The result of [`Op::Any`] or [`Op::All`].
     Truth(ArrayD<bool>),
 }
 
 impl<E: Reducible> Answer<E> {
-    /// Whether another answer is of this kind and shape.
+    /// Whether another answer has the same kind and shape.
     pub(crate) fn fits(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Sum(a), Self::Sum(b)) => a.shape() == b.shape(),
@@ -45,7 +45,7 @@ impl<E: Reducible> Answer<E> {
         }
     }
 
-    /// Takes over the results of an answer that fits.
+    /// Copies the results of an answer that [fits](Self::fits).
     pub(crate) fn assign(&mut self, other: &Self) {
         match (self, other) {
             (Self::Sum(to), Self::Sum(from)) => to.assign(from),
@@ -59,7 +59,7 @@ impl<E: Reducible> Answer<E> {
     }
 }
 
-/// The results of one operation one after another, of some outputs.
+/// The results of one operation for some outputs, one after another.
 #[derive(Debug)]
 pub(crate) enum Column<E: Reducible> {
     Sum(Vec<E::Sum>),
@@ -71,46 +71,49 @@ pub(crate) enum Column<E: Reducible> {
 }
 
 impl<E: Reducible> Column<E> {
-    /// The results of `op`.
-    pub(crate) fn of(op: Op, cells: &Partials<E::Scalar>, skip: bool) -> Result<Self> {
-        let each = 0..cells.outputs;
+    /// Computes the results of `op`.
+    pub(crate) fn of(op: Op, partials: &Partials<E::Scalar>, skip: bool) -> Result<Self> {
+        let each = 0..partials.outputs;
         let parts =
             |o: usize, of: &dyn Fn(usize) -> f64| [of(o * E::PARTS), if E::PARTS == 2 { of(o * 2 + 1) } else { 0.0 }];
         let float = <E::Float as Float>::nearest;
         let deviation =
-            |o: usize| cells.moments[o * E::PARTS..][..E::PARTS].iter().map(Variance::deviation).sum::<f64>();
+            |o: usize| partials.moments[o * E::PARTS..][..E::PARTS].iter().map(Variance::deviation).sum::<f64>();
         let variance = |o: usize, ddof: f64| {
-            let freedom = cells.counts[o].valid as f64 - ddof;
+            let freedom = partials.counts[o].valid as f64 - ddof;
             if skip && freedom <= 0.0 { f64::NAN } else { deviation(o) / freedom.max(0.0) }
         };
         Ok(match op {
-            Op::Sum => Self::Sum(cells.totals.chunks_exact(E::PARTS).map(E::sum).collect()),
+            Op::Sum => Self::Sum(partials.totals.chunks_exact(E::PARTS).map(E::sum).collect()),
             Op::Mean => Self::Mean(
-                each.map(|o| E::mean(parts(o, &|at| cells.totals[at].mean(cells.counts[o].valid)))).collect(),
+                each.map(|o| E::mean(parts(o, &|at| partials.totals[at].mean(partials.counts[o].valid)))).collect(),
             ),
             Op::Var { ddof } => Self::Float(each.map(|o| float(variance(o, ddof))).collect()),
             Op::Std { ddof } => Self::Float(each.map(|o| float(variance(o, ddof).sqrt())).collect()),
-            Op::Min => Self::Element(elements(&cells.least, op)?),
-            Op::Max => Self::Element(elements(&cells.greatest, op)?),
-            Op::ArgMin => Self::Index(places(&cells.first_least, op)?),
-            Op::ArgMax => Self::Index(places(&cells.first_greatest, op)?),
-            Op::Prod => {
-                Self::Sum(cells.products.iter().map(|&product| E::product(product.whole, numbers(product))).collect())
+            Op::Min => Self::Element(elements(&partials.least, op)?),
+            Op::Max => Self::Element(elements(&partials.greatest, op)?),
+            Op::ArgMin => Self::Index(places(&partials.first_least, op)?),
+            Op::ArgMax => Self::Index(places(&partials.first_greatest, op)?),
+            Op::Prod => Self::Sum(
+                partials.products.iter().map(|&product| E::product(product.whole, numbers(product))).collect(),
+            ),
+            Op::Norm1 => Self::Float(partials.absolutes.iter().map(|tally| float(tally.value())).collect()),
+            Op::Norm2 => Self::Float(partials.squares.iter().map(|tally| float(tally.value().sqrt())).collect()),
+            Op::NormInf => Self::Float(each.map(|o| float(largest::<E>(partials, o))).collect()),
+            Op::Count => Self::Index(partials.counts.iter().map(|count| count.valid).collect()),
+            Op::Any => Self::Truth(partials.counts.iter().map(|count| count.truths > 0).collect()),
+            Op::All => Self::Truth(partials.counts.iter().map(|count| count.truths == count.valid).collect()),
+            Op::WeightedSum => {
+                Self::Mean(each.map(|o| E::mean(parts(o, &|at| partials.weighted[at].value()))).collect())
             }
-            Op::Norm1 => Self::Float(cells.absolutes.iter().map(|tally| float(tally.value())).collect()),
-            Op::Norm2 => Self::Float(cells.squares.iter().map(|tally| float(tally.value().sqrt())).collect()),
-            Op::NormInf => Self::Float(each.map(|o| float(largest::<E>(cells, o))).collect()),
-            Op::Count => Self::Index(cells.counts.iter().map(|count| count.valid).collect()),
-            Op::Any => Self::Truth(cells.counts.iter().map(|count| count.truths > 0).collect()),
-            Op::All => Self::Truth(cells.counts.iter().map(|count| count.truths == count.valid).collect()),
-            Op::WeightedSum => Self::Mean(each.map(|o| E::mean(parts(o, &|at| cells.weighted[at].value()))).collect()),
             Op::Average => Self::Mean(
-                each.map(|o| E::mean(parts(o, &|at| cells.weighted[at].value() / cells.weights[o].value()))).collect(),
+                each.map(|o| E::mean(parts(o, &|at| partials.weighted[at].value() / partials.weights[o].value())))
+                    .collect(),
             ),
         })
     }
 
-    /// Columns of the same operation, one after another.
+    /// Concatenates columns of the same operation.
     pub(crate) fn join(columns: impl Iterator<Item = Self>, empty: Self) -> Self {
         columns.fold(empty, |mut all, next| {
             match (&mut all, next) {
@@ -126,7 +129,8 @@ impl<E: Reducible> Column<E> {
         })
     }
 
-    /// As an array: results come in C order over axes of `extents`, which are the kept axes in `order`.
+    /// Converts the column to an array of `shape`. Its results are in C order over axes of `extents`, which are the
+    /// kept axes in `order`.
     pub(crate) fn shaped(self, extents: &[usize], order: &[usize], shape: &[usize]) -> Answer<E> {
         match self {
             Self::Sum(all) => Answer::Sum(shaped(all, extents, order, shape)),
@@ -141,7 +145,7 @@ impl<E: Reducible> Column<E> {
 
 fn shaped<T: Clone>(all: Vec<T>, extents: &[usize], order: &[usize], shape: &[usize]) -> ArrayD<T> {
     let array = ArrayD::from_shape_vec(IxDyn(extents), all).expect("there are as many results as the shape says");
-    // Axis i of the array is the kept axis of rank `rank[i]`.
+    // Axis `rank` of the answer is axis `back[rank]` of the array.
     let mut back = vec![0; order.len()];
     let mut sorted: Vec<_> = (0..order.len()).collect();
     sorted.sort_by_key(|&at| order[at]);
@@ -153,7 +157,7 @@ fn shaped<T: Clone>(all: Vec<T>, extents: &[usize], order: &[usize], shape: &[us
 fn elements<E: Reducible, const GREATEST: bool>(all: &[Option<Best<E::Scalar, GREATEST>>], op: Op) -> Result<Vec<E>> {
     let element = |best: &Option<Best<E::Scalar, GREATEST>>| match best {
         Some(best) => {
-            // One 0 and one NaN, whichever was met first.
+            // Signs of 0 and bits of NaN would depend on which was met first: there is one 0 and one NaN.
             let zero = E::Scalar::default();
             let value = if best.value == zero { zero } else { best.value };
             Ok(E::narrow([if value.is_nan() { E::Scalar::nan() } else { value }, zero]))
@@ -176,24 +180,24 @@ fn places<S: Scalar, const GREATEST: bool>(all: &[Option<Best<S, GREATEST>>], op
     all.iter().map(place).collect()
 }
 
-/// Nothing can be said of no elements.
+/// The error of an operation that needs at least one element.
 pub(crate) fn empty(op: Op) -> Error {
     Error::shape("reduced axes", format!("at least one element for {op}"), "none")
 }
 
-/// The greatest absolute value; 0 where there is none.
-fn largest<E: Reducible>(cells: &Partials<E::Scalar>, output: usize) -> f64 {
-    let Some(greatest) = cells.greatest[output] else { return 0.0 };
+/// The greatest absolute value of an output; 0 without elements.
+fn largest<E: Reducible>(partials: &Partials<E::Scalar>, output: usize) -> f64 {
+    let Some(greatest) = partials.greatest[output] else { return 0.0 };
     let value = greatest.value.lift();
     if value.is_nan() {
-        // All were skipped, or none.
+        // With NaNs skipped this means that all elements were.
         return if greatest.skip { 0.0 } else { value };
     }
-    let least = cells.least.get(output).copied().flatten();
+    let least = partials.least.get(output).copied().flatten();
     least.map_or(value, |least| value.max(-least.value.lift()))
 }
 
-/// A product as f64, or infinite or 0 where it is too large or too small.
+/// A product as f64; infinite or 0 if it is out of range.
 fn numbers(ScaledProduct { number, exponent, .. }: ScaledProduct) -> [f64; 2] {
     let exponent = exponent.clamp(-3000, 3000) as i32;
     // The first steps are exact, the last one rounds.

@@ -1,27 +1,27 @@
-//! The greatest element of a set, or the least, and where it is first found.
+//! The partial of extremes: the greatest or the least element of a set, and the place where it is first found.
 
 use crate::reduce::partial::{Bytes, Join, Partial};
 use crate::reduce::scalar::Scalar;
 
-/// The greatest element of a set, or the least, and where it is first found.
+/// The greatest or the least element of a set, and the place where it is first found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Best<S, const GREATEST: bool> {
     pub(crate) value: S,
     pub(crate) place: u64,
-    /// Whether NaNs count for nothing.
+    /// Whether NaNs are skipped.
     pub(crate) skip: bool,
 }
 
-/// Whether `x` takes the place of `best`, which came first.
+/// Whether `x` replaces `best`, which came first.
 #[inline(always)]
 pub(crate) fn better<S: Scalar>(x: S, best: S, greatest: bool, skip: bool) -> bool {
     let beyond = if greatest { x > best } else { x < best };
-    // One NaN is as good as another: the first stays.
+    // Among NaNs the first stays.
     beyond | if skip { best.is_nan() & !x.is_nan() } else { x.is_nan() & !best.is_nan() }
 }
 
 impl<S: Scalar, const GREATEST: bool> Join for Best<S, GREATEST> {
-    /// In any order: of equals the one that lies first is taken.
+    /// The sets may come in any order: of equal elements the one with the lower place is taken.
     #[inline(always)]
     fn join(self, other: Self) -> Self {
         let (before, after) = if self.place <= other.place { (self, other) } else { (other, self) };
@@ -50,7 +50,7 @@ impl<S: Scalar, const GREATEST: bool> Partial for Option<Best<S, GREATEST>> {
     }
 }
 
-/// Takes one more block into an extreme.
+/// Updates an extreme with that of one more block.
 pub(crate) fn improve<S: Scalar, const GREATEST: bool>(best: &mut Option<Best<S, GREATEST>>, block: Best<S, GREATEST>) {
     *best = Some(best.map_or(block, |best| best.join(block)));
 }

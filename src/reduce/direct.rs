@@ -1,7 +1,7 @@
-//! The definitions evaluated as they stand: slow, one result after another, sums exact. The oracle of the tests.
+//! Reductions computed directly from their definitions, slowly and with exact sums: the oracle of the tests.
 //!
-//! Sums keep every bit, in expansions of numbers that do not overlap (Shewchuk, *Adaptive Precision Floating-Point
-//! Arithmetic*, 1997), and are rounded once.
+//! Sums are expansions of numbers that do not overlap (Shewchuk, *Adaptive Precision Floating-Point Arithmetic*, 1997),
+//! which keep every bit, and are rounded once.
 
 use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
 use num_complex::Complex;
@@ -12,14 +12,14 @@ use crate::reduce::element::Reducible;
 use crate::reduce::op::Op;
 use crate::reduce::scalar::Scalar;
 
-/// One operation over some axes, every result as a complex f64 (truth as 1 and 0). Weights are of the data's shape; all
-/// 1 if there are none.
+/// Computes one operation over some axes, with every result as a complex f64 (truth as 1 and 0). Weights have the
+/// data's shape; without weights all are 1.
 ///
 /// # Errors
 /// [`Error::Shape`] for weights of another shape, or no elements where the operation needs one.
 ///
 /// # Panics
-/// If an axis is not there.
+/// If an axis does not exist.
 pub fn reduce<E: Reducible>(
     data: ArrayViewD<'_, E>,
     axes: &[usize],
@@ -32,7 +32,7 @@ pub fn reduce<E: Reducible>(
     }
     let kept: Vec<_> = (0..data.ndim()).filter(|axis| !axes.contains(axis)).collect();
     let shape: Vec<_> = kept.iter().map(|&axis| data.shape()[axis]).collect();
-    // Reduced axes in their own order, whatever order they were given in.
+    // Reduced axes are in the array's order, whatever order they were given in.
     let order: Vec<_> = kept.iter().copied().chain((0..data.ndim()).filter(|axis| axes.contains(axis))).collect();
     let (rows, columns) = (shape.iter().product(), axes.iter().map(|&axis| data.shape()[axis]).product());
     let table = |values: Vec<_>| Array2::from_shape_vec((rows, columns), values).expect("a row for each result");
@@ -52,7 +52,7 @@ pub fn reduce<E: Reducible>(
     Ok(ArrayD::from_shape_vec(IxDyn(&shape), results).expect("a result for each row"))
 }
 
-/// One result, of places, elements and weights.
+/// One result, from its elements, each given as place, value and weight.
 fn one(elements: &[(usize, [f64; 2], f64)], op: Op, skip_nan: bool) -> Result<Complex<f64>> {
     let count = elements.len() as f64;
     let parts = |term: &dyn Fn([f64; 2], f64) -> [f64; 2]| {
@@ -95,7 +95,7 @@ fn one(elements: &[(usize, [f64; 2], f64)], op: Op, skip_nan: bool) -> Result<Co
     })
 }
 
-/// The sum, every bit of it, rounded to f64; infinities and NaN as additions give them.
+/// The exact sum, rounded once to f64; infinities and NaN are as plain addition gives them.
 #[must_use]
 pub fn exact(terms: impl Iterator<Item = f64> + Clone) -> f64 {
     let mut expansion: Vec<f64> = Vec::new();
@@ -116,13 +116,13 @@ pub fn exact(terms: impl Iterator<Item = f64> + Clone) -> f64 {
     if expansion.iter().any(|part| !part.is_finite()) {
         return terms.sum();
     }
-    // From the largest down: the first sum that is not exact is rounded by what comes below.
+    // Parts are added from the largest down, up to the first sum that is not exact.
     let mut sum = expansion.pop().unwrap_or(0.0);
     while let Some(part) = expansion.pop() {
         let (high, low) = two_sum(sum, part);
         sum = high;
         if low != 0.0 {
-            // Half way between two numbers the rest decides.
+            // Half way between two numbers the sign of the smaller parts decides the rounding.
             let next = expansion.last().copied().unwrap_or(0.0);
             if (low > 0.0 && next > 0.0) || (low < 0.0 && next < 0.0) {
                 let double = 2.0 * low;

@@ -1,5 +1,5 @@
-//! What can be reduced: floating-point numbers, integers, complex numbers, and what each operation on them gives. Facts
-//! only, no loops.
+//! The element types that can be reduced (real and complex floating-point numbers, integers) and the types of their
+//! results. No loops are here.
 
 use std::fmt::Debug;
 
@@ -14,41 +14,41 @@ mod sealed {
 }
 
 /// An element type: f32, f64, i8 to i64, u8 to u64, and complex numbers of f32 and f64. Sealed.
-#[expect(private_interfaces, reason = "nobody outside can call what takes them")]
-#[expect(private_bounds, reason = "scalars are what elements are computed with")]
+#[expect(private_interfaces, reason = "code outside this crate cannot call the methods that take them")]
+#[expect(private_bounds, reason = "the scalar type is internal")]
 pub trait Reducible: sealed::Sealed + bytemuck::Pod + Debug + Default + PartialEq + Send + Sync {
-    /// What they are computed with.
+    /// The real type in which reductions are computed.
     #[doc(hidden)]
     type Scalar: Scalar;
-    /// How many of them an element is.
+    /// Scalars of an element: 2 for complex numbers, else 1.
     #[doc(hidden)]
     const PARTS: usize;
-    /// Its name as NumPy writes it.
+    /// The type's name: `f32`, `i8`, `c64`, and so on.
     const NAME: &'static str;
-    /// What [`crate::reduce::Op::Sum`] and [`crate::reduce::Op::Prod`] give: the type itself, and for integers `i64` or
-    /// `u64`, where they wrap.
+    /// The result type of [`crate::reduce::Op::Sum`] and [`crate::reduce::Op::Prod`]: the type itself, and for integers
+    /// `i64` or `u64`, in which they wrap.
     type Sum: bytemuck::Pod + Debug + Default + PartialEq + Send + Sync;
-    /// What [`crate::reduce::Op::Mean`] gives: the type itself, and f64 for integers.
+    /// The result type of [`crate::reduce::Op::Mean`]: the type itself, and f64 for integers.
     type Mean: bytemuck::Pod + Debug + Default + PartialEq + Send + Sync;
-    /// What [`crate::reduce::Op::Var`], [`crate::reduce::Op::Std`] and the norms give: the real type, and f64 for
-    /// integers.
+    /// The result type of [`crate::reduce::Op::Var`], [`crate::reduce::Op::Std`] and the norms: the real type, and f64
+    /// for integers.
     type Float: Float;
-    /// The elements as scalars, where they lie in memory as such.
+    /// The elements as scalars in place; `None` if their memory does not consist of such scalars.
     #[doc(hidden)]
     fn scalars(slice: &[Self]) -> Option<&[Self::Scalar]>;
-    /// An element as scalars.
+    /// The element as scalars; the second is 0 if the element has one part.
     #[doc(hidden)]
     fn widen(self) -> [Self::Scalar; 2];
     /// The element of these scalars.
     #[doc(hidden)]
     fn narrow(parts: [Self::Scalar; 2]) -> Self;
-    /// From the sums of the parts.
+    /// The result of a sum, from the sums of the parts.
     #[doc(hidden)]
     fn sum(parts: &[<Self::Scalar as Scalar>::Tally]) -> Self::Sum;
-    /// From f64, each part rounded once.
+    /// The result of a mean, from f64; each part is rounded once.
     #[doc(hidden)]
     fn mean(parts: [f64; 2]) -> Self::Mean;
-    /// From the product of all, where that is not an integer.
+    /// The result of a product: `whole` for integers, `parts` for other elements.
     #[doc(hidden)]
     fn product(whole: i64, parts: [f64; 2]) -> Self::Sum;
 }
@@ -118,7 +118,7 @@ where
     }
 }
 
-/// Integers: what they are widened to, and what their sums are.
+/// Implements [`Reducible`] for integers, given the scalar they are widened to and the type of their sums.
 macro_rules! integer_element {
     ($($type:ty, $name:literal, $scalar:ty, $sum:ty);*) => {$(
         impl sealed::Sealed for $type {}

@@ -1,32 +1,32 @@
-//! How an array lies in memory, seen from a reduction: which axes results are on, which elements each is made of.
+//! The memory layout of an array to be reduced: its kept and reduced axes, in an order that suits the memory.
 
 use std::marker::PhantomData;
 
 use ndarray::{ArrayViewD, Axis};
 
-/// Extent and stride, in elements.
+/// Extent and stride of an axis, in elements.
 type Extent = (usize, isize);
 
-/// What is next to what in memory.
+/// Which elements are adjacent in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inner {
-    /// So many elements of one result.
+    /// Elements of one result: this many.
     Run(usize),
-    /// So many results' elements.
+    /// Elements of neighbouring results, one of each: this many.
     Columns(usize),
-    /// Nothing of use: elements are fetched one by one.
+    /// None that help: elements are fetched one by one.
     Scattered,
 }
 
-/// An array as results and the elements of each, in an order that suits the memory.
+/// An array seen as results and the elements of each, in an order that suits the memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout<'a, E> {
-    /// Axes of results, without those of [`Inner::Columns`].
+    /// Axes of results, without that of [`Inner::Columns`].
     kept: Vec<Extent>,
     /// Axes of a result's elements, without that of [`Inner::Run`].
     reduced: Vec<Extent>,
     pub(crate) inner: Inner,
-    /// The axes of results, in the order in which results come.
+    /// The kept axes of the array; results are in C order over them.
     pub(crate) order: Vec<usize>,
     start: *const E,
     life: PhantomData<&'a [E]>,
@@ -38,8 +38,8 @@ unsafe impl<E: Sync> Send for Layout<'_, E> {}
 unsafe impl<E: Sync> Sync for Layout<'_, E> {}
 
 impl<'a, E> Layout<'a, E> {
-    /// Of a view whose axes are reduced where `over` says so. With `in_order` a result's elements come in C order, else
-    /// in the order of memory; with `adjacent` neighbours in memory are looked for.
+    /// The layout of a view that is reduced over the axes marked in `over`. With `in_order` a result's elements come in
+    /// C order, else in the order of memory; with `adjacent` neighbours in memory are looked for.
     pub(crate) fn new(mut view: ArrayViewD<'a, E>, over: &[bool], in_order: bool, adjacent: bool) -> Self {
         if !in_order {
             for (axis, &over) in over.iter().enumerate() {
@@ -49,7 +49,7 @@ impl<'a, E> Layout<'a, E> {
             }
         }
         let axes = |wanted: bool| -> Vec<usize> {
-            // An axis of one element is no step in memory; an empty one makes the product 0.
+            // An axis of one element takes no step in memory; an empty axis is kept, since it makes the product 0.
             (0..view.ndim()).filter(|&axis| over[axis] == wanted && view.len_of(Axis(axis)) != 1).collect()
         };
         let outwards = |axis: &usize| std::cmp::Reverse(view.strides()[*axis].unsigned_abs().wrapping_sub(1));
@@ -82,12 +82,12 @@ impl<'a, E> Layout<'a, E> {
                 kept.pop();
             }
         }
-        // Axes of one element have a place among the results too.
+        // Axes of one element are axes of the results too.
         order.extend((0..view.ndim()).filter(|&axis| !over[axis] && view.len_of(Axis(axis)) == 1));
         Self { kept, reduced, inner, order, start: view.as_ptr(), life: PhantomData }
     }
 
-    /// The same elements with nothing next to anything.
+    /// The same elements as an [`Inner::Scattered`] layout.
     pub(crate) fn scattered(mut self) -> Self {
         match std::mem::replace(&mut self.inner, Inner::Scattered) {
             Inner::Run(len) => self.reduced.push((len, 1)),
@@ -97,27 +97,27 @@ impl<'a, E> Layout<'a, E> {
         self
     }
 
-    /// Results, or sets of as many results as there are columns.
+    /// The number of results; with [`Inner::Columns`], of sets of as many results as there are columns.
     pub(crate) fn outer(&self) -> usize {
         self.kept.iter().map(|&(len, _)| len).product()
     }
 
-    /// Elements of a result, or sets of as many elements as there are in a run.
+    /// The number of elements of a result; with [`Inner::Run`], of runs of a result.
     pub(crate) fn steps(&self) -> usize {
         self.reduced.iter().map(|&(len, _)| len).product()
     }
 
-    /// All results.
+    /// The number of results.
     pub(crate) fn outputs(&self) -> usize {
         self.outer() * if let Inner::Columns(len) = self.inner { len } else { 1 }
     }
 
-    /// Elements of each result.
+    /// The number of elements of each result.
     pub(crate) fn elements(&self) -> usize {
         self.steps() * if let Inner::Run(len) = self.inner { len } else { 1 }
     }
 
-    /// Elements in a row that belong together: from `skip` on in the run or the columns at these outer indices.
+    /// `len` adjacent elements from index `skip` of the run or the columns at these indices.
     pub(crate) fn slice(&self, outer: usize, step: usize, skip: usize, len: usize) -> &'a [E] {
         let all = match self.inner {
             Inner::Run(len) | Inner::Columns(len) => len,
@@ -125,12 +125,12 @@ impl<'a, E> Layout<'a, E> {
         };
         assert!(skip <= all && len <= all - skip && outer < self.outer() && step < self.steps());
         let offset = offset(&self.kept, outer) + offset(&self.reduced, step) + skip as isize;
-        // SAFETY: the indices are inside the view this was made of, and so many elements from there on are its own, one
-        // after another.
+        // SAFETY: the indices are inside the view this was made of, and `len` elements from there on are in the view,
+        // one after another.
         unsafe { std::slice::from_raw_parts(self.start.offset(offset), len) }
     }
 
-    /// All elements of some results, one result's after another's, if they lie so.
+    /// All elements of `count` results, if each result is one run and the next result's run follows it in memory.
     pub(crate) fn together(&self, outer: usize, count: usize) -> Option<&'a [E]> {
         match (self.inner, &self.kept[..], &self.reduced[..]) {
             (Inner::Run(len), &[(outers, stride)], []) if stride == len as isize => {
@@ -145,14 +145,14 @@ impl<'a, E> Layout<'a, E> {
 }
 
 impl<E: Copy> Layout<'_, E> {
-    /// Calls `take` for a result's elements, from step `first` on, so many of them. For scattered layouts.
+    /// Calls `take` for `count` elements of a result from step `first` on. For scattered layouts only.
     pub(crate) fn visit(&self, outer: usize, first: usize, count: usize, mut take: impl FnMut(E)) {
         assert!(self.inner == Inner::Scattered && outer < self.outer() && first + count <= self.steps());
         let base = offset(&self.kept, outer);
         let &(len, stride) = self.reduced.last().unwrap_or(&(1, 0));
         let mut step = first;
         while step < first + count {
-            // As many as the last axis has.
+            // The elements that are left on the last axis.
             let row = (len - step % len).min(first + count - step);
             let start = base + offset(&self.reduced, step);
             for i in 0..row as isize {
@@ -165,7 +165,7 @@ impl<E: Copy> Layout<'_, E> {
     }
 }
 
-/// Where an index in C order over some axes, none of them empty, lies.
+/// The offset in memory of an index in C order over some axes, none of them empty.
 fn offset(axes: &[Extent], mut index: usize) -> isize {
     let Some((&(_, outermost), inner)) = axes.split_first() else { return 0 };
     let mut offset = 0;
@@ -182,13 +182,13 @@ mod tests {
 
     use super::*;
 
-    fn of(shape: &[usize]) -> ArrayD<u32> {
+    fn array(shape: &[usize]) -> ArrayD<u32> {
         Array::from_iter(0..shape.iter().product::<usize>() as u32).into_shape_with_order(IxDyn(shape)).unwrap()
     }
 
     #[test]
     fn neighbours_are_found() {
-        let x = of(&[4, 5, 6]);
+        let x = array(&[4, 5, 6]);
         let layout = |over: [bool; 3]| Layout::new(x.view(), &over, false, true);
         let whole = layout([true; 3]);
         assert_eq!((whole.inner, whole.outer(), whole.steps()), (Inner::Run(120), 1, 1));
@@ -206,16 +206,16 @@ mod tests {
 
     #[test]
     fn the_order_of_memory_or_of_indices() {
-        let x = of(&[4, 5]);
-        let turned = x.t();
-        let sum = Layout::new(turned.view(), &[true, true], false, true);
+        let x = array(&[4, 5]);
+        let transposed = x.t();
+        let sum = Layout::new(transposed.view(), &[true, true], false, true);
         assert_eq!(sum.inner, Inner::Run(20));
-        let places = Layout::new(turned.view(), &[true, true], true, true);
+        let places = Layout::new(transposed.view(), &[true, true], true, true);
         assert_eq!(places.inner, Inner::Scattered);
         let mut seen = Vec::new();
         places.visit(0, 3, 4, |x| seen.push(x));
         assert_eq!(seen, [15, 1, 6, 11]);
-        let kept = Layout::new(turned.view(), &[false, true], false, true);
+        let kept = Layout::new(transposed.view(), &[false, true], false, true);
         assert_eq!((kept.inner, kept.outer()), (Inner::Columns(5), 1));
         let mut back = x.view();
         back.invert_axis(Axis(1));

@@ -1,4 +1,4 @@
-//! The operations, and the quantities each is made of.
+//! The reduction operations, and the quantities from which each is computed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,19 +6,20 @@ use std::str::FromStr;
 use crate::error::Error;
 use crate::reduce::quantity::{Needs, Quantity};
 
-/// What to compute over the reduced axes, of the elements x (all of them, or those that are not NaN), n in number.
+/// An operation over the reduced axes. Its n elements x are all elements, or those that are not NaN if NaNs are
+/// skipped.
 ///
-/// NumPy's semantics: a NaN makes the result NaN unless NaNs are skipped; of equal elements the first in C order
-/// counts.
+/// The semantics are NumPy's: a NaN makes the result NaN unless NaNs are skipped; of equal elements the first in C
+/// order counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Op {
-    /// `Σ x`; 0 where there is none. Integers give `i64` or `u64` and wrap.
+    /// `Σ x`; 0 without elements. Integers give `i64` or `u64` and wrap.
     Sum,
-    /// `Σ x / n`; NaN where there is none.
+    /// `Σ x / n`; NaN without elements.
     Mean,
-    /// `Σ |x - mean|² / (n - ddof)`; NaN or infinite where n is not above ddof, and NaN there if NaNs are skipped.
-    /// Infinite or NaN where deviations or their squares overflow f64.
+    /// `Σ |x - mean|² / (n - ddof)`. If n is not above ddof it is NaN or infinite, and always NaN if NaNs are skipped.
+    /// It is infinite or NaN if deviations or their squares overflow f64.
     Var {
         /// Delta degrees of freedom: 0 for a population, 1 for a sample.
         ddof: f64,
@@ -28,27 +29,27 @@ pub enum Op {
         /// Delta degrees of freedom: 0 for a population, 1 for a sample.
         ddof: f64,
     },
-    /// The least element. Not for complex numbers; an error where there is none.
+    /// The least element; an error without elements. Not for complex numbers.
     Min,
-    /// The greatest element. Not for complex numbers; an error where there is none.
+    /// The greatest element; an error without elements. Not for complex numbers.
     Max,
-    /// Where the least element is first found: its index in C order among the reduced axes.
+    /// The index of the first least element, in C order over the reduced axes.
     ArgMin,
-    /// Where the greatest element is first found: its index in C order among the reduced axes.
+    /// The index of the first greatest element, in C order over the reduced axes.
     ArgMax,
-    /// `Π x`; 1 where there is none. No intermediate product overflows.
+    /// `Π x`; 1 without elements. No intermediate product overflows.
     Prod,
     /// `Σ |x|`.
     Norm1,
     /// `√(Σ |x|²)`.
     Norm2,
-    /// The greatest `|x|`; 0 where there is none.
+    /// The greatest `|x|`; 0 without elements.
     NormInf,
-    /// n.
+    /// The number of elements, n.
     Count,
     /// Whether any element is not 0; NaN is not 0.
     Any,
-    /// Whether no element is 0; true where there is none.
+    /// Whether no element is 0; true without elements.
     All,
     /// `Σ w x`, with the weights of the plan. Integers give f64.
     WeightedSum,
@@ -78,7 +79,7 @@ impl Op {
         Self::Average,
     ];
 
-    /// Its name on the command line.
+    /// The operation's name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -102,7 +103,7 @@ impl Op {
         }
     }
 
-    /// The same with another ddof, where it has one.
+    /// The operation with another ddof, if it has one.
     #[must_use]
     pub fn with_ddof(self, ddof: f64) -> Self {
         match self {
@@ -112,7 +113,7 @@ impl Op {
         }
     }
 
-    /// The quantities its result is made of.
+    /// The quantities from which the result is computed.
     pub(crate) fn quantities(self) -> &'static [Quantity] {
         match self {
             Self::Sum => &[Quantity::Total],
@@ -133,7 +134,7 @@ impl Op {
         }
     }
 
-    /// Whether it orders elements, and so needs one.
+    /// Whether it compares elements, and so needs at least one.
     pub(crate) fn orders(self) -> bool {
         matches!(self, Self::Min | Self::Max | Self::ArgMin | Self::ArgMax)
     }
@@ -166,7 +167,7 @@ impl FromStr for Op {
 }
 
 impl Needs {
-    /// Of these operations; elements are counted one by one only where some may be skipped.
+    /// What these operations need. Elements are counted one by one only if some may be skipped.
     pub(crate) fn of(ops: &[Op], skip_nan: bool) -> Self {
         let needed = ops.iter().flat_map(|op| op.quantities()).copied();
         Self::all(needed.filter(|&quantity| skip_nan || quantity != Quantity::Count))

@@ -1,24 +1,26 @@
-//! What is known of a block of elements, and of blocks together: states that merge, and are written as bytes.
+//! Partial results of reductions: of one block of elements ([`Join`]), and of many ([`Partial`]), which are written as
+//! bytes too.
 
 use crate::numeric::scaled::ScaledProduct;
 use crate::numeric::sums::two_sum;
 
-/// What is known of two sets of elements, from what is known of each; the first lies before the second.
+/// The partial result of a set of elements, as blocks give it.
 pub(crate) trait Join: Copy {
+    /// The partial result of two sets together, of which `self` comes first.
     fn join(self, after: Self) -> Self;
 }
 
-/// What is known of one quantity of one result, while elements are still coming.
+/// The partial result for one quantity of one output, while elements are still coming.
 pub(crate) trait Partial: Clone + Default {
-    /// Takes in what is known of other elements.
+    /// Adds the partial result of other elements.
     fn merge(&mut self, other: &Self);
-    /// As bytes, their number independent of the data.
+    /// Appends the partial as bytes, whose number does not depend on the data.
     fn write(&self, to: &mut Vec<u8>);
-    /// What [`Partial::write`] wrote; none if the bytes are no such thing.
+    /// Reads what [`Partial::write`] wrote; `None` if the bytes are not a partial.
     fn read(from: &mut Bytes<'_>) -> Option<Self>;
 }
 
-/// A sum and what rounding took from it.
+/// A sum as two numbers: the rounded sum and its rounding error.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Pair {
     pub(crate) high: f64,
@@ -58,7 +60,7 @@ impl Join for Moment {
         if after.count == 0.0 {
             return self;
         }
-        // Of what comes after, about the shift of what was before.
+        // Moments of `after` about the shift of `self`.
         let by = after.shift - self.shift;
         let first = after.first + after.count * by;
         let second = after.second + by * (after.first + first);
@@ -76,7 +78,7 @@ pub(crate) struct Count {
 impl Join for Count {
     #[inline(always)]
     fn join(self, after: Self) -> Self {
-        // Saturating, for counts that came as bytes.
+        // Saturating, because counts read from bytes may be anything.
         Self { valid: self.valid.saturating_add(after.valid), truths: self.truths.saturating_add(after.truths) }
     }
 }
@@ -125,14 +127,14 @@ impl Partial for ScaledProduct {
     fn read(from: &mut Bytes<'_>) -> Option<Self> {
         let number = [from.number()?, from.number()?];
         let (exponent, whole) = (from.take().map(i64::from_le_bytes)?, from.take().map(i64::from_le_bytes)?);
-        // As a product leaves it: its greater part from 1 to 2, or 0, infinite or NaN.
-        let brought = Self::of(number);
-        let same = brought.exponent == 0 && brought.number.map(f64::to_bits) == number.map(f64::to_bits);
+        // A valid product is normalised: its greater part is from 1 to 2, or 0, infinite or NaN.
+        let normalised = Self::of(number);
+        let same = normalised.exponent == 0 && normalised.number.map(f64::to_bits) == number.map(f64::to_bits);
         same.then_some(Self { number, exponent, whole })
     }
 }
 
-/// Bytes being read.
+/// Bytes that are read from the front; reads give `None` past the end.
 #[derive(Debug)]
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 

@@ -1,5 +1,5 @@
-//! What is known of each result while elements are still coming: a column of partials for each quantity. Merging,
-//! writing and reading visit them in the order of [`Quantity::EVERY`].
+//! The partial results of a set of outputs: a column of partials for each quantity. Merging, writing and reading visit
+//! the columns in the order of [`Quantity::EVERY`].
 
 use std::ops::{Deref, DerefMut};
 
@@ -11,7 +11,8 @@ use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::FloatTally;
 use crate::reduce::variance::Variance;
 
-/// One quantity of all results, one after another: so many partials a result, or none where the quantity is not needed.
+/// One quantity of all outputs: `parts` partials for each output, one output after another. Empty for a quantity that
+/// is not needed.
 #[derive(Debug, Clone)]
 pub(crate) struct Column<P> {
     all: Vec<P>,
@@ -23,7 +24,7 @@ impl<P: Partial> Column<P> {
         Self { all: vec![P::default(); if needed { outputs * parts } else { 0 }], parts }
     }
 
-    /// The partials of one result.
+    /// The partials of one output.
     fn of(&self, output: usize) -> &[P] {
         self.all.get(output * self.parts..(output + 1) * self.parts).unwrap_or_default()
     }
@@ -48,8 +49,8 @@ impl<P> DerefMut for Column<P> {
     }
 }
 
-/// What is known of some results. Complex numbers have two sums each, one after another; their extremes are those of
-/// their absolute values.
+/// The partial results of some outputs. Complex numbers have one sum for each part, next to each other; their extremes
+/// are extremes of their absolute values.
 #[derive(Debug, Clone)]
 pub(crate) struct Partials<S: Scalar> {
     pub(crate) needs: Needs,
@@ -70,13 +71,13 @@ pub(crate) struct Partials<S: Scalar> {
     pub(crate) weights: Column<FloatTally>,
 }
 
-/// What is done with each quantity, and with the same quantity of other results.
+/// Does something with each quantity's column and the same column of other partials.
 trait Visitor {
     fn visit<P: Partial>(&mut self, column: &mut Column<P>, other: &Column<P>) -> Option<()>;
 }
 
 impl<S: Scalar> Partials<S> {
-    /// Of no elements.
+    /// The partials of no elements.
     pub(crate) fn identity(needs: Needs, outputs: usize, parts: usize) -> Self {
         let all = |quantity: Quantity, parts: usize| (needs.has(quantity), outputs, parts);
         Self {
@@ -112,7 +113,7 @@ impl<S: Scalar> Partials<S> {
             Quantity::Product => visitor.visit(&mut self.products, &other.products),
             Quantity::Absolute => visitor.visit(&mut self.absolutes, &other.absolutes),
             Quantity::Squares => visitor.visit(&mut self.squares, &other.squares),
-            // They are part of the counts.
+            // Truths are part of the counts.
             Quantity::Truths => Some(()),
             Quantity::Weighted => {
                 visitor.visit(&mut self.weighted, &other.weighted)?;
@@ -121,12 +122,12 @@ impl<S: Scalar> Partials<S> {
         })
     }
 
-    /// Takes in other elements of the same results.
+    /// Merges the partials of other elements of the same outputs.
     pub(crate) fn merge(&mut self, other: &Self) {
         (0..self.outputs).for_each(|output| self.merge_one(output, other, output));
     }
 
-    /// Takes other elements, known of as result `from` there, into result `to`.
+    /// Merges output `from` of the other partials into output `to`.
     pub(crate) fn merge_one(&mut self, to: usize, other: &Self, from: usize) {
         struct Merge {
             to: usize,
@@ -143,15 +144,16 @@ impl<S: Scalar> Partials<S> {
         let _always = self.visit(other, &mut Merge { to, from });
     }
 
-    /// Renames the places of elements.
+    /// Maps the places of extremes.
     pub(crate) fn move_places(&mut self, to: impl Fn(u64) -> u64) {
         self.first_least.iter_mut().flatten().for_each(|best| best.place = to(best.place));
         self.first_greatest.iter_mut().flatten().for_each(|best| best.place = to(best.place));
     }
 
-    /// Whether they can be of results of so many elements each: no more are counted, and no place is beyond them.
+    /// Whether these can be partials of outputs with so many elements each: no more are counted, and no place is beyond
+    /// them.
     pub(crate) fn fit(&self, elements: u64, skip: bool) -> bool {
-        // Numbers that are never NaN are not skipped.
+        // Integers are never skipped.
         let skip = skip && S::FLOAT;
         let inside = |place: u64, with: bool| place < elements && with == skip;
         self.counts.iter().all(|count| count.valid <= elements)
@@ -161,7 +163,7 @@ impl<S: Scalar> Partials<S> {
             && self.greatest.iter().flatten().all(|best| best.skip == skip)
     }
 
-    /// All of it, in little-endian bytes whose number depends on nothing but needs and outputs.
+    /// Appends all partials as little-endian bytes, whose number depends only on the type, the needs and the outputs.
     pub(crate) fn write(&self, to: &mut Vec<u8>) {
         struct Write<'a>(&'a mut Vec<u8>);
         impl Visitor for Write<'_> {
@@ -173,7 +175,7 @@ impl<S: Scalar> Partials<S> {
         let _always = Self::identity(self.needs, 0, self.parts).visit(self, &mut Write(to));
     }
 
-    /// What [`Partials::write`] wrote, or none if the bytes are no such thing: too few, or not what can be known of
+    /// Reads what [`Partials::write`] wrote; `None` if there are too few bytes or if they cannot be partials of
     /// elements.
     pub(crate) fn read(needs: Needs, outputs: usize, parts: usize, from: &mut Bytes<'_>) -> Option<Self> {
         struct Read<'a, 'b>(&'a mut Bytes<'b>);
@@ -185,8 +187,8 @@ impl<S: Scalar> Partials<S> {
                 })
             }
         }
-        let mut cells = Self::identity(needs, outputs, parts);
-        cells.visit(&Self::identity(needs, 0, parts), &mut Read(from))?;
-        Some(cells)
+        let mut partials = Self::identity(needs, outputs, parts);
+        partials.visit(&Self::identity(needs, 0, parts), &mut Read(from))?;
+        Some(partials)
     }
 }

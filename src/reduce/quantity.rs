@@ -1,12 +1,12 @@
-//! The quantities that results are made of: the one list of them, and the set that a pass over the data must find.
+//! The quantities from which results are computed: their one list, and the set that a pass over the data must compute.
 
-/// A quantity of the elements of a result, which blocks of them come to and which merge.
+/// A quantity of the elements of a result. It is computed for blocks of elements and merged over blocks.
 ///
-/// Whoever does something for each quantity visits [`Quantity::EVERY`] and matches, so that the compiler names the
-/// places a new one must be added to.
+/// Code that does something for each quantity goes through [`Quantity::EVERY`] with a `match`, so that the compiler
+/// names all places where a new quantity must be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Quantity {
-    /// How many elements count. It is always known, and found one by one only where NaNs may be skipped.
+    /// The number of elements that are not skipped. Elements are counted one by one only if NaNs may be skipped.
     Count,
     /// `Σ x`
     Total,
@@ -14,7 +14,7 @@ pub(crate) enum Quantity {
     Moments,
     /// The least element.
     Least,
-    /// The greatest element; of complex numbers the greatest `|x|`.
+    /// The greatest element; for complex numbers, the greatest `|x|`.
     Greatest,
     /// The least element and its first place.
     FirstLeast,
@@ -26,14 +26,14 @@ pub(crate) enum Quantity {
     Absolute,
     /// `Σ |x|²`
     Squares,
-    /// How many elements are not 0.
+    /// The number of elements that are not 0.
     Truths,
     /// `Σ w x` and `Σ w`
     Weighted,
 }
 
 impl Quantity {
-    /// In the order of their bits in written states, where their columns follow one another too: new ones come last.
+    /// All quantities in the order of their bits and of their columns in written states: a new one must come last.
     pub(crate) const EVERY: [Self; 12] = [
         Self::Count,
         Self::Total,
@@ -50,12 +50,12 @@ impl Quantity {
     ];
 }
 
-/// What a pass over the data must find: a set of quantities, which several operations share.
+/// The set of quantities that a pass over the data must compute, for all operations together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Needs(u16);
 
 impl Needs {
-    /// All quantities of these.
+    /// The set of these quantities.
     pub(crate) fn all(quantities: impl Iterator<Item = Quantity>) -> Self {
         quantities.fold(Self::default(), |needs, quantity| Self(needs.0 | Self::only(quantity).0))
     }
@@ -70,7 +70,7 @@ impl Needs {
         self.0 >> quantity as u16 & 1 != 0
     }
 
-    /// Its quantities, in the order of the list.
+    /// The quantities of the set, in the order of [`Quantity::EVERY`].
     #[inline(always)]
     pub(crate) fn each(self) -> impl Iterator<Item = Quantity> {
         let mut left = self.0;
@@ -81,18 +81,18 @@ impl Needs {
         })
     }
 
-    /// Whether complex numbers are needed by their absolute values.
+    /// Whether absolute values of complex numbers are needed, or another quantity that is not computed part by part.
     pub(crate) fn of_magnitudes(self) -> bool {
         use Quantity::{Absolute, Count, Greatest, Product, Truths};
         [Absolute, Greatest, Product, Count, Truths].into_iter().any(|quantity| self.has(quantity))
     }
 
-    /// Whether a result depends on where elements are.
+    /// Whether a result depends on the places of elements.
     pub(crate) fn places(self) -> bool {
         self.has(Quantity::FirstLeast) || self.has(Quantity::FirstGreatest)
     }
 
-    /// As bits, for states that are written.
+    /// The set as bits, one for each quantity, for written states.
     pub(crate) fn bits(self) -> u16 {
         self.0
     }

@@ -1,22 +1,22 @@
-//! What a plan asks of a backend's reduction kernels, and what it gets back.
+//! A reduction as a plan requests it from a backend, and the backend's answer.
 
 use ndarray::ArrayViewD;
 
 use crate::reduce::quantity::Needs;
 
-/// What is asked of a backend: to find out what is needed of the elements of an array, reduced where `over` says so.
+/// The request to compute the needed quantities of an array, reduced over the axes marked in `over`.
 #[derive(Debug)]
 pub(crate) struct Reduction<'a, E> {
     pub(crate) view: ArrayViewD<'a, E>,
     pub(crate) over: &'a [bool],
     pub(crate) needs: Needs,
-    /// Whether NaNs count for nothing.
+    /// Whether NaNs are skipped.
     pub(crate) skip: bool,
-    /// Of the array's shape.
+    /// Weights in the array's shape.
     pub(crate) weights: Option<ArrayViewD<'a, f64>>,
 }
 
-/// What was made of the results, tile by tile, and the kept axes in whose C order they come.
+/// What was made of the results: one item for each tile of results, which are in C order over the kept axes in `order`.
 #[derive(Debug)]
 pub(crate) struct Reduced<R> {
     pub(crate) order: Vec<usize>,

@@ -1,4 +1,4 @@
-//! The numbers that reductions compute with: f32, f64, and integers of 32 and 64 bits. Facts only, no loops.
+//! The numbers that reductions compute with: f32, f64, and integers of 32 and 64 bits. No loops are here.
 
 use std::fmt::Debug;
 
@@ -8,31 +8,31 @@ use crate::reduce::tally::{FloatTally, Tally};
 
 /// A number that reductions compute with.
 pub(crate) trait Scalar: bytemuck::Pod + PartialOrd + Debug + Default + Send + Sync {
-    /// Counts rows of a block, as wide as the scalar.
+    /// An unsigned integer as wide as the scalar, which counts the rows of a block.
     type Index: Copy + Debug + Default + Into<u64>;
-    /// An exact sum over all blocks.
+    /// The type of exact sums over all blocks.
     type Tally: Tally;
     /// Whether it can be NaN.
     const FLOAT: bool;
     /// Whether it has no sign.
     const UNSIGNED: bool = false;
-    /// Not greater than any other.
+    /// The lowest value: -∞ for floating-point numbers.
     const LOWEST: Self;
-    /// Not less than any other.
+    /// The highest value: ∞ for floating-point numbers.
     const HIGHEST: Self;
-    /// The next row.
+    /// The next index.
     fn next(index: Self::Index) -> Self::Index;
-    /// As f64, the nearest one.
+    /// The nearest f64.
     fn lift(self) -> f64;
-    /// As an integer, wrapped; for integers.
+    /// An integer as `i64`, wrapped; 0 for floating-point numbers.
     fn whole(self) -> i64;
     fn is_nan(self) -> bool;
-    /// A block's sum from the two numbers a device has for it, for integers both whole and below 2^53.
+    /// A block's sum from the two numbers that a device computes for it; for integers, both are whole and below 2^53.
     #[cfg(feature = "gpu")]
     fn block_of(sum: Pair) -> <Self::Tally as Tally>::Block;
-    /// NaN, where there is one.
+    /// NaN; 0 for integers.
     fn nan() -> Self;
-    /// The absolute value of a complex number; NaN if either part is.
+    /// The absolute value of a complex number; NaN if either part is NaN.
     fn magnitude(re: Self, im: Self) -> Self;
 }
 
@@ -109,7 +109,7 @@ impl Scalar for f64 {
     }
 }
 
-/// The integers the inner loops know; the others are widened to them.
+/// Implements [`Scalar`] for the integers that the inner loops compute with; other integers are widened to them.
 macro_rules! integer_scalar {
     ($($type:ty, $index:ty);*) => {$(
         impl Scalar for $type {

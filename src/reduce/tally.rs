@@ -1,14 +1,14 @@
-//! Sums over blocks that do not depend on their order: exact, and rounded once.
+//! Sums of block sums that do not depend on the order of blocks: exact, and rounded once.
 
 use crate::numeric::superaccumulator::Superaccumulator;
 use crate::reduce::partial::{Bytes, Join, Pair, Partial};
 
-/// A sum over blocks that does not depend on their order.
+/// A sum over blocks that does not depend on the blocks' order.
 pub(crate) trait Tally: Partial + std::fmt::Debug + Send + Sync {
     /// The sum over one block.
     type Block: Join;
     fn add(&mut self, block: Self::Block);
-    /// Divided by a number of elements.
+    /// The sum divided by a number of elements.
     fn mean(&self, count: u64) -> f64;
 }
 
@@ -40,21 +40,21 @@ impl Partial for i128 {
     }
 }
 
-/// A sum of floating-point numbers: the only block's, or an exact one of all blocks'.
+/// An exact sum of floating-point block sums: the pair of the only block, or a superaccumulator for several.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FloatTally {
-    /// The sum of what is not finite: 0, an infinity or NaN.
+    /// The sum of block sums that are not finite: 0, an infinity or NaN.
     special: f64,
     one: Option<Pair>,
     many: Option<Box<Superaccumulator>>,
 }
 
-/// One NaN for all.
+/// Replaces all NaNs by the same one.
 pub(super) fn canonical(x: f64) -> f64 {
     if x.is_nan() { f64::NAN } else { x }
 }
 
-/// Whether it can be what sums have that are not finite, or 0.
+/// Whether a number read from bytes can be a sum's `special` part: 0, an infinity or NaN.
 pub(super) fn is_special(x: f64) -> bool {
     x == 0.0 || !x.is_finite()
 }
@@ -66,17 +66,18 @@ impl FloatTally {
         high + low
     }
 
-    /// As two numbers, the second below the first's precision.
+    /// The sum as two numbers, the second below the first's precision.
     fn pair(&self) -> (f64, f64) {
         match (&self.one, &self.many) {
             _ if self.special != 0.0 => (self.special, 0.0),
             (Some(pair), _) => (pair.high, pair.low),
-            (None, Some(window)) => window.pair(),
+            (None, Some(exact)) => exact.pair(),
             (None, None) => (0.0, 0.0),
         }
     }
 
-    fn window(&mut self) -> &mut Superaccumulator {
+    /// The superaccumulator, which takes over the pair of a single block.
+    fn exact(&mut self) -> &mut Superaccumulator {
         let many = self.many.get_or_insert_default();
         if let Some(pair) = self.one.take() {
             many.add(pair.high);
@@ -95,9 +96,9 @@ impl Tally for FloatTally {
         } else if self.one.is_none() && self.many.is_none() {
             self.one = Some(block);
         } else {
-            let window = self.window();
-            window.add(block.high);
-            window.add(block.low);
+            let exact = self.exact();
+            exact.add(block.high);
+            exact.add(block.low);
         }
     }
 
@@ -115,8 +116,8 @@ impl Partial for FloatTally {
         if let Some(pair) = other.one {
             self.add(pair);
         }
-        if let Some(window) = &other.many {
-            self.window().merge(window);
+        if let Some(exact) = &other.many {
+            self.exact().merge(exact);
         }
     }
 
@@ -132,12 +133,12 @@ impl Partial for FloatTally {
     fn read(from: &mut Bytes<'_>) -> Option<Self> {
         let (special, [kind]) = (from.number()?, from.take()?);
         let pair = Pair { high: from.number()?, low: from.number()? };
-        let window = Superaccumulator::from_bytes(&from.take()?)?;
-        let right = is_special(special) && kind < 3 && pair.high.is_finite() && pair.low.is_finite();
-        if !right {
+        let exact = Superaccumulator::from_bytes(&from.take()?)?;
+        let valid = is_special(special) && kind < 3 && pair.high.is_finite() && pair.low.is_finite();
+        if !valid {
             return None;
         }
-        let (one, many) = ((kind & 1 != 0).then_some(pair), (kind & 2 != 0).then(|| Box::new(window)));
+        let (one, many) = ((kind & 1 != 0).then_some(pair), (kind & 2 != 0).then(|| Box::new(exact)));
         Some(Self { special, one, many })
     }
 }

@@ -1,18 +1,19 @@
-//! Variances over blocks that do not depend on their order.
+//! The variance state: moments of blocks, joined exactly, so that variances do not depend on the order of blocks.
 
 use crate::numeric::superaccumulator::Superaccumulator;
 use crate::reduce::partial::{Bytes, Moment, Partial};
 use crate::reduce::tally::{canonical, is_special};
 
-/// Moments over blocks that do not depend on their order: the only block's, or exact sums over all blocks.
+/// The variance state of some blocks: the moments of the only block, or exact sums over several.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variance {
-    /// 0, or an infinity or NaN that the variance is.
+    /// The variance if it is infinite or NaN, else 0.
     special: f64,
     one: Option<Moment>,
     many: Option<Box<Many>>,
 }
 
+/// Exact sums over several blocks.
 #[derive(Debug, Clone, Copy, Default)]
 struct Many {
     count: u64,
@@ -36,7 +37,8 @@ impl Many {
     fn deviation(&self) -> f64 {
         let count = self.count as f64;
         let mean = self.sum.value() / count;
-        // About a mean that is rounded; what it is off by is exact in the sums, and small.
+        // Deviations are from the rounded mean. `high + low` is `Σ (x - mean)`, small and exact, which corrects for the
+        // rounding.
         let mut rest = self.sum;
         rest.add_product(-mean, count, 1);
         let (high, low) = rest.pair();
@@ -64,6 +66,7 @@ impl Variance {
         }
     }
 
+    /// The exact sums, which take over the moments of a single block.
     fn many(&mut self) -> &mut Many {
         let many = self.many.get_or_insert_default();
         if let Some(block) = self.one.take() {

@@ -1,4 +1,4 @@
-//! What depends on the devices of the machine: `wavemill devices`, `bench`, and results of a GPU.
+//! Tests that depend on the devices of the machine: `wavemill devices`, `bench`, and results of a GPU.
 
 use std::f64::consts::TAU;
 use std::fs;
@@ -50,7 +50,7 @@ fn bench_measures_and_writes_everything() {
     assert!(fs::read_to_string(Path::new(&out).join("families.svg")).unwrap().contains("GFLOP/s"));
 }
 
-/// Whether there is a GPU, as there must be where one is required.
+/// Whether there is a GPU; it is a failure if there is none but one is required.
 pub(crate) fn has_gpu() -> bool {
     let required = std::env::var("WAVEMILL_REQUIRE_GPU").is_ok_and(|value| value == "1");
     let found = required || succeed(&["devices"]).lines().any(|line| line.starts_with("gpu:0 "));
@@ -83,7 +83,7 @@ fn a_gpu_agrees_with_the_processor() {
     assert!(difference < 4e-5, "{difference}");
 }
 
-/// Everything a GPU computes, and nothing of it wrong.
+/// The report covers everything a GPU computes, and nothing in it is wrong.
 #[test]
 fn a_gpu_is_reported_on() {
     if !has_gpu() {
@@ -109,7 +109,7 @@ fn a_gpu_is_reported_on() {
     assert!(refused.contains("is no GPU"), "{refused}");
 }
 
-/// What the loader of Vulkan drivers says of its work when told to say everything.
+/// The log of the loader of Vulkan drivers, with all messages on.
 fn loader_log(args: &[&str]) -> String {
     let output =
         Command::new(env!("CARGO_BIN_EXE_wavemill")).args(args).env("VK_LOADER_DEBUG", "all").output().unwrap();
@@ -132,13 +132,13 @@ fn no_driver_is_opened_for_the_processor_or_for_small_work() {
     }
     if has_gpu() && cfg!(target_os = "linux") {
         assert!(!loader_log(&["devices"]).is_empty(), "the loader says nothing when a driver is opened");
-        // Large work asks what there is: 2 n^3 operations take a processor a second.
+        // Large work looks for a GPU: 2 n^3 operations take a processor a second.
         write_npy(&square, &Array2::<f32>::ones((2048, 2048))).unwrap();
         assert!(!loader_log(&["matmul", &square, &square, "--out", &out]).is_empty());
     }
 }
 
-/// Servers have no such variable, and Mesa's drivers say so, once, if they are opened without it.
+/// Servers do not have the variable, and Mesa's drivers print an error if they are opened without it.
 #[test]
 fn drivers_print_nothing_where_no_runtime_folder_is_set() {
     let run = |value: Option<&str>| {

@@ -1,4 +1,4 @@
-//! `wavemill periodogram`: the periods of measured and of made-up series, and the forms in which times are written.
+//! Tests of `wavemill periodogram`: the periods of measured and synthetic series, and the formats of times.
 
 use std::f64::consts::TAU;
 use std::fs;
@@ -33,7 +33,8 @@ fn times_are_numbers_or_dates_of_any_common_form() {
     let folder = Folder::new("times");
     let path = folder.path("data.csv");
     let day = |day: i64| jiff::Timestamp::from_second(day * 86_400).unwrap().to_string();
-    // Samples 1 to 4 days apart over some 3 years: a wave of 30 days, and of 30 units where times are numbers.
+    // Samples are 1 to 4 days apart over about 3 years; the wave has a period of 30 days, or 30 units if times are
+    // numbers.
     let days: Vec<i64> =
         numbers(400, 5).scan(0, |at, x| Some(std::mem::replace(at, *at + 1 + (4.0 * x) as i64))).collect();
     let forms: [(&dyn Fn(i64) -> String, f64); 4] = [

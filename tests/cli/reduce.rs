@@ -1,4 +1,4 @@
-//! `wavemill reduce`: every operation and element type of a file, and what it refuses.
+//! Tests of `wavemill reduce`: every operation and element type of a file, and errors.
 
 use std::fs;
 use std::path::Path;
@@ -65,7 +65,7 @@ fn reduce_writes_or_prints_every_result() {
     assert!((average - sum / 59.0).abs() < 1e-6, "{printed}");
 }
 
-/// As NumPy has it: sums of bool count, and the least and greatest of bool are bool.
+/// As in NumPy, a sum of bool counts the true ones, and minimum and maximum of bool are bool.
 #[test]
 fn bool_is_reduced_as_numpy_does() {
     let folder = Folder::new("bool");
@@ -87,7 +87,7 @@ fn bool_is_reduced_as_numpy_does() {
     assert_eq!(printed, "sum: 5\nmin: false\nmax: true\n");
 }
 
-/// float16 1.5, -2, 0.25 and the least positive one.
+/// The elements are the float16 1.5, -2, 0.25 and the least positive one.
 #[test]
 fn float16_gives_float32() {
     let folder = Folder::new("half");
@@ -106,7 +106,7 @@ fn float16_gives_float32() {
 fn big_endian_and_fortran_order_are_reduced_as_what_they_hold() {
     let folder = Folder::new("orders");
     let data = folder.path("x.npy");
-    // Stored column by column: [[1, 2], [-3, 4]].
+    // The file holds [[1, 2], [-3, 4]], column by column.
     let bytes = [1i16, -3, 2, 4].map(i16::to_be_bytes).concat();
     let header = "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 2), }";
     fs::write(&data, crate::npy_bytes(header, &bytes)).unwrap();

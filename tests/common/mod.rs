@@ -1,4 +1,4 @@
-//! What the integration tests share: random input, error measures, and the devices to test on.
+//! Helpers of the integration tests: random input, error measures, and the devices to test on.
 #![allow(dead_code, reason = "a build without the GPU uses a part of it")]
 
 use ndarray::{Array1, ArrayD, ArrayView1, IxDyn};
@@ -21,12 +21,12 @@ impl Random {
         z ^ z >> 31
     }
 
-    /// Uniform in [0, 1).
+    /// A number uniform in [0, 1).
     pub(crate) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Uniform in [low, high).
+    /// A number uniform in [low, high).
     pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
@@ -52,7 +52,7 @@ pub(crate) fn views<C>(points: &[Array1<C>]) -> Vec<ArrayView1<'_, C>> {
     points.iter().map(|axis| axis.view()).collect()
 }
 
-/// The relative l2 error, NaN if either side has one.
+/// The relative l2 error; NaN if either side contains NaN.
 pub(crate) fn relative_error<'a, T: Real>(
     values: impl IntoIterator<Item = &'a Complex<T>>,
     exact: impl IntoIterator<Item = &'a Complex<f64>>,
@@ -65,8 +65,8 @@ pub(crate) fn relative_error<'a, T: Real>(
     if off == 0.0 { 0.0 } else { (off / norm).sqrt() }
 }
 
-/// What a device may make of f32: nothing of numbers below 2^-126, where it computes so. The sum of one such number
-/// tells.
+/// The largest f32 that a device may flush to 0: 2^-126 if it flushes subnormal numbers, which the sum of one of them
+/// shows, else 0.
 pub(crate) fn lost(device: &Device) -> f64 {
     let tiny = Array1::from_elem(1, f32::from_bits(3));
     let plan = wavemill::reduce::ReducePlan::builder([1]).ops([wavemill::reduce::Op::Sum]).build(device).unwrap();
@@ -77,7 +77,7 @@ pub(crate) fn lost(device: &Device) -> f64 {
     }
 }
 
-/// What the error law allows.
+/// The error that the law allows.
 pub(crate) fn allowed<T: Real>(tolerance: f64) -> f64 {
     let floor = if T::NAME == "f32" { 1e-6 } else { 3e-14 };
     f64::max(floor, 4.0 * tolerance)
@@ -87,8 +87,8 @@ pub(crate) fn cpu() -> Device {
     Device::from(Cpu::new())
 }
 
-/// The GPU to test on, any adapter, software ones included. None, said aloud, where there is no adapter; but with
-/// `WAVEMILL_REQUIRE_GPU=1` that is a failure. One device for a test program, used by one test at a time.
+/// The GPU to test on, which may be a software device. Without one it returns `None` and prints so; with
+/// `WAVEMILL_REQUIRE_GPU=1` it fails. A test program has one device, which one test at a time uses.
 #[cfg(feature = "gpu")]
 pub(crate) fn gpu() -> Option<(Device, std::sync::MutexGuard<'static, ()>)> {
     use std::io::Write;
@@ -98,7 +98,7 @@ pub(crate) fn gpu() -> Option<(Device, std::sync::MutexGuard<'static, ()>)> {
     let guard = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let gpu = FOUND.get_or_init(|| {
         let mut found = wavemill::Gpu::enumerate();
-        // Hardware first.
+        // Hardware comes first.
         found.sort_by_key(|gpu| gpu.as_ref().map_or(2, |gpu| usize::from(gpu.is_software())));
         match found.into_iter().next() {
             Some(Ok(gpu)) => Some(gpu),
@@ -106,7 +106,7 @@ pub(crate) fn gpu() -> Option<(Device, std::sync::MutexGuard<'static, ()>)> {
                 let why = other.map_or_else(|| "no adapter".into(), |error| error.unwrap_err().to_string());
                 let required = std::env::var_os("WAVEMILL_REQUIRE_GPU").is_some_and(|value| value == "1");
                 assert!(!required, "WAVEMILL_REQUIRE_GPU=1, but no GPU can be used: {why}");
-                // Not println, which the test harness keeps to itself.
+                // The test harness captures println, but not this.
                 let _ = writeln!(std::io::stderr(), "no GPU can be used here ({why}): GPU tests are left out");
                 None
             }
@@ -115,7 +115,7 @@ pub(crate) fn gpu() -> Option<(Device, std::sync::MutexGuard<'static, ()>)> {
     gpu.clone().map(|gpu| (Device::from(gpu), guard))
 }
 
-/// A device of the program's own on the adapter the tests use, with these limits and features.
+/// A device with these limits and features, made by the program on the adapter that the tests use.
 #[cfg(feature = "gpu")]
 pub(crate) fn own_device(
     limits: wavemill::wgpu::Limits,
@@ -141,7 +141,7 @@ pub(crate) fn on_every_device(check: impl Fn(&Device)) {
     }
 }
 
-/// Whether a device reduces such elements: no GPU has integers of 64 bits, and some have no f64.
+/// Whether a device can reduce these elements: no GPU has 64-bit integers, and some have no f64.
 pub(crate) fn reduces<E: wavemill::reduce::Element>(device: &Device) -> bool {
     let plan = wavemill::ReducePlan::builder([1]).ops([wavemill::reduce::Op::Sum]).build(device).unwrap();
     match plan.execute(&ndarray::arr1(&[E::default()])) {

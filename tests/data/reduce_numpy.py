@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes reduce_numpy.txt: what NumPy answers to every operation, for tests/reduce_numpy.rs to compare with.
+"""Writes reduce_numpy.txt, NumPy's answers to every operation, with which tests/reduce_numpy.rs compares.
 
     pip install numpy==2.4.6
     python3 tests/data/reduce_numpy.py
 
-A line `input NAME DTYPE SHAPE: VALUES` is followed by lines `AXES nan|skip OP[:DDOF] RESULTS`, results in C order, `error` where
-NumPy raises one. Complex numbers are two values, booleans 0 and 1.
+A line `input NAME DTYPE SHAPE: VALUES` is followed by lines `AXES nan|skip OP[:DDOF] RESULTS`, with results in C order,
+or `error` where NumPy raises one. Complex numbers are two values, booleans 0 and 1.
 """
 
 import itertools
@@ -50,10 +50,10 @@ def inputs():
 
 
 def answer(op, x, axes, skip):
-    """What NumPy says; the forms that skip NaN where it has them."""
+    """NumPy's answer, by the functions that skip NaN where it has them."""
     name, _, ddof = op.partition(":")
     if name in NORMS or name in ("argmin", "argmax"):
-        # NumPy's take one axis: the reduced ones as one.
+        # These functions of NumPy take one axis, so the reduced axes are merged into one.
         kept = [a for a in range(x.ndim) if a not in axes]
         sizes = [x.shape[a] for a in kept] + [math.prod(x.shape[a] for a in axes)]
         table = x.transpose(*kept, *axes).reshape(sizes)

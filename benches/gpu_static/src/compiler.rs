@@ -1,4 +1,4 @@
-//! Vulkan drivers as compilers: pipelines are created and asked for their statistics, and nothing is ever submitted.
+//! Vulkan drivers as compilers: creates pipelines and reads their statistics, but never submits work.
 
 use std::ffi::{CStr, CString};
 use std::time::Instant;
@@ -8,17 +8,17 @@ use ash::vk;
 
 use crate::translate::Module;
 
-/// A driver that tells what it made of a pipeline.
+/// A driver that reports statistics of compiled pipelines.
 pub(crate) struct Compiler {
     pub(crate) name: String,
     device: ash::Device,
     told: ash::khr::pipeline_executable_properties::Device,
-    // The device is the instance's, and the instance the loader's.
+    // These are kept because the device needs its instance, and the instance the loader.
     _instance: ash::Instance,
     _entry: ash::Entry,
 }
 
-/// What it made of an entry point.
+/// The result of compiling one entry point.
 pub(crate) struct Compiled {
     pub(crate) module: String,
     pub(crate) entry: String,
@@ -27,12 +27,12 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
-    /// The statistic whose name contains this, whatever the letters' case.
+    /// The statistic of this name, in upper or lower case.
     pub(crate) fn statistic(&self, name: &str) -> Option<f64> {
         self.statistics.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|&(_, value)| value)
     }
 
-    /// What is wrong with it: vector registers of f32 that spill, or a long time to compile.
+    /// A fault, if there is one: spilled vector registers in f32, or more than `seconds` to compile.
     pub(crate) fn fault(&self, seconds: f64) -> Option<String> {
         let Self { module, entry, .. } = self;
         let spilled = self.statistic("Spilled VGPRs").filter(|&count| count > 0.0 && !module.ends_with("f64"));
@@ -44,9 +44,9 @@ impl Compiled {
 }
 
 impl Compiler {
-    /// Every driver that can.
+    /// Every driver that reports statistics and whose device's name contains `wanted`.
     pub(crate) fn all(wanted: &str) -> Result<Vec<Self>> {
-        // SAFETY: the loader is the system's, and stays loaded as long as what is made with it.
+        // SAFETY: the loader is the system's, and stays loaded as long as everything that is made with it.
         let entry = unsafe { ash::Entry::load() }.context("no Vulkan loader (libvulkan.so.1)")?;
         let application = vk::ApplicationInfo::default().api_version(vk::API_VERSION_1_1);
         let info = vk::InstanceCreateInfo::default().application_info(&application);
@@ -89,7 +89,7 @@ impl Compiler {
         Ok(found)
     }
 
-    /// Every entry point of a module.
+    /// Compiles every entry point of a module.
     pub(crate) fn compile(&self, module: &Module) -> Result<Vec<Compiled>> {
         module.entries().map(|entry| self.compile_entry(module, entry).with_context(|| module.name.clone())).collect()
     }
@@ -147,7 +147,7 @@ impl Compiler {
 
     fn statistics(&self, pipeline: vk::Pipeline) -> Result<Vec<(String, f64)>> {
         let info = vk::PipelineExecutableInfoKHR::default().pipeline(pipeline);
-        // SAFETY: the pipeline is alive and was created to be asked.
+        // SAFETY: the pipeline is alive and was created with the flag for statistics.
         let found = unsafe { self.told.get_pipeline_executable_statistics(&info) }?;
         let statistic = |found: &vk::PipelineExecutableStatisticKHR<'_>| {
             // SAFETY: drivers end names with a zero, and say which member of the value is meant.

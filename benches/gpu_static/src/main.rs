@@ -1,5 +1,5 @@
-//! What GPU compilers make of every kernel, without running one: registers, spills, occupancy and the time to compile
-//! from each Vulkan driver there is, and whether naga can write every kernel for Metal and DX12.
+//! Compiles every GPU kernel without running one: reports registers, spills, occupancy and compile times from each
+//! Vulkan driver there is, and whether naga can translate every kernel for Metal and DX12.
 //!
 //! Mesa's compiler for AMD's GPUs runs without one: with `RADV_FORCE_FAMILY=navi21` or `gfx1100` in the environment and
 //! `VK_DRIVER_FILES` at `radeon_icd.x86_64.json` there is a device that compiles and never computes.
@@ -30,10 +30,10 @@ struct Args {
     /// File to write the summary by family to, in Markdown.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
-    /// Fails where a kernel in f32 spills vector registers, and where a pipeline takes longer than this to compile.
+    /// Fails if a kernel in f32 spills vector registers, or if a pipeline takes longer than this to compile.
     #[arg(long, value_name = "SECONDS")]
     strict: Option<f64>,
-    /// Fails where naga cannot write a kernel for Metal or DX12.
+    /// Fails if naga cannot translate a kernel for Metal or DX12.
     #[arg(long)]
     translate: bool,
     /// Begins no further kernel after this many seconds.

@@ -1,10 +1,10 @@
-//! What was found: every kernel in a CSV, and by family the least, the middle and the most of what matters.
+//! The reports: a CSV with a row for every kernel, and a summary with minimum, median and maximum for each family.
 
 use std::collections::BTreeMap;
 
 use crate::compiler::Compiled;
 
-/// One line a kernel, one column a statistic.
+/// The CSV: one line for each kernel, one column for each statistic.
 pub(crate) fn csv(compiled: &[Compiled]) -> String {
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in compiled.iter().flat_map(|kernel| &kernel.statistics) {
@@ -23,7 +23,7 @@ pub(crate) fn csv(compiled: &[Compiled]) -> String {
     text
 }
 
-/// Columns of the summary, where the driver tells them.
+/// Columns of the summary, if the driver reports them.
 const COLUMNS: [&str; 9] = [
     "VGPRs",
     "Spilled VGPRs",
@@ -36,7 +36,7 @@ const COLUMNS: [&str; 9] = [
     "Register Count",
 ];
 
-/// Least / median / most of each column for each kernel and precision.
+/// The summary: minimum / median / maximum of each column, for each kernel and precision.
 pub(crate) fn summary(device: &str, compiled: &[Compiled]) -> String {
     let mut families: BTreeMap<String, Vec<&Compiled>> = BTreeMap::new();
     for kernel in compiled {

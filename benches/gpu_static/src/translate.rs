@@ -1,4 +1,4 @@
-//! WGSL to what drivers take: SPIR-V as the library asks wgpu for it, and the languages of Metal and DX12.
+//! Translates WGSL to SPIR-V, as the library asks wgpu for it, and to the languages of Metal and DX12.
 
 use anyhow::{Context, Result, anyhow};
 use naga::back::{hlsl, msl, spv};
@@ -27,7 +27,7 @@ impl Module {
         self.naga.entry_points.iter().map(|entry| entry.name.as_str())
     }
 
-    /// As `gpu/pipeline.rs` asks of wgpu in releases: no checks, and no loops bounded.
+    /// The SPIR-V that `gpu/pipeline.rs` asks wgpu for in release builds: without checks and bounds on loops.
     pub(crate) fn spirv(&self, entry: &str) -> Result<Vec<u32>> {
         let unchecked = BoundsCheckPolicy::Unchecked;
         let options = spv::Options {
@@ -48,7 +48,7 @@ impl Module {
         spv::write_vec(&self.naga, &self.info, &options, Some(&of)).with_context(|| self.name.clone())
     }
 
-    /// What cannot be written for Metal, which has no f64, or for DX12, as wgpu does.
+    /// The errors of translating the module as wgpu does, for Metal, which has no f64, and for DX12.
     pub(crate) fn failures(&self) -> Vec<String> {
         let mut failed = Vec::new();
         if !self.name.ends_with("f64") {

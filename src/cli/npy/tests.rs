@@ -1,4 +1,4 @@
-//! Headers that can and cannot be read, every float16, both orders, and any bytes.
+//! Tests of the `.npy` reader: valid and invalid headers, every float16, both byte and memory orders, arbitrary bytes.
 
 use super::*;
 use crate::fuzz;
@@ -29,7 +29,7 @@ fn both_byte_orders_and_both_memory_orders_are_read() {
         let columns = open(&file(&dictionary(descr, true, "(2, 3)"), &bytes)).unwrap().read::<i32>().unwrap();
         assert_eq!(columns, ndarray::array![[1, 3, 5], [-2, 70_000, -6]].into_dyn());
     }
-    // The parts of a complex number keep their places.
+    // The parts of a complex number are not swapped.
     let bytes = [1.5f64, -2.5].map(f64::to_be_bytes).concat();
     let complex = open(&file(&dictionary(">c16", false, "()"), &bytes)).unwrap().read::<Complex<f64>>().unwrap();
     assert_eq!(complex[[]], Complex::new(1.5, -2.5));

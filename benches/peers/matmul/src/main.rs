@@ -1,4 +1,4 @@
-//! Times products by wavemill, OpenBLAS, faer with its own threads, and gemm, in turns on the same matrices in
+//! Times products by wavemill, OpenBLAS, faer with its own threads, and gemm, alternating on the same matrices in
 //! row-major order.
 //!
 //! `matmul-peers THREADS OPENBLAS.so [quick | MxKxNxBATCH..]` prints a line of CSV for each case: type, m, k, n, batch,
@@ -18,7 +18,7 @@ use num_complex::Complex;
 use wavemill::matmul::{MatmulPlan, freivalds};
 use wavemill::{Cpu, Device, Float, Number};
 
-/// Row-major, nothing transposed.
+/// CBLAS's constants for row-major order and matrices that are not transposed.
 const ROW_MAJOR: c_int = 101;
 const PLAIN: c_int = 111;
 
@@ -27,9 +27,9 @@ type RealGemm<T> =
 type ComplexGemm<T> =
     unsafe extern "C" fn(c_int, c_int, c_int, i64, i64, i64, *const T, *const T, i64, *const T, i64, *const T, *mut T, i64);
 
-/// What the peers compute with.
+/// An element type of the peers.
 trait Element: Number + faer::traits::ComplexField {
-    /// OpenBLAS's function of a product.
+    /// OpenBLAS's matrix product, as a function of the extents [m, k, n] and A, B and C.
     fn open_blas(library: &Library) -> impl Fn([usize; 3], *const Self, *const Self, *mut Self);
 }
 
@@ -69,7 +69,7 @@ real!(f64, b"scipy_cblas_dgemm64_");
 complex!(Complex<f32>, b"scipy_cblas_cgemm64_");
 complex!(Complex<f64>, b"scipy_cblas_zgemm64_");
 
-/// m, k, n and batch.
+/// The cases, each as m, k, n and batch.
 fn cases(quick: bool) -> Vec<[usize; 4]> {
     let sizes: &[usize] = if quick { &[32, 128, 512] } else { &[32, 64, 96, 128, 256, 512, 1024, 2048, 4096] };
     let tall = if quick { 10_000 } else { 1_000_000 };
@@ -137,7 +137,7 @@ fn measure<V: Element>([m, k, n, batch]: [usize; 4], threads: usize, library: &L
                 errors[library] = error(a.view(), b.view(), c.view());
                 c.iter().for_each(|x| assert!(*x == *x, "a library wrote NaN"));
             }
-            // OpenBLAS's threads go on spinning: after 40 ms they still took half of what the others need.
+            // OpenBLAS's threads go on spinning: after 40 ms they still took half of the processor from the others.
             std::thread::sleep(Duration::from_millis(if library == 1 && threads > 1 { 300 } else { 0 }));
         }
     }

@@ -1,4 +1,4 @@
-//! Times reductions by wavemill and, on one thread, by ndarray, and passes that only read: in turns on one array.
+//! Times reductions by wavemill and, on one thread, by ndarray, and passes that only read, alternating on one array.
 //!
 //! `reduce-peers X.npy FOLDER THREADS ROUNDS` answers each line `OP SKIP AXIS` on its standard input (`var skip 0`,
 //! `sum keep all`) with median seconds in a line of four: wavemill, ndarray (NaN where it has no such operation),
@@ -14,7 +14,7 @@ use ndarray_npy::{ReadableElement, read_npy, write_npy};
 use wavemill::reduce::{Answer, Element, Op, ReducePlan};
 use wavemill::{Cpu, Device, Real};
 
-/// What both libraries reduce.
+/// An element type that both libraries reduce.
 trait Number: Real + Element<Sum = Self, Mean = Self, Float = Self> + ReadableElement {
     fn ndarray(x: &ArrayD<Self>, op: &str, axis: Option<Axis>) -> Option<ArrayD<Self>>;
 }
@@ -59,7 +59,7 @@ fn median(mut times: Vec<f64>) -> f64 {
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Adds all words, read as so many streams side by side a thread.
+/// Adds all words, which each thread reads in `STREAMS` streams side by side.
 fn read<const STREAMS: usize>(words: &[u64], threads: usize) {
     let sum = |part: &[u64]| {
         let each = part.len() / STREAMS / 16 * 16;
@@ -91,7 +91,7 @@ fn wide<T: Number>(answer: &Answer<T>) -> ArrayD<f64> {
 
 fn serve<T: Number>(x: &ArrayD<T>, folder: &Path, threads: usize, rounds: usize) {
     let slice = x.as_slice().expect("an array in C order");
-    // SAFETY: floats are bytes, and vectors of so many are aligned for words.
+    // SAFETY: floats are plain bytes, and vectors this large are aligned for words.
     let (_, words, _) = unsafe { slice.align_to::<u64>() };
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("a line");
