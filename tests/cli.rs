@@ -12,6 +12,9 @@ use serde_json::Value;
 
 #[path = "cli/devices.rs"]
 mod devices;
+#[cfg(unix)]
+#[path = "cli/files.rs"]
+mod files;
 #[path = "cli/periodogram.rs"]
 mod periodogram;
 #[path = "cli/reduce.rs"]

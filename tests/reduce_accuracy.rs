@@ -3,6 +3,7 @@
 
 use crate::common::{self, Random};
 use ndarray::{Array1, Array2, ArrayD, Axis};
+use num_complex::Complex;
 use wavemill::Device;
 use wavemill::reduce::{Answer, Op, ReducePlan, direct};
 
@@ -114,6 +115,20 @@ fn weighted_means_agree_with_exact_sums() {
                     );
                 }
             }
+        }
+    });
+}
+
+/// NumPy divides a complex sum by a complex number, whose result has no finite part beside one that is not.
+#[test]
+fn complex_means_are_not_half_finite() {
+    common::on_every_device(|device| {
+        for special in [f32::NAN, f32::INFINITY] {
+            let x = Array1::from(vec![Complex::new(special, 1.0), Complex::new(1.0, 1.0)]).into_dyn();
+            let Answer::Mean(mean) = run(device, &x, &[0], Op::Mean) else { panic!() };
+            let Answer::Sum(sum) = run(device, &x, &[0], Op::Sum) else { panic!() };
+            assert!(!mean[[]].re.is_finite() && mean[[]].im.is_nan(), "{special}: {}", mean[[]]);
+            assert_eq!(sum[[]].im, 2.0);
         }
     });
 }

@@ -240,7 +240,7 @@ pub(crate) struct Nufft {
 /// Options of `reduce`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Reduce {
-    /// .npy file to reduce: bool, integers, floats or complex numbers.
+    /// .npy file to reduce: bool, integers, floats or complex numbers; `-` is standard input.
     ///
     /// As in NumPy, a sum of bool counts the true ones, and minimum and maximum of bool are bool. float16 is computed
     /// as float32 and gives float32.
@@ -346,7 +346,7 @@ pub(crate) enum TimeFormat {
 /// Options of `periodogram`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Periodogram {
-    /// CSV file, whose first line names the columns.
+    /// CSV file, whose first line names the columns; `-` is standard input.
     #[arg(value_name = "DATA.CSV")]
     pub(crate) data: PathBuf,
     /// Name of the column of times [default: the first column].

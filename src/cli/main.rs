@@ -26,16 +26,20 @@ mod reduce;
 mod report;
 mod rows;
 mod series;
+mod stream;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use crate::args::{Args, Command};
 
 #[global_allocator]
 static ALLOCATOR: memory::Allocator = memory::Allocator;
+
+/// The most threads that can be asked for: thousands more would take the system minutes to start.
+const MOST_THREADS: usize = 1024;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -74,6 +78,11 @@ fn silence_drivers() {
 
 fn run(args: &Args) -> Result<()> {
     if let Some(threads) = args.threads {
+        ensure!(
+            threads.get() <= MOST_THREADS,
+            "--threads {threads} is more than any machine has use for; give at most {MOST_THREADS}, or leave it out for one a \
+             core"
+        );
         // Every backend does its host work in the current rayon pool.
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.get())

@@ -20,9 +20,7 @@ const OPERATIONS_PER_SECOND: f64 = 2e10;
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Matmul) -> Result<()> {
-    for path in args.run.timings.iter().chain(&args.out) {
-        output::check(path)?;
-    }
+    output::check(args.run.timings.iter().chain(&args.out))?;
     let a = Npy::open(&args.a)?;
     match a.element() {
         Some(Type::Float32) => multiply::<f32>(args, a),

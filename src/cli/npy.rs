@@ -4,8 +4,7 @@
 //! in the depth of nested brackets, and a stack as deep. This one reads what NumPy writes and nothing else.
 
 use std::fmt;
-use std::fs;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -14,7 +13,8 @@ use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use num_complex::Complex;
 
-use crate::output;
+use crate::output::{self, Draft};
+use crate::stream;
 
 #[cfg(test)]
 mod tests;
@@ -269,8 +269,7 @@ impl Header {
 }
 
 /// An open file whose header has been read, but not its elements.
-#[derive(Debug)]
-pub(crate) struct Npy<R = BufReader<fs::File>> {
+pub(crate) struct Npy<R = Box<dyn Read>> {
     path: PathBuf,
     header: Header,
     reader: R,
@@ -279,9 +278,8 @@ pub(crate) struct Npy<R = BufReader<fs::File>> {
 impl Npy {
     /// Opens a file and reads its header.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let file = fs::File::open(path).with_context(|| format!("cannot open {}; check the path", path.display()))?;
-        let about = file.metadata().with_context(|| format!("cannot read {}", path.display()))?;
-        Self::new(path, BufReader::new(file), about.len())
+        let (contents, bytes) = stream::open_sized(path)?;
+        Self::new(path, contents, bytes)
     }
 }
 
@@ -370,7 +368,12 @@ fn widen(half: u16) -> f32 {
 
 /// Writes an array to a NumPy file.
 pub(crate) fn write<A: WritableElement>(path: &Path, array: &ArrayD<A>) -> Result<()> {
-    output::write(path, |file| {
+    draft(path, array)?.place()
+}
+
+/// Writes an array to a NumPy file that is not yet in its place.
+pub(crate) fn draft<A: WritableElement>(path: &Path, array: &ArrayD<A>) -> Result<Draft> {
+    output::draft(path, |file| {
         array.write_npy(file).map_err(|error| anyhow!("cannot write {}: {error}", path.display()))
     })
 }

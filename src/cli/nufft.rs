@@ -31,9 +31,7 @@ pub(crate) fn run(args: &args::Nufft) -> Result<()> {
     if axes != files {
         bail!("--{name} has {axes} axes, but --points names {files} files; give one file of coordinates for each axis");
     }
-    for path in [&args.out, &args.run.timings].into_iter().flatten() {
-        output::check(path)?;
-    }
+    output::check(args.out.iter().chain(&args.run.timings))?;
     match args.precision {
         Precision::F32 => transform::<f32>(args),
         Precision::F64 => transform::<f64>(args),

@@ -1,42 +1,130 @@
 //! Output: files that are written whole or not at all, and text on standard output, which may be a closed pipe.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, Once, PoisonError};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::{Builder, NamedTempFile, TempPath};
 
-/// A temporary file beside its destination, which is removed unless it has been renamed to it.
-struct Draft {
-    path: PathBuf,
-    placed: bool,
+/// The temporary files that exist now, for the handler of signals.
+static DRAFTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn drafts() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
+    DRAFTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file that is complete but not yet in its place: a temporary one in the same folder, which is removed unless it is
+/// placed. What is not a regular file, such as a pipe or a device, has been written to already.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    waiting: Option<(TempPath, PathBuf)>,
+}
+
+impl Draft {
+    /// Replaces the destination.
+    pub(crate) fn place(mut self) -> Result<()> {
+        if let Some((draft, path)) = self.waiting.take() {
+            let name = draft.to_path_buf();
+            let placed = draft.persist(&path).with_context(|| failed(&path));
+            forget(&name);
+            placed?;
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if !self.placed {
-            // An error here is ignored: the one that led here is being reported.
-            let _ = fs::remove_file(&self.path);
+        if let Some((draft, _)) = &self.waiting {
+            forget(draft);
         }
     }
 }
 
-/// Writes a file through a temporary one in the same folder, so that a failure leaves no half-written file.
-pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
-    let name = path.file_name().with_context(|| format!("{} names no file; give a file's name", path.display()))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.tmp", std::process::id()));
-    let draft = path.with_file_name(hidden);
-    let failed = || format!("cannot write {}; name a file in a folder you can write to", path.display());
-    let file = File::create_new(&draft).with_context(failed)?;
-    let mut draft = Draft { path: draft, placed: false };
-    let mut writer = BufWriter::new(file);
-    fill(&mut writer)?;
-    writer.into_inner().map_err(io::IntoInnerError::into_error).with_context(failed)?;
-    fs::rename(&draft.path, path).with_context(failed)?;
-    draft.placed = true;
-    Ok(())
+fn forget(draft: &Path) {
+    drafts().retain(|known| known != draft);
+}
+
+fn failed(path: &Path) -> String {
+    format!("cannot write {}; name a file in a folder you can write to", path.display())
+}
+
+/// Makes SIGINT and SIGTERM remove temporary files before they end the program.
+fn remove_drafts_on_signals() {
+    static ONCE: Once = Once::new();
+    // Without a handler the program ends as well, and leaves its temporary files.
+    ONCE.call_once(|| {
+        let _ = ctrlc::set_handler(|| {
+            // The lock is kept, so that no new file begins.
+            let drafts = drafts();
+            drafts.iter().for_each(|draft| drop(fs::remove_file(draft)));
+            std::process::exit(130);
+        });
+    });
+}
+
+/// The file that a path leads to, through links, whether it exists or not.
+fn destination(path: &Path) -> PathBuf {
+    fs::canonicalize(path).ok().unwrap_or_else(|| match fs::read_link(path) {
+        Ok(target) => path.parent().unwrap_or(Path::new("")).join(target),
+        Err(_) => path.to_owned(),
+    })
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A new temporary file in a folder, with the permissions that new files get.
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = Builder::new();
+    builder.prefix(".wavemill-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+/// Writes a file to a temporary one in its folder, so that a failure leaves no half-written file. Links are followed,
+/// and a file that exists keeps its permissions.
+pub(crate) fn draft(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Result<()>) -> Result<Draft> {
+    ensure!(path.file_name().is_some(), "{} names no file; give a file's name", path.display());
+    let context = || failed(path);
+    let complete = |file: &File| -> Result<()> {
+        let mut writer = BufWriter::new(file);
+        fill(&mut writer)?;
+        writer.flush().with_context(context)
+    };
+    let existing = fs::metadata(path).ok();
+    if let Some(existing) = &existing {
+        // Who may not write to a file may not replace it.
+        let file = OpenOptions::new().write(true).open(path).with_context(context)?;
+        if !existing.is_file() {
+            complete(&file)?;
+            return Ok(Draft { waiting: None });
+        }
+    }
+    remove_drafts_on_signals();
+    let path = destination(path);
+    let file = {
+        let mut drafts = drafts();
+        let file = temporary(folder_of(&path)).with_context(context)?;
+        drafts.push(file.path().to_owned());
+        file
+    };
+    let (file, draft) = file.into_parts();
+    let draft = Draft { waiting: Some((draft, path)) };
+    complete(&file)?;
+    if let Some(existing) = existing {
+        file.set_permissions(existing.permissions()).with_context(context)?;
+    }
+    Ok(draft)
+}
+
+/// Writes one file.
+pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Result<()>) -> Result<()> {
+    draft(path, fill)?.place()
 }
 
 /// Writes a text file.
@@ -58,20 +146,34 @@ pub(crate) fn csv(rows: impl IntoIterator<Item = Vec<String>>) -> Result<String>
     Ok(String::from_utf8(writer.into_inner().context("cannot write the CSV")?)?)
 }
 
-/// Makes the folder for results, with its parent folders.
+/// Makes the folder for results, with its parent folders, and checks that files can be written there.
 pub(crate) fn make_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}; name one in a place you can write to", folder.display()))
+    let context = || format!("cannot write to the folder {}; name one in a place you can write to", folder.display());
+    fs::create_dir_all(folder).with_context(context)?;
+    temporary(folder).with_context(context)?;
+    Ok(())
 }
 
-/// Checks before a long computation whether a file could be written at this path.
-pub(crate) fn check(path: &Path) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        bail!("{}: there is no folder {}; create it first", path.display(), folder.display());
-    }
-    if path.is_dir() {
-        bail!("{} is a folder; give a file's name", path.display());
+/// Checks before a long computation whether files could be written at these paths, and that no two are the same.
+pub(crate) fn check<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
+    let mut earlier = Vec::new();
+    for path in paths {
+        let folder = folder_of(path);
+        if !folder.is_dir() {
+            bail!("{}: there is no folder {}; create it first", path.display(), folder.display());
+        }
+        if path.is_dir() {
+            bail!("{} is a folder; give a file's name", path.display());
+        }
+        if path.exists() {
+            OpenOptions::new().write(true).open(path).with_context(|| failed(path))?;
+        }
+        let to = destination(path);
+        if !path.exists() || path.is_file() {
+            temporary(folder_of(&to)).with_context(|| failed(path))?;
+            ensure!(!earlier.contains(&to), "{} is given for two results; name a file for each", path.display());
+            earlier.push(to);
+        }
     }
     Ok(())
 }

@@ -72,9 +72,7 @@ struct Peak {
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Periodogram) -> Result<()> {
-    if let Some(path) = &args.out {
-        output::check(path)?;
-    }
+    output::check(&args.out)?;
     let series = Series::read(args)?;
     let samples = series.times.len();
     let needed = usize::from(args.detrend) + 8;

@@ -15,6 +15,7 @@ use wavemill::reduce::{Answer, Element, Op, ReducePlan};
 use crate::args;
 use crate::measure::{median, samples};
 use crate::npy::{self, Npy, Type};
+use crate::output::Draft;
 use crate::{device, output};
 
 /// The approximate rate at which a processor reduces by one operation, for the choice of a device.
@@ -22,8 +23,9 @@ const BYTES_PER_SECOND: f64 = 5e9;
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Reduce) -> Result<()> {
-    if let Some(path) = &args.run.timings {
-        output::check(path)?;
+    output::check(&args.run.timings)?;
+    if let Some(folder) = &args.out {
+        output::make_folder(folder)?;
     }
     let file = Npy::open(&args.data)?;
     match file.element() {
@@ -88,12 +90,11 @@ fn reduce<E: Written>(args: &args::Reduce, data: &ArrayD<E>, truths: bool) -> Re
     }
     match &args.out {
         Some(folder) => {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot create the folder {}", folder.display()))?;
-            for (op, answer) in ops.iter().zip(&answers) {
-                write(&folder.join(format!("{}.npy", op.name())), answer, truths)?;
-            }
-            Ok(())
+            // All of them or none: they take their places when all are complete.
+            let draft =
+                |(op, answer): (&Op, &Answer<E>)| draft(&folder.join(format!("{}.npy", op.name())), answer, truths);
+            let drafts = ops.iter().zip(&answers).map(draft).collect::<Result<Vec<_>>>()?;
+            drafts.into_iter().try_for_each(Draft::place)
         }
         None => {
             let mut text = String::new();
@@ -125,15 +126,15 @@ fn truths_of<E: Element>(array: &ArrayD<E>) -> ArrayD<bool> {
     array.mapv(|value| value != E::default())
 }
 
-fn write<E: Written>(path: &Path, answer: &Answer<E>, truths: bool) -> Result<()> {
+fn draft<E: Written>(path: &Path, answer: &Answer<E>, truths: bool) -> Result<Draft> {
     match answer {
-        Answer::Sum(array) => npy::write(path, array),
-        Answer::Mean(array) => npy::write(path, array),
-        Answer::Float(array) => npy::write(path, array),
-        Answer::Element(array) if truths => npy::write(path, &truths_of(array)),
-        Answer::Element(array) => npy::write(path, array),
-        Answer::Index(array) => npy::write(path, array),
-        Answer::Truth(array) => npy::write(path, array),
+        Answer::Sum(array) => npy::draft(path, array),
+        Answer::Mean(array) => npy::draft(path, array),
+        Answer::Float(array) => npy::draft(path, array),
+        Answer::Element(array) if truths => npy::draft(path, &truths_of(array)),
+        Answer::Element(array) => npy::draft(path, array),
+        Answer::Index(array) => npy::draft(path, array),
+        Answer::Truth(array) => npy::draft(path, array),
         other => bail!("{other:?} has no file format here"),
     }
 }

@@ -1,6 +1,5 @@
 //! Time series from CSV files: dates or plain numbers, with gaps.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use crate::args::{self, TimeFormat};
+use crate::stream;
 
 #[cfg(test)]
 mod tests;
@@ -38,9 +38,7 @@ struct Row {
 impl Series {
     /// Reads the columns of the file that the arguments name.
     pub(crate) fn read(args: &args::Periodogram) -> Result<Self> {
-        let path = args.data.as_path();
-        let file = File::open(path).with_context(|| format!("cannot open {}; check the path", path.display()))?;
-        Self::parse(file, args)
+        Self::parse(stream::open(&args.data)?, args)
     }
 
     /// Reads the columns from the contents of the file.

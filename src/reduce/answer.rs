@@ -76,6 +76,9 @@ impl<E: Reducible> Column<E> {
         let each = 0..partials.outputs;
         let parts =
             |o: usize, of: &dyn Fn(usize) -> f64| [of(o * E::PARTS), if E::PARTS == 2 { of(o * 2 + 1) } else { 0.0 }];
+        // NumPy divides by complex numbers: a part that is not finite makes the other one NaN.
+        let quotient =
+            |[re, im]: [f64; 2]| E::mean(if E::PARTS == 2 { [re + im * 0.0, im - re * 0.0] } else { [re, im] });
         let float = <E::Float as Float>::nearest;
         let deviation =
             |o: usize| partials.moments[o * E::PARTS..][..E::PARTS].iter().map(Variance::deviation).sum::<f64>();
@@ -86,7 +89,7 @@ impl<E: Reducible> Column<E> {
         Ok(match op {
             Op::Sum => Self::Sum(partials.totals.chunks_exact(E::PARTS).map(E::sum).collect()),
             Op::Mean => Self::Mean(
-                each.map(|o| E::mean(parts(o, &|at| partials.totals[at].mean(partials.counts[o].valid)))).collect(),
+                each.map(|o| quotient(parts(o, &|at| partials.totals[at].mean(partials.counts[o].valid)))).collect(),
             ),
             Op::Var { ddof } => Self::Float(each.map(|o| float(variance(o, ddof))).collect()),
             Op::Std { ddof } => Self::Float(each.map(|o| float(variance(o, ddof).sqrt())).collect()),
@@ -107,7 +110,7 @@ impl<E: Reducible> Column<E> {
                 Self::Mean(each.map(|o| E::mean(parts(o, &|at| partials.weighted[at].value()))).collect())
             }
             Op::Average => Self::Mean(
-                each.map(|o| E::mean(parts(o, &|at| partials.weighted[at].value() / partials.weights[o].value())))
+                each.map(|o| quotient(parts(o, &|at| partials.weighted[at].value() / partials.weights[o].value())))
                     .collect(),
             ),
         })

@@ -46,20 +46,26 @@ pub fn reduce<E: Reducible>(
     let results: Vec<_> = results
         .map(|(row, weights)| {
             let all = row.iter().zip(weights).enumerate().map(|(place, (&[re, im], &w))| (place, [re, im], w));
-            one(&all.filter(|(_, x, _)| !(skip_nan && x.iter().any(|x| x.is_nan()))).collect::<Vec<_>>(), op, skip_nan)
+            one(
+                &all.filter(|(_, x, _)| !(skip_nan && x.iter().any(|x| x.is_nan()))).collect::<Vec<_>>(),
+                (op, E::PARTS),
+                skip_nan,
+            )
         })
         .collect::<Result<_>>()?;
     Ok(ArrayD::from_shape_vec(IxDyn(&shape), results).expect("a result for each row"))
 }
 
-/// One result, from its elements, each given as place, value and weight.
-fn one(elements: &[(usize, [f64; 2], f64)], op: Op, skip_nan: bool) -> Result<Complex<f64>> {
+/// One result of an operation on numbers of 1 or 2 parts, from its elements, each given as place, value and weight.
+fn one(elements: &[(usize, [f64; 2], f64)], (op, parts_of): (Op, usize), skip_nan: bool) -> Result<Complex<f64>> {
     let count = elements.len() as f64;
     let parts = |term: &dyn Fn([f64; 2], f64) -> [f64; 2]| {
         let part = |part: usize| exact(elements.iter().map(|&(_, x, w)| term(x, w)[part]));
         Complex::new(part(0), part(1))
     };
     let real = |x: f64| Complex::new(x, 0.0);
+    // Of the division by a complex number: a part that is not finite makes the other one NaN.
+    let quotient = |z: Complex<f64>| if parts_of == 2 { Complex::new(z.re + z.im * 0.0, z.im - z.re * 0.0) } else { z };
     let sizes =
         || elements.iter().map(|&(_, [re, im], _)| if re.is_nan() || im.is_nan() { f64::NAN } else { re.hypot(im) });
     let variance = |ddof: f64| {
@@ -76,7 +82,7 @@ fn one(elements: &[(usize, [f64; 2], f64)], op: Op, skip_nan: bool) -> Result<Co
     let weighted = || parts(&|[re, im], w| [re * w, im * w]);
     Ok(match op {
         Op::Sum => parts(&|x, _| x),
-        Op::Mean => parts(&|x, _| x) / count,
+        Op::Mean => quotient(parts(&|x, _| x) / count),
         Op::Var { ddof } => real(variance(ddof)),
         Op::Std { ddof } => real(variance(ddof).sqrt()),
         Op::Min => real(best(&|x, best| x < best)?.1[0]),
@@ -91,7 +97,7 @@ fn one(elements: &[(usize, [f64; 2], f64)], op: Op, skip_nan: bool) -> Result<Co
         Op::Any => real(f64::from(elements.iter().any(|&(_, x, _)| x != [0.0; 2]))),
         Op::All => real(f64::from(elements.iter().all(|&(_, x, _)| x != [0.0; 2]))),
         Op::WeightedSum => weighted(),
-        Op::Average => weighted() / exact(elements.iter().map(|&(_, _, w)| w)),
+        Op::Average => quotient(weighted() / exact(elements.iter().map(|&(_, _, w)| w))),
     })
 }
 
