@@ -203,3 +203,29 @@ fn its_figures_of_a_gpu_are_of_the_record() {
         assert!(readme.contains(&format!("Beside {peer}: {figures}")), "{peer}: {figures}");
     }
 }
+
+/// Every promise names tests that there are: a module of `tests/`, or of the program's tests, and a function of it.
+#[test]
+fn every_promise_names_its_tests() {
+    let promises = file("docs/promises.md");
+    let mut named = 0;
+    for line in promises.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise")) {
+        let tests: Vec<&str> = line.split('|').nth(2).unwrap().split('`').filter(|text| text.contains("::")).collect();
+        assert!(!tests.is_empty(), "{line}");
+        for test in tests {
+            let path: Vec<&str> = test.split("::").collect();
+            let source = match path[..] {
+                ["cli", _] => "tests/cli.rs".to_owned(),
+                ["cli", module, ..] => format!("tests/cli/{module}.rs"),
+                [module, ..] => format!("tests/{module}.rs"),
+                [] => unreachable!("a name has parts"),
+            };
+            let function =
+                format!("#[test]\n{}fn {}()", if path[1] == "on_a_gpu" { "    " } else { "" }, path[path.len() - 1]);
+            let text = file(&source).replace("    #[test]", "#[test]");
+            assert!(text.contains(&function), "{source} has no test {function}");
+            named += 1;
+        }
+    }
+    assert!(named > 40, "{named} tests are named");
+}
