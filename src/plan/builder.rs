@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::backend::gridding::Design;
 use crate::device::{AnyBackend, Device};
 use crate::error::{Error, Result};
-use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request, growth};
+use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request, noise_growth};
 use crate::nufft::kernel::Shape;
 use crate::nufft::points::{Fold, Unit};
 use crate::nufft::recipe::{ModeOrder, Recipe, UniformTransform};
@@ -258,7 +258,7 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
         let upsampling = choice.upsampling.min(LARGEST_UPSAMPLING);
         let kernel = shape.build(width, upsampling);
         // The errors of the polynomials act as noise on the grid, which small upsampling factors amplify.
-        let share = f64::min(0.05, 0.4 / growth(width, upsampling));
+        let share = f64::min(0.05, 0.4 / noise_growth(width, upsampling));
         let accuracy = (share * choice.predicted_error).max(2.0 * T::ROUNDOFF);
         let table = KernelTable::<T>::fit(&*kernel, width, accuracy);
         let axes: Vec<ModeAxis<T>> = device.install(modes.iter().sum(), || {
