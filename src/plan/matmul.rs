@@ -92,9 +92,9 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
         self.device.matmul(&self.recipe, product)
     }
 
-    /// Computes [`MatmulPlan::execute_into`] for arrays on the plan's GPU, in C order and with the shapes they have
-    /// before op(); A and B each have all axes of the batch or none. It takes one submission, and nothing moves between
-    /// host and device.
+    /// Computes the same as [`MatmulPlan::execute_into`] for arrays on the plan's GPU, in C order and with the shapes
+    /// they have before op(); A and B each have all axes of the batch or none. It takes one submission, and nothing
+    /// moves between host and device.
     ///
     /// # Errors
     /// [`Error::Device`] if the plan is not on a GPU or C is A or B, [`Error::Shape`] if an array is shorter than it

@@ -60,14 +60,15 @@ impl<T: Real> NufftBuilder<T, ToFrequencies> {
 ///
 /// # Units and range
 /// Sources and targets are in any units whose product is radians, and of any finite size. The cost depends on the
-/// space-bandwidth product of each axis: if X and S are half the extents of sources and targets, the grid has about `2σ
-/// X S/π` cells on it. If the grids do not fit in memory, [`NufftPlan3::set_points`] says how much they would need.
+/// space-bandwidth product of each axis: if X and S are half the extents of sources and targets, the grid has about
+/// `2σ X S/π` cells on that axis. If the grids do not fit in memory, [`NufftPlan3::set_points`] says how much they
+/// would need.
 ///
 /// # Accuracy
 /// The relative l2 error against direct sums is at most `max(floor, 5·tolerance)`, with floor 3e-14 in f64 and 1e-6 in
 /// f32. If a centre is not 0, however far from it, coordinates relative to the centre are rounded once, which adds
-/// `1e-16 · X S`. If targets lie only at the edges of their range, each value is off by at most `max(floor,
-/// 30·√d·tolerance)` times the sum of all absolute strengths. `tests/type3.rs` enforces these bounds.
+/// `1e-16 · X S`. If targets lie only at the edges of their range, each value is off by at most
+/// `max(floor, 30·√d·tolerance)` times the sum of all absolute strengths. `tests/type3.rs` enforces both bounds.
 ///
 /// # Method
 /// Sources, relative to their centre, are spread onto a grid of spacing `h = π/(σ S)`; an inner type 2 evaluates the
