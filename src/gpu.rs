@@ -1,11 +1,11 @@
 //! The GPU backend: opening devices, arrays in device memory, and handing the work of plans to kernels.
 //!
 //! The modules, from the bottom up; each imports only from those before it. `gpu/device.rs` opens devices and turns
-//! their errors into values, with `gpu/cache.rs` and `gpu/kernel.rs` for what it keeps; `gpu/buffer.rs` moves memory;
-//! `gpu/queue.rs` submits work and times it; `gpu/pipeline.rs` compiles shaders; `gpu/grid.rs`, `gpu/jobs.rs` and
-//! `gpu/points.rs` hold what kernels share. Then come the kernels, each file the host half of the shader with its name.
-//! Above them `gpu/uniform.rs` transforms grids where it is faster, `gpu/gridding.rs` has the stages of the non-uniform
-//! FFT, `gpu/selftest.rs` tests a device, and `gpu/sources.rs` lists all shaders.
+//! their errors into values, with `gpu/cache.rs` for pipelines that are kept in a file and `gpu/kernel.rs` for compiled
+//! kernels; `gpu/buffer.rs` moves memory; `gpu/queue.rs` submits work and times it; `gpu/pipeline.rs` compiles shaders;
+//! `gpu/grid.rs`, `gpu/jobs.rs` and `gpu/points.rs` hold what kernels share. Then come the kernels, each file the host
+//! half of the shader with its name. Above them `gpu/uniform.rs` transforms grids where it is faster, `gpu/gridding.rs`
+//! has the stages of the non-uniform FFT, `gpu/selftest.rs` tests a device, and `gpu/sources.rs` lists all shaders.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -199,7 +199,7 @@ impl Gpu {
 
     /// Keeps compiled pipelines in a file of this folder, so that pipelines that an earlier run of the program saved
     /// there need not be compiled again. [`Gpu::save_pipelines`] writes the file. A file that was cut short or damaged,
-    /// or is of another adapter, driver or version of the driver, is not used but begun anew.
+    /// or is of another adapter, driver or version of the driver, is not used, and is replaced.
     ///
     /// # Errors
     /// [`Error::Device`] if the driver keeps no pipelines (only Vulkan's can), [`Error::Parameter`] if the folder

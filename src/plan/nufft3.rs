@@ -364,7 +364,7 @@ impl<T: Real> NufftPlan3<T> {
 #[cfg(feature = "gpu")]
 impl<T: Real> NufftPlan3<T> {
     /// [`NufftPlan3::type3`] between arrays on the plan's GPU, in C order and with the batch in front: one submission,
-    /// and nothing goes over the bus where the grid is transformed on the device.
+    /// and nothing is copied between host and device where the grid is transformed on the device.
     ///
     /// # Errors
     /// [`Error::Device`] if the plan is not on a GPU, [`Error::Order`] before `set_points`, [`Error::Shape`] if an

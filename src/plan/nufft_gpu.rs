@@ -1,5 +1,5 @@
 //! Executions of plans of types 1 and 2 between arrays that are on the plan's GPU, in C order and with the batch in
-//! front: one submission, and nothing goes over the bus where the grid is transformed on the device.
+//! front: one submission, and nothing is copied between host and device where the grid is transformed on the device.
 
 use std::time::Instant;
 
