@@ -280,8 +280,8 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     }
 
     /// Spreading alone: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)` on the fine grid of [`Recipe::grid`], where u is
-    /// the point's position in cells, l is periodic, and φ is the kernel of width w with φ(0) = 1. Strengths and grid
-    /// are complex, or both real.
+    /// the point's position in cells counted from cell 0, l is periodic, and φ is the kernel of width w with φ(0) = 1.
+    /// Strengths and grid are complex, or both real.
     ///
     /// # Errors
     /// As [`NufftPlan::type1_into`].
