@@ -42,7 +42,7 @@ impl Cpu {
         Self::default()
     }
 
-    /// Uses `threads` threads of its own; 0 means one a core.
+    /// Uses `threads` threads of its own; 0 means one for each core.
     ///
     /// # Errors
     /// [`Error::Device`] if the threads cannot be started.
@@ -52,7 +52,7 @@ impl Cpu {
         Ok(Self { pool: Some(Arc::new(pool)) })
     }
 
-    /// Threads it uses.
+    /// The number of threads it uses.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.pool.as_ref().map_or_else(rayon::current_num_threads, |pool| pool.current_num_threads())

@@ -1,4 +1,4 @@
-//! A device is one of the engines there are, and why it was chosen.
+//! Devices: a backend, and the reason why it was chosen.
 
 use crate::backend::engine::Engine as _;
 use crate::backend::gridding::Gridding as _;
@@ -24,7 +24,7 @@ pub struct Device {
     reason: String,
 }
 
-/// The backends there are. A plan that holds something of its backend's own matches on it once, when it is built.
+/// Any of the backends. A plan that holds types of its backend matches on it once, when it is built.
 #[derive(Debug, Clone)]
 pub(crate) enum AnyBackend {
     Cpu(Cpu),
@@ -73,7 +73,7 @@ impl Device {
         }
     }
 
-    /// The GPU, where it is one: to keep arrays on it.
+    /// The GPU, to keep arrays on it; `None` if the device is not one.
     #[cfg(feature = "gpu")]
     #[must_use]
     pub fn gpu(&self) -> Option<&Gpu> {
@@ -101,7 +101,7 @@ impl Device {
         &self.backend
     }
 
-    /// Whether a model of its costs chooses width and grid.
+    /// Whether a cost model chooses kernel width and grid.
     pub(crate) fn has_cost_model(&self) -> bool {
         match &self.backend {
             AnyBackend::Cpu(cpu) => cpu.has_cost_model(),
@@ -110,7 +110,7 @@ impl Device {
         }
     }
 
-    /// Cells of the largest grid it takes.
+    /// The number of cells of the largest grid that it takes.
     pub(crate) fn most_cells<T: Real>(&self) -> usize {
         match &self.backend {
             AnyBackend::Cpu(cpu) => cpu.most_cells::<T>(),

@@ -1,11 +1,11 @@
-//! What devices there are, whether they pass their self-test, and which one a program should use.
+//! Finds devices, tests them, and chooses the one that a program should use.
 
 use crate::backend::engine::Engine as _;
 use crate::cpu::Cpu;
 use crate::device::{Device, Kind};
 use crate::error::Result;
 
-/// A backend that was found.
+/// A device that was found.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Candidate {
@@ -13,7 +13,7 @@ pub struct Candidate {
     pub name: String,
     /// What kind it is.
     pub kind: Kind,
-    /// Limits and features that matter, name and value.
+    /// The limits and features that matter, as names and values.
     pub facts: Vec<(String, String)>,
     /// The device, or why it cannot be used.
     pub device: Result<Device>,
@@ -87,8 +87,8 @@ fn instructions() -> &'static str {
     }
 }
 
-/// The self-test of a GPU: its arithmetic, and small transforms of both types held to direct sums, before anything is
-/// trusted to the driver.
+/// The self-test of a GPU, before anything else is run on it: its arithmetic, and small transforms of types 1 and 2
+/// compared with direct sums.
 #[cfg(feature = "gpu")]
 mod gpus {
     use ndarray::{Array1, ArrayD, IxDyn};
@@ -105,7 +105,7 @@ mod gpus {
     /// The tolerance of the self-test's transforms, and the error up to which it passes (the error law's factor of 4).
     const TOLERANCE: f64 = 1e-4;
 
-    /// Every GPU found, tested; the first hardware one that passed is chosen.
+    /// Every GPU found, with its self-test run; the first hardware GPU that passed is chosen.
     pub(super) fn found() -> Vec<Candidate> {
         let mut taken = false;
         let mut candidates = Vec::new();

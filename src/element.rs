@@ -1,4 +1,4 @@
-//! The element types as reductions see them, each with the inner loops that were compiled for it.
+//! The element types of reductions, each with the inner loops that are compiled for it.
 
 use crate::loops::folds::Compiled;
 use crate::reduce::element::Reducible;

@@ -1,4 +1,4 @@
-//! The crate's one error: what was expected, what came, and what to change.
+//! The crate's error type, whose messages say what was expected, what was given, and what to change.
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -14,12 +14,13 @@ pub enum Error {
         what: &'static str,
         /// The shape the plan needs.
         expected: String,
-        /// The shape that came.
+        /// The shape that was given.
         got: String,
     },
     /// A coordinate is NaN or infinite.
     #[error(
-        "point {index} has the coordinate {value} on axis {axis}: coordinates must be finite; remove or mask such points"
+        "point {index} has the coordinate {value} on axis {axis}: coordinates must be finite; remove or mask such \
+         points"
     )]
     NotFinite {
         /// Index of the first such point.
@@ -29,29 +30,30 @@ pub enum Error {
         /// The value found.
         value: f64,
     },
-    /// A parameter is outside what it may be.
+    /// A parameter is outside its range.
     #[error("{what} = {got}; must satisfy {expected}")]
     Parameter {
         /// The parameter's name.
         what: &'static str,
         /// The condition it must satisfy, and what to do about it.
         expected: String,
-        /// The value that came.
+        /// The value that was given.
         got: String,
     },
     /// The tolerance is smaller than what this precision, kernel and upsampling can reach.
     #[error(
-        "tolerance {tolerance:e} is out of reach here: the smallest reachable one is {smallest:e} ({why}); ask for that, or accept it with accept_reachable()"
+        "tolerance {tolerance:e} is out of reach here: the smallest reachable one is {smallest:e} ({why}); ask for \
+         that, or accept it with accept_reachable()"
     )]
     Tolerance {
-        /// What was asked.
+        /// The tolerance asked for.
         tolerance: f64,
         /// The smallest tolerance that can be kept.
         smallest: f64,
         /// What sets that limit.
         why: String,
     },
-    /// A product of sizes does not fit, or more memory would be needed than can be had.
+    /// A product of sizes overflows, or more memory is needed than is available.
     #[error("{what} needs {needed}, but {limit}")]
     TooLarge {
         /// What was to be allocated or computed.
@@ -64,7 +66,7 @@ pub enum Error {
     /// A call came before the one it depends on.
     #[error("{call} needs {first} first: call it once before")]
     Order {
-        /// The call that came.
+        /// The call that was made.
         call: &'static str,
         /// The call that must come first.
         first: &'static str,

@@ -1,11 +1,11 @@
 //! The GPU backend: opening devices, arrays in device memory, and handing the work of plans to kernels.
 //!
 //! The modules, from the bottom up; each imports only from those before it. `gpu/device.rs` opens devices and turns
-//! their errors into values, with `gpu/cache.rs` and `gpu/kernel.rs` for what it keeps; `gpu/buffer.rs` moves memory;
-//! `gpu/queue.rs` submits work and times it; `gpu/pipeline.rs` compiles shaders; `gpu/grid.rs`, `gpu/jobs.rs` and
-//! `gpu/points.rs` hold what kernels share. Then come the kernels, each file the host half of the shader with its name.
-//! Above them `gpu/uniform.rs` transforms grids where it is faster, `gpu/gridding.rs` has the stages of the non-uniform
-//! FFT, `gpu/selftest.rs` tests a device, and `gpu/sources.rs` lists all shaders.
+//! their errors into values, with `gpu/cache.rs` for pipelines that are kept in a file and `gpu/kernel.rs` for compiled
+//! kernels; `gpu/buffer.rs` moves memory; `gpu/queue.rs` submits work and times it; `gpu/pipeline.rs` compiles shaders;
+//! `gpu/grid.rs`, `gpu/jobs.rs` and `gpu/points.rs` hold what kernels share. Then come the kernels, each file the host
+//! half of the shader with its name. Above them `gpu/uniform.rs` transforms grids where it is faster, `gpu/gridding.rs`
+//! has the stages of the non-uniform FFT, `gpu/selftest.rs` tests a device, and `gpu/sources.rs` lists all shaders.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -132,7 +132,7 @@ impl Gpu {
         &self.0.device
     }
 
-    /// Submissions of commands so far. Uploads go with the next one.
+    /// The number of submissions of commands so far. Uploads are part of the next one.
     #[must_use]
     pub fn submissions(&self) -> u64 {
         self.0.submissions.load(Ordering::Relaxed)
@@ -197,9 +197,9 @@ impl Gpu {
         .into()
     }
 
-    /// Keeps compiled pipelines in a file of this folder, so that what an earlier run of the program saved there need
-    /// not be compiled again. [`Gpu::save_pipelines`] writes the file. A file that was cut short or damaged, or is of
-    /// another adapter, driver or version of the driver, is not used and begun anew.
+    /// Keeps compiled pipelines in a file of this folder, so that pipelines that an earlier run of the program saved
+    /// there need not be compiled again. [`Gpu::save_pipelines`] writes the file. A file that was cut short or damaged,
+    /// or is of another adapter, driver or version of the driver, is not used, and is replaced.
     ///
     /// # Errors
     /// [`Error::Device`] if the driver keeps no pipelines (only Vulkan's can), [`Error::Parameter`] if the folder
@@ -228,8 +228,8 @@ impl Gpu {
         Ok(())
     }
 
-    /// Writes what was compiled since [`Gpu::keep_pipelines`], and what was there, to its file; does nothing without
-    /// one.
+    /// Writes the pipelines compiled since [`Gpu::keep_pipelines`], and those that its file held, to that file; does
+    /// nothing without one.
     ///
     /// # Errors
     /// [`Error::Parameter`] if the file cannot be written.
@@ -253,7 +253,7 @@ impl Gpu {
         selftest::findings(&self.0)
     }
 
-    /// Takes numbers to the device as they are: strengths, modes, values, coordinates or matrices.
+    /// Copies numbers to the device unchanged: strengths, modes, values, coordinates or matrices.
     ///
     /// # Errors
     /// If the device lacks the memory, or was lost.
@@ -273,7 +273,7 @@ impl Gpu {
         Ok(array)
     }
 
-    /// Makes all numbers zero.
+    /// Sets all numbers to zero.
     pub(crate) fn zero<V>(&self, array: &mut Array<V>) -> Result<()> {
         self.0.run("zeros", |encoder| encoder.clear_buffer(&array.buffer, 0, None))
     }
@@ -284,8 +284,8 @@ impl Gpu {
         self.0.name().into()
     }
 
-    /// Lets kernels read and write the numbers in a buffer of the program; complex ones have the real part first. The
-    /// buffer needs the usage `STORAGE`. [`Array::buffer`] gives it back.
+    /// An array of the numbers in the caller's buffer, which kernels read and write; complex numbers have the real part
+    /// first. The buffer needs the usage `STORAGE`. [`Array::buffer`] returns it.
     ///
     /// # Errors
     /// If the buffer cannot be bound.
@@ -418,9 +418,9 @@ impl Reduce for Gpu {
         asked: &Reduction<'_, E>,
         finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,
     ) -> Result<Reduced<R>> {
-        let cells = reduce::run(&self.0, asked)?;
+        let partials = reduce::run(&self.0, asked)?;
         let order = (0..asked.over.len()).filter(|&axis| !asked.over[axis]).collect();
-        Ok(Reduced { order, tiles: vec![finish(cells)] })
+        Ok(Reduced { order, tiles: vec![finish(partials)] })
     }
 }
 

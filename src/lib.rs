@@ -3,23 +3,23 @@
 //! Type 1 computes `f[k] = Σ_j c[j] exp(±i k·x[j])` from samples at arbitrary points x, type 2 evaluates `c[j] = Σ_k
 //! f[k] exp(±i k·x[j])` at arbitrary points; in one to three dimensions, in f32 and f64, to a tolerance that is kept
 //! for a million modes on an axis; type 3 goes from any points to any frequencies. Start at [`NufftPlan`] (or
-//! [`NufftPlan3`]); [`nufft::vanderplas`] is the convention of a well-known article in one call, [`nufft::direct`] the
-//! definitions evaluated as they stand.
+//! [`NufftPlan3`]); [`nufft::vanderplas`] computes the convention of a well-known article in one call, and
+//! [`nufft::direct`] evaluates the definitions term by term.
 //!
-//! [`reduce`] sums, averages and compares arrays over any axes as NumPy does, several results from one read of the
-//! data, f32 to the last digit, and in states that chunks can be merged into in any order. Start at [`ReducePlan`].
+//! [`reduce`] sums, averages and compares arrays over any axes as NumPy does, with several results from one read of the
+//! data, f32 right to the last digit, and states that take in chunks in any order. Start at [`ReducePlan`].
 //!
 //! [`matmul`] multiplies matrices, alpha·op(A)·op(B) + beta·C, of any strides and in batches. Start at [`MatmulPlan`].
 //!
-//! `fft` is the uniform transform of numbers on a GPU, which plans use there.
+//! `fft` is the uniform FFT of numbers on a GPU, which the other plans use there.
 //!
 //! # Layout
-//! [`nufft`] is the mathematics and knows no device: points are folded and sorted into bins, kernels become tables of
-//! polynomials, a plan runs the stages in order. [`reduce`] is the same for reductions: operations, states that merge,
-//! plans; [`matmul`] for products. A backend is what a device must be able to do (`src/backend.rs`); [`Cpu`] does it
-//! with rayon and `Gpu` with WGSL shaders on wgpu. The shader `shaders/spread.wgsl`, its CPU twin `src/cpu/spread.rs`
-//! and its host half `src/gpu/spread.rs` have one name, and so have the other kernels. [`Device`] says what was found
-//! and which to use.
+//! [`nufft`] holds the mathematics of transforms and knows no device: points are folded and sorted into bins, kernels
+//! become tables of polynomials, and a plan runs the stages in order. [`reduce`] does the same for reductions
+//! (operations, states that merge, plans), and [`matmul`] for products. The traits of `src/backend.rs` say what a
+//! device must be able to do; [`Cpu`] implements them with rayon and `Gpu` with WGSL shaders on wgpu. The three files
+//! of a kernel have one name: the shader `shaders/spread.wgsl`, its CPU twin `src/cpu/spread.rs` and its host half
+//! `src/gpu/spread.rs`. [`Device`] says which devices were found and which one to use.
 //!
 //! # Features
 //! `gpu` (default): the GPU backend; without it the dependencies hold no wgpu. `cli`: the program `wavemill`.

@@ -2,7 +2,7 @@
 //!
 //! `C[i, j] = alpha Σ_l op(A)[i, l] op(B)[l, j] + beta C[i, j]`, for i below m, l below k and j below n, where op(X) is
 //! X itself, its transpose, its conjugate or its adjoint ([`Op`]). Elements are f32, f64 and complex numbers of them;
-//! f32 is computed in f32 on every device, nothing narrower.
+//! products of f32 are computed in f32 on every device, never in a narrower type.
 //!
 //! ```
 //! use ndarray::array;
@@ -21,20 +21,21 @@
 //! ```
 //!
 //! # Shapes
-//! A is [.., m, k] and B [.., k, n] as op() leaves them, C [.., m, n]; what comes before is a batch
-//! ([`MatmulBuilder::batch`]), to which A and B broadcast as in NumPy. Any strides: a transposed view costs no copy on
-//! the CPU. Any extent may be 0 or 1; with k = 0 the sum is empty and C = beta·C.
+//! op(A) is [.., m, k], op(B) [.., k, n] and C [.., m, n]; the axes in front are a batch ([`MatmulBuilder::batch`]), to
+//! which A and B broadcast as in NumPy. Matrices may have any strides: a transposed view costs no copy on the CPU. Any
+//! extent may be 0 or 1; with k = 0 the sum is empty and C = beta·C.
 //!
 //! # Accuracy
-//! `|C - Ĉ| <= γ |alpha| |op(A)| |op(B)|`, elementwise, γ about (k/256 + 256) roundoffs at worst and some √k on
-//! average; complex numbers twice that. `tests/matmul.rs` holds results to it against [`direct`], and [`freivalds`]
-//! checks any product afterwards. Results are the same bits for any number of threads and in every run on one device.
-//! With beta = 0, C is not read; with alpha = 0, A and B are not: NaN in them does not count, as in BLAS.
+//! `|C - Ĉ| <= γ |alpha| |op(A)| |op(B)|`, elementwise, where γ is about (k/256 + 256) roundoffs at worst and some √k
+//! on average; for complex numbers it is twice that. `tests/matmul.rs` checks this bound against [`direct`], and
+//! [`freivalds`] checks any product afterwards. Results are the same bits for any number of threads and in every run on
+//! one device. With beta = 0, C is not read, and with alpha = 0, A and B are not: a NaN in them then has no effect, as
+//! in BLAS.
 //!
 //! # Performance
-//! On a CPU see `benches/record`; blocks of C are shared among threads, and where C is small and k long, parts of k. On
-//! a GPU, what does not fit in device memory goes over in pieces, and each piece of C accumulates there over the whole
-//! of k.
+//! On a CPU, threads share the blocks of C, or parts of k where C is small and k long; `benches/record` has timings. On
+//! a GPU, matrices that do not fit in device memory are sent in pieces, and each piece of C accumulates there over the
+//! whole of k.
 
 pub(crate) mod check;
 pub(crate) mod direct;

@@ -1,4 +1,4 @@
-//! Plans: what users build and execute. The only place that knows the order of stages.
+//! Plans, which users build and execute. Only this module knows the order of a transform's stages.
 
 pub(crate) mod accumulate;
 pub(crate) mod arrays;

@@ -1,5 +1,5 @@
-//! The element types as transforms and products see them: f32, f64 and complex numbers of them, each with the inner
-//! loops that were compiled for it.
+//! The element types of transforms and products: f32, f64 and complex numbers of them, each with the inner loops that
+//! are compiled for it.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::machine::simd;
 use crate::numeric::float::{Float, Numeric};
 use crate::numeric::sign::Sign;
 
-/// The large inner loops, compiled once a type in this crate: a generic function is compiled again in every crate that
-/// uses it, and these have some dozens of variants.
+/// The large inner loops, compiled in this crate once for each type: a generic function would be compiled again in
+/// every crate that uses it, and these have some dozens of variants.
 pub(crate) trait Compiled: Sized {
     fn spread(loops: spread::Spread<'_, Self>)
     where
@@ -39,19 +39,19 @@ pub(crate) trait Compiled: Sized {
     fn peak() -> f64;
 }
 
-/// A real number type the kernels compute in: `f32` or `f64`. Sealed.
+/// A real number type that kernels compute in: `f32` or `f64`. Sealed.
 #[expect(private_bounds, reason = "nobody outside can name the loops")]
 pub trait Real: Float + Compiled {}
 impl Real for f32 {}
 impl Real for f64 {}
 
-/// What strengths and values are: real numbers, or complex ones. Sealed.
+/// A number type of strengths, values and matrices: real or complex. Sealed.
 #[expect(private_bounds, reason = "nobody outside can name the loops")]
 pub trait Number: Loops<Real: Real> {}
 impl<T: Real> Number for T {}
 impl<T: Real> Number for Complex<T> {}
 
-/// The same loops for either kind of number.
+/// The inner loops of a number type, under the same names for real and complex numbers.
 pub(crate) trait Loops: Numeric<Real: Real> {
     fn spread(loops: spread::Spread<'_, Self>);
     fn interp(loops: interp::Interp<'_, Self>);
@@ -59,7 +59,7 @@ pub(crate) trait Loops: Numeric<Real: Real> {
     fn values(view: ArrayView2<'_, Self>) -> Values<'_, Self::Real>;
 }
 
-/// Numbers of either kind, where a type parameter cannot be: one transform's a row.
+/// Real or complex numbers, with one row for each transform, where a type parameter cannot tell which they are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Values<'a, T: Real> {
     Real(ArrayView2<'a, T>),

@@ -1,13 +1,13 @@
-//! Reductions over any axes of an array: sums, means, variances, extremes and their places, products, norms, counts.
+//! Reductions over any axes of an array: sums, means, variances, extremes and their positions, products, norms, counts.
 //!
-//! NumPy is the specification: NaN propagates unless it is skipped, the first of equal elements in C order counts, and
-//! `ddof`, `keepdims`, an empty list of axes and an empty array mean what they mean there. Beyond NumPy:
+//! NumPy is the specification: NaN propagates unless it is skipped, the first of equal elements in C order is chosen,
+//! and `ddof`, `keepdims`, an empty list of axes and an empty array mean the same as there. Beyond NumPy:
 //!
 //! - several results come from one pass over the data ([`ReducePlan`]);
 //! - results are the same bits for any number of threads, and a sum over chunks is the same bits for any order and any
 //!   grouping of the chunks ([`ReduceState`]);
-//! - sums keep their digits: blocks of f32 are summed in f64, blocks of f64 with the error of every addition, and the
-//!   sums of blocks are added up exactly.
+//! - sums keep their digits: blocks of f32 are summed in f64, blocks of f64 together with the error of every addition,
+//!   and the sums of blocks are added exactly.
 //!
 //! ```
 //! use ndarray::array;
@@ -27,8 +27,8 @@
 //! - Means are these sums, divided once.
 //! - Variances are computed in f64 from deviations from an element of the block; blocks are joined exactly.
 //!
-//! `tests/reduce_accuracy.rs` compares all of this with exact sums, on GPUs too: there a block's sum of f32 is two f32,
-//! and blocks are added up exactly all the same ([`ReducePlan`] says what differs).
+//! `tests/reduce_accuracy.rs` compares all of this with exact sums, on GPUs too: there the sum of a block of f32 is a
+//! pair of f32, and the sums of blocks are added exactly as well ([`ReducePlan`] says what differs).
 
 pub(crate) mod answer;
 pub(crate) mod best;

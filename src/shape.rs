@@ -1,8 +1,8 @@
-//! Extents whose products cannot overflow.
+//! Extents of arrays: products checked for overflow, and their form in messages.
 
 use crate::error::{Error, Result};
 
-/// The product of extents, or an error naming what would not fit in this machine's address space.
+/// The product of extents, or an error that names what does not fit in this machine's address space.
 pub(crate) fn product(what: &'static str, extents: &[usize]) -> Result<usize> {
     extents
         .iter()

@@ -1,17 +1,17 @@
-//! The error that a kernel makes on a grid, measured from its Fourier transform. The default kernel at the upsampling
-//! factors that are chosen for it has a fit ([`crate::nufft::kernel::Shape::predicted_error`]); what a caller fixes is
-//! measured.
+//! The aliasing error of a kernel on a grid, measured from the kernel's Fourier transform. For the default kernel at
+//! the upsampling factors chosen for it there is a fit ([`crate::nufft::kernel::Shape::predicted_error`]); for a kernel
+//! or a factor that the caller fixes, the error is measured.
 
 use std::f64::consts::PI;
 
 use crate::nufft::kernel::KernelShape;
 
-/// Aliases on either side of a mode that are added up; the transform falls off beyond them.
+/// The number of aliases on either side of a mode that are added up; the kernel's transform has fallen off beyond them.
 const ALIASES: u32 = 4;
 
-/// The relative l2 error for random points and data, on axes of so many modes and cells: the root of the sum over the
-/// axes, and of the mean over their modes k, of `(φ̂(k)/φ̃(k) - 1)² + Σ_{m≠0} (φ̂(k + mn)/φ̃(k))²`, where φ̂ is the
-/// transform of the kernel and φ̃ what modes are divided by.
+/// The relative l2 error for random points and data, on axes given by their numbers of modes and of cells n. It is the
+/// root of the sum over the axes of the mean over their modes k of `(φ̂(k)/φ̃(k) - 1)² + Σ_{m≠0} (φ̂(k + mn)/φ̃(k))²`,
+/// where φ̂ is the transform of the kernel and φ̃ the factor by which modes are divided.
 pub(crate) fn error(kernel: &dyn KernelShape, width: usize, axes: impl Iterator<Item = (usize, usize)>) -> f64 {
     let transform = Transform::new(kernel, width);
     let axis = |(modes, cells): (usize, usize)| {
@@ -22,8 +22,8 @@ pub(crate) fn error(kernel: &dyn KernelShape, width: usize, axes: impl Iterator<
             let aliases = (1..=ALIASES).map(f64::from).map(|alias| off(alias) + off(-alias)).sum::<f64>();
             (transform.at(mode) / divisor - 1.0).powi(2) + aliases
         };
-        // The outermost modes have most of the error, one of them often half: those are taken one by one, the others in
-        // groups that double.
+        // The outermost modes have most of the error, one of them often half: they are added one by one, the others in
+        // groups of doubling size, each represented by its middle.
         let half = modes / 2;
         let outermost = square(half) * if modes == 2 * half { 1.0 } else { 2.0 };
         let (mut sum, mut from, mut group) = (if half == 0 { square(0) } else { outermost }, 1, 1);
@@ -42,7 +42,7 @@ pub(crate) fn error(kernel: &dyn KernelShape, width: usize, axes: impl Iterator<
 
 /// The Fourier transform of a kernel at any frequency, by the midpoint rule in θ, s = cos θ, over the half where s > 0.
 struct Transform {
-    /// `π w s`, the phase of a node for each cell, and its weight.
+    /// For each node, its phase at a frequency of one turn a cell, `π w s`, and its weight.
     nodes: Vec<[f64; 2]>,
 }
 
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::nufft::kernel::Shape;
 
-    /// The fit for the default kernel and the measure agree where the fit was made.
+    /// The fit for the default kernel and the measured error agree where the fit was made.
     #[test]
     fn agrees_with_the_fit_of_the_default_kernel() {
         for upsampling in [1.25, 1.5, 2.0] {

@@ -58,7 +58,8 @@ pub(crate) fn choose<T: Float>(request: &Request<'_>) -> Result<Choice> {
     if !(1.2..=LARGEST_UPSAMPLING).contains(&sigma) {
         return Err(Error::parameter("upsampling", format!("1.2 <= upsampling <= {LARGEST_UPSAMPLING}"), sigma));
     }
-    // The fit of errors is one of the default kernel at the factors tried here; what the caller fixes is measured.
+    // The fit of errors holds for the default kernel at the factors tried here; for a kernel or a factor that the
+    // caller fixes, the error is measured.
     let measured = upsampling.is_some() || shape != Shape::Prolate;
     let reach = if measured { 0.0 } else { shape.smallest_tolerance(dimensions, sigma) };
     let smallest = reach.max(T::SMALLEST_TOLERANCE);
@@ -77,7 +78,8 @@ pub(crate) fn choose<T: Float>(request: &Request<'_>) -> Result<Choice> {
         }
         _ => plain,
     };
-    let (tolerance, best) = if measured { kept::<T>(request, tolerance, best)? } else { (tolerance, best) };
+    let (tolerance, best) =
+        if measured { keeping_tolerance::<T>(request, tolerance, best)? } else { (tolerance, best) };
     let Candidate { width, grid, upsampling, predicted_error } = best;
     Ok(Choice { tolerance, width, grid, upsampling, predicted_error })
 }
@@ -91,9 +93,9 @@ fn out_of_reach<T: Float>(request: &Request<'_>, sigma: f64, smallest: f64) -> E
     Error::Tolerance { tolerance: request.tolerance, smallest, why }
 }
 
-/// The candidate, or the next wider one whose measured error keeps the tolerance; where none does and the request
-/// accepts it, the one that keeps the smallest, and that tolerance.
-fn kept<T: Float>(request: &Request<'_>, tolerance: f64, first: Candidate) -> Result<(f64, Candidate)> {
+/// The narrowest of `first` and wider candidates whose measured error keeps the tolerance, with that tolerance. If none
+/// does and the request accepts it, the candidate with the smallest error, with the tolerance that it keeps.
+fn keeping_tolerance<T: Float>(request: &Request<'_>, tolerance: f64, first: Candidate) -> Result<(f64, Candidate)> {
     let Request { modes, shape, .. } = *request;
     // As in `candidates`, most of the accuracy law's floor is allowed.
     let law = |error: f64| if error <= 0.7 * T::FLOOR { 0.0 } else { error };
@@ -135,12 +137,12 @@ impl Candidate {
         self.grid.iter().fold(1, |cells, &axis| cells.saturating_mul(axis))
     }
 
-    /// The same with the error that its kernel makes by measure.
+    /// The candidate with the measured error of its kernel in place of the fitted one.
     fn measured<T: Float>(self, modes: &[usize], shape: Shape) -> Self {
-        let held = self.upsampling.min(LARGEST_UPSAMPLING);
+        let clamped = self.upsampling.min(LARGEST_UPSAMPLING);
         let axes = modes.iter().copied().zip(self.grid.iter().copied());
-        let aliasing = aliasing::error(&*shape.build(self.width, held), self.width, axes);
-        Self { predicted_error: aliasing.hypot(rounding::<T>(&self.grid, self.width, held)), ..self }
+        let aliasing = aliasing::error(&*shape.build(self.width, clamped), self.width, axes);
+        Self { predicted_error: aliasing.hypot(rounding::<T>(&self.grid, self.width, clamped)), ..self }
     }
 
     /// The candidate whose grid has at least σ cells for each mode; `size` rounds up to a size that transforms well.
@@ -166,26 +168,26 @@ impl Candidate {
         let grid = modes.iter().map(cells).collect::<Result<Vec<usize>>>()?;
         let ratios = grid.iter().zip(modes).map(|(&n, &count)| n as f64 / count as f64);
         let upsampling = ratios.fold(f64::INFINITY, f64::min);
-        let held = upsampling.min(LARGEST_UPSAMPLING);
-        let aliasing = shape.predicted_error(width, modes.len(), held);
-        let predicted_error = aliasing.hypot(rounding::<T>(&grid, width, held));
+        let clamped = upsampling.min(LARGEST_UPSAMPLING);
+        let aliasing = shape.predicted_error(width, modes.len(), clamped);
+        let predicted_error = aliasing.hypot(rounding::<T>(&grid, width, clamped));
         Ok(Self { width, grid, upsampling, predicted_error })
     }
 }
 
-/// The relative l2 error caused by rounding: a unit or two in spreading and a tenth in every stage of the transform, as
-/// much larger as deconvolution makes noise on each axis.
+/// The relative l2 error caused by rounding: a unit or two in spreading and a tenth in every stage of the transform,
+/// times the factor by which deconvolution amplifies noise on each axis.
 fn rounding<T: Float>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
     let stages: f64 = grid.iter().map(|&n| (n as f64).log2()).sum();
-    T::ROUNDOFF * (2.0 + 0.1 * stages) * growth(width, upsampling).powi(grid.len() as i32)
+    T::ROUNDOFF * (2.0 + 0.1 * stages) * noise_growth(width, upsampling).powi(grid.len() as i32)
 }
 
-/// How much larger white noise on the grid is on the modes of one axis, relative to the data.
+/// The factor by which deconvolution amplifies white noise on the grid, relative to the data, on one axis.
 ///
-/// Modes are divided by the kernel's transform: about `exp(-c x²/2)`, where c is the bandwidth and x the fraction of the
-/// band. So noise grows by the root mean square of the transform over all bins times that of its inverse over the
+/// Modes are divided by the kernel's transform: about `exp(-c x²/2)`, where c is the bandwidth and x the fraction of
+/// the band. So noise grows by the root mean square of the transform over all bins times that of its inverse over the
 /// modes. At σ = 2 this is about 1.5, at 1.25 and width 10 about 8, and f32 loses a digit in 2-D and two in 3-D.
-pub(crate) fn growth(width: usize, upsampling: f64) -> f64 {
+pub(crate) fn noise_growth(width: usize, upsampling: f64) -> f64 {
     const STEPS: u32 = 12;
     let band = std::f64::consts::PI * width as f64 * (1.0 - 0.5 / upsampling);
     let edge = 1.0 / (2.0 * upsampling - 1.0);
@@ -415,7 +417,8 @@ mod tests {
         }
     }
 
-    /// A grid too large for the device is replaced by a smaller one with a wider kernel, unless a factor was asked for.
+    /// A grid too large for the device is replaced by a smaller one with a wider kernel, unless an upsampling factor
+    /// was asked for.
     #[test]
     fn a_grid_that_no_binding_holds_is_made_smaller() {
         let (modes, tolerance) = ([256, 256, 256], 1e-6);

@@ -1,4 +1,4 @@
-//! Type 1 over chunks of points: grids add up, and are transformed once.
+//! Type 1 over chunks of points: all chunks are spread onto the same grid, which is transformed once.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -18,8 +18,8 @@ use crate::plan::stages::Batch;
 use crate::real::{Number, Real};
 
 impl<T: Real, D: Dimension> NufftPlan<T, D> {
-    /// Begins a type 1 over chunks of points, for more of them than fit in memory: their sum is transformed once. The
-    /// plan's own points stay.
+    /// Begins a type 1 over chunks of points, for more points than fit in memory: all chunks are spread onto the same
+    /// grid, which is transformed once. The plan keeps its own points.
     ///
     /// # Errors
     /// [`crate::Error::TooLarge`] if a batch needs more grids than there is memory for.
@@ -28,10 +28,10 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     }
 }
 
-/// A type 1 that is being summed over chunks of points, by [`NufftPlan::accumulate`]. It has grids of its own: the plan
-/// can be used meanwhile. Strengths are complex, or all of them real.
+/// A type 1 that is being computed over chunks of points; [`NufftPlan::accumulate`] begins it. It has grids of its own,
+/// so the plan can be used meanwhile. Strengths are complex, or real in all chunks.
 ///
-/// The modes are those of all points together, to the law of the plan; the order of chunks matters to rounding only.
+/// The modes are those of all points together, with the plan's accuracy; the order of the chunks affects only rounding.
 ///
 /// ```
 /// use num_complex::Complex;
@@ -55,10 +55,11 @@ pub struct Accumulation<T: Real, V: Number<Real = T>, S: PointsOf<D>, D: Dimensi
     geometry: Arc<Geometry>,
     device: Device,
     batch: Batch,
-    /// Axes of the points.
+    /// The number of the points' axes.
     axes: usize,
-    /// The extent of a batch in front of strengths, if there is one, and the shape of the modes.
+    /// The extent of the strengths' leading axis, if there is a batch.
     batched: Option<usize>,
+    /// The shape of the modes, with the batch in front.
     modes: IxDyn,
     dimensions: PhantomData<(S, D)>,
 }
@@ -89,8 +90,8 @@ impl<T: Real, V: Number<Real = T>, S: PointsOf<D>, D: Dimension> Accumulation<T,
         })
     }
 
-    /// Adds a chunk: its coordinates, as [`NufftPlan::set_points`] takes them, and its strengths. On an error in its
-    /// input nothing was added.
+    /// Adds a chunk: its coordinates, as [`NufftPlan::set_points`] takes them, and its strengths. If its input is
+    /// refused, the sum does not change.
     ///
     /// # Errors
     /// As [`NufftPlan::set_points`] and [`NufftPlan::type1_into`].
@@ -106,7 +107,7 @@ impl<T: Real, V: Number<Real = T>, S: PointsOf<D>, D: Dimension> Accumulation<T,
         })
     }
 
-    /// Transforms the sum.
+    /// Transforms the sum to the modes of all points added.
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if strengths have another dimension than the plan's batch asks for,
@@ -121,10 +122,11 @@ impl<T: Real, V: Number<Real = T>, S: PointsOf<D>, D: Dimension> Accumulation<T,
         Ok(modes)
     }
 
-    /// Transforms the sum into an array of the caller's.
+    /// Transforms the sum, writing the modes to the caller's array.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] where it does not fit, [`crate::Error::DeviceLost`]. Nothing is written then.
+    /// [`crate::Error::Shape`] if the array has another shape than the modes, [`crate::Error::DeviceLost`]. Nothing is
+    /// written then.
     pub fn finish_into<E: Dimension>(self, modes: &mut ArrayRef<Complex<T>, E>) -> Result<()> {
         check("modes", &self.modes, modes.shape())?;
         let (mut target, batch) = (InOrder::to_write(modes), self.batch);

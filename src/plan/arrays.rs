@@ -1,5 +1,5 @@
-//! Arrays as plans take and give them: shapes checked, dimensions that follow from one another, and elements in C
-//! order.
+//! Input and output arrays of plans: checks of shapes, traits that relate the dimensions of inputs and results, and
+//! access to elements in C order.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,9 @@ use ndarray::{Array, ArrayRef, ArrayView2, Axis, Dimension, Ix1, Ix2, Ix3, Ix4, 
 use crate::error::{Error, Result};
 use crate::real::Number;
 
-/// The dimension of strengths, from which that of the modes follows: one axis, or two with a batch.
+/// The dimension of the strengths (one axis, or two with a batch), which determines that of the modes.
 pub trait PointsOf<D: Dimension>: Dimension {
-    /// The dimension of the modes, `D` or one more.
+    /// The dimension of the modes: `D`, or one axis more with a batch.
     type Modes: Dimension;
 }
 impl<D: Dimension> PointsOf<D> for Ix1 {
@@ -23,9 +23,9 @@ impl<D: Dimension> PointsOf<D> for IxDyn {
     type Modes = IxDyn;
 }
 
-/// The dimension of modes, from which that of the values follows: `D`, or one more with a batch.
+/// The dimension of the modes (`D`, or one axis more with a batch), which determines that of the values.
 pub trait ModesOf<D: Dimension>: Dimension {
-    /// The dimension of the values, one or two.
+    /// The dimension of the values: one axis, or two with a batch.
     type Points: Dimension;
 }
 
@@ -63,29 +63,29 @@ impl<D: Dimension> ModesOf<D> for IxDyn {
     type Points = IxDyn;
 }
 
-/// Zeros of a shape whose dimension was found by the types above.
+/// An array of zeros. The shape has the dimension `D` because `D` comes from the traits above or a checked array.
 pub(super) fn zeros<V: Number, D: Dimension>(shape: IxDyn) -> Array<V, D> {
     Array::default(shape).into_dimensionality().expect("the shape was checked against what the dimension was made of")
 }
 
-/// One transform's numbers a row, from an array of shape `[M]` or `[batch, M]`, wherever they lie.
+/// A view with one row for each transform, of an array of shape `[M]` or `[batch, M]` with any strides.
 pub(super) fn rows<V, D: Dimension>(array: &ArrayRef<V, D>) -> ArrayView2<'_, V> {
     let view = array.view().into_dyn();
     let view = if view.ndim() == 1 { view.insert_axis(Axis(0)) } else { view };
     view.into_dimensionality().expect("a shape that was checked")
 }
 
-/// One transform's numbers a row, from numbers one after another.
+/// A view with one row for each transform, of contiguous numbers.
 pub(super) fn rows_of_slice<V>(numbers: &[V], batch: usize) -> ArrayView2<'_, V> {
     ArrayView2::from_shape((batch, numbers.len() / batch), numbers).expect("a length that was checked")
 }
 
-/// An array's elements in C order: its own memory, or a copy where it is laid out otherwise.
+/// An array's elements in C order: its own memory if it is laid out so, else a copy.
 pub(super) fn in_order<V: Number, D: Dimension>(array: &ArrayRef<V, D>) -> Cow<'_, [V]> {
     array.as_slice().map_or_else(|| array.iter().copied().collect::<Vec<_>>().into(), Cow::from)
 }
 
-/// An array that is to be written in C order: its own memory, or a copy where it is laid out otherwise.
+/// An output array that is written in C order: its own memory if it is laid out so, else a copy.
 pub(super) struct InOrder<'a, V, D: Dimension> {
     array: &'a mut ArrayRef<V, D>,
     copy: Option<Vec<V>>,
@@ -105,7 +105,7 @@ impl<'a, V: Number, D: Dimension> InOrder<'a, V, D> {
         }
     }
 
-    /// Brings a copy home.
+    /// Writes the copy, if there is one, to the array.
     pub(super) fn store(self) {
         if let Some(copy) = self.copy {
             self.array.iter_mut().zip(copy).for_each(|(to, from)| *to = from);

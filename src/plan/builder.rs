@@ -1,4 +1,4 @@
-//! Builders of non-uniform FFTs: what is chosen before anything is computed, and the plan made of it.
+//! Builders of non-uniform FFTs: they take a plan's parameters, choose kernel and grid, and make the plan.
 
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::backend::gridding::Design;
 use crate::device::{AnyBackend, Device};
 use crate::error::{Error, Result};
-use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request, growth};
+use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request, noise_growth};
 use crate::nufft::kernel::Shape;
 use crate::nufft::points::{Fold, Unit};
 use crate::nufft::recipe::{ModeOrder, Recipe, UniformTransform};
@@ -23,9 +23,8 @@ use crate::plan::stages::Stages;
 use crate::real::Real;
 use crate::shape;
 
-/// Chooses what a plan will do: a [`NufftPlan`] where `K` is [`ToModes`], a [`crate::NufftPlan3`] where it is
-/// [`ToFrequencies`]. Defaults: tolerance 1e-6, sign +, one transform, and for modes their centred order and a period
-/// of 2π.
+/// The parameters of a plan to be built: a [`NufftPlan`] if `K` is [`ToModes`], a [`crate::NufftPlan3`] if it is
+/// [`ToFrequencies`]. Defaults: tolerance 1e-6, sign +, one transform, and for modes centred order and a period of 2π.
 #[derive(Debug, Clone)]
 pub struct NufftBuilder<T: Real, K> {
     pub(super) tolerance: f64,
@@ -37,7 +36,7 @@ pub struct NufftBuilder<T: Real, K> {
     precision: PhantomData<T>,
 }
 
-/// What only plans of types 1 and 2 are asked.
+/// The parameters that only plans of types 1 and 2 have.
 #[derive(Debug, Clone)]
 pub struct ToModes<D> {
     modes: Vec<usize>,
@@ -45,18 +44,18 @@ pub struct ToModes<D> {
     shape: Shape,
     upsampling: Option<f64>,
     points: Option<usize>,
-    /// One for all axes, or one an axis.
+    /// The coordinates' units: one for all axes, or one for each.
     units: Vec<Unit>,
     dimension: PhantomData<D>,
 }
 
-/// What only plans of type 3 are asked.
+/// The parameters that only plans of type 3 have.
 #[derive(Debug, Clone)]
 pub struct ToFrequencies {
     pub(super) dimensions: usize,
 }
 
-/// What every plan is asked.
+/// The parameters that all plans have.
 impl<T: Real, K> NufftBuilder<T, K> {
     pub(super) fn of(kind: K) -> Self {
         Self {
@@ -70,7 +69,7 @@ impl<T: Real, K> NufftBuilder<T, K> {
         }
     }
 
-    /// The relative l2 error to keep, `0 < tolerance < 1`; see the plan for the law.
+    /// The relative l2 error to keep, `0 < tolerance < 1`; the plan's section on accuracy gives the exact bounds.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
@@ -78,7 +77,7 @@ impl<T: Real, K> NufftBuilder<T, K> {
     }
 
     /// Takes the smallest reachable tolerance where the one asked for is out of reach, instead of an error. The recipe
-    /// says which.
+    /// names the tolerance taken.
     #[must_use]
     pub fn accept_reachable(mut self) -> Self {
         self.accept = true;
@@ -99,14 +98,14 @@ impl<T: Real, K> NufftBuilder<T, K> {
         self
     }
 
-    /// Where a GPU's grid is transformed; [`Recipe::uniform`] says what became of [`UniformTransform::Auto`].
+    /// Where a GPU's grid is transformed; [`Recipe::uniform`] says what [`UniformTransform::Auto`] chose.
     #[must_use]
     pub fn uniform_transform(mut self, uniform: UniformTransform) -> Self {
         self.uniform = uniform;
         self
     }
 
-    /// The number of transforms, checked.
+    /// The number of transforms in a batch; an error if it is 0.
     pub(super) fn batch_count(&self) -> Result<usize> {
         match self.batch {
             Some(0) => Err(Error::parameter("batch", "at least 1", 0)),
@@ -142,16 +141,17 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
         self
     }
 
-    /// The ratio of fine-grid cells to modes, 1.2 to 4. Less needs less memory and a wider kernel. Without it, a model
-    /// of the costs chooses on the CPU; on a GPU it is 2.
+    /// The ratio of fine-grid cells to modes, 1.2 to 4. A smaller ratio needs less memory and a wider kernel. If it is
+    /// not set, a cost model chooses it on the CPU; on a GPU it is 2, or less where that grid would be too large for
+    /// the device.
     #[must_use]
     pub fn upsampling(mut self, upsampling: f64) -> Self {
         self.kind.upsampling = Some(upsampling);
         self
     }
 
-    /// The number of points to expect, by which costs are weighed; without it, as many as modes. Any number may be set
-    /// later.
+    /// The number of points to expect, which the cost model uses; if it is not set, as many as modes. Any number may be
+    /// set later.
     #[must_use]
     pub fn expected_points(mut self, points: usize) -> Self {
         self.kind.points = Some(points);
@@ -180,7 +180,7 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
     ///
     /// # Errors
     /// [`Error::Parameter`] for a parameter outside its range, [`Error::Tolerance`] for a tolerance out of reach,
-    /// [`Error::TooLarge`] where sizes overflow or the device has not the memory, [`Error::Device`] where it lacks the
+    /// [`Error::TooLarge`] where sizes overflow or the device lacks the memory, [`Error::Device`] where it lacks the
     /// precision.
     pub fn build(self, device: &Device) -> Result<NufftPlan<T, D>> {
         let start = Instant::now();
@@ -198,7 +198,7 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
         self.assemble(device, choice, true, start)
     }
 
-    /// The plan for a width and a grid; `transforms` is false for one that only spreads and interpolates.
+    /// Makes the plan for a chosen width and grid; `transforms` is false for a plan that only spreads and interpolates.
     pub(super) fn assemble(
         self,
         device: &Device,
@@ -244,7 +244,7 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
         })
     }
 
-    /// Fits the kernel and prepares a backend.
+    /// Fits the kernel's polynomials and prepares the stages on a backend.
     fn prepare<B: Backend>(
         &self,
         backend: &B,
@@ -257,8 +257,8 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
         let (order, sign, grid, width) = (*order, self.sign, &choice.grid, choice.width);
         let upsampling = choice.upsampling.min(LARGEST_UPSAMPLING);
         let kernel = shape.build(width, upsampling);
-        // What the polynomials are off by is noise, which small upsampling factors amplify.
-        let share = f64::min(0.05, 0.4 / growth(width, upsampling));
+        // The errors of the polynomials act as noise on the grid, which small upsampling factors amplify.
+        let share = f64::min(0.05, 0.4 / noise_growth(width, upsampling));
         let accuracy = (share * choice.predicted_error).max(2.0 * T::ROUNDOFF);
         let table = KernelTable::<T>::fit(&*kernel, width, accuracy);
         let axes: Vec<ModeAxis<T>> = device.install(modes.iter().sum(), || {
@@ -266,7 +266,7 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
             sizes.map(|(&modes, &cells)| ModeAxis::new(&*kernel, width, modes, cells, order)).collect()
         });
         let tiling = backend.tiling::<T>(grid, width)?;
-        // What is never transformed stays where it is.
+        // A grid that is never transformed stays on the device.
         let asked = if transforms { self.uniform } else { UniformTransform::Device };
         let (uniform, transform_times) = backend.uniform::<T>(asked, grid);
         let design = Design { grid, kernel: &table, modes: &axes, order, sign, uniform };
@@ -306,7 +306,7 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
     }
 }
 
-/// A plan but for its stages.
+/// The parts of a plan whose types do not depend on the backend.
 struct Built {
     geometry: Geometry,
     recipe: Recipe,

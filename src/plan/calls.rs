@@ -1,4 +1,4 @@
-//! Whole jobs in one call, on the CPU with all threads: transforms, reductions and products without a plan.
+//! Functions that compute a transform, a reduction or a product in one call without a plan, on all threads of the CPU.
 
 use ndarray::{Array, Array1, Array2, ArrayD, ArrayRef, Dimension, IntoDimension, Ix1, Ix2};
 use num_complex::Complex;
@@ -83,15 +83,15 @@ pub fn type3<V: Number, X: Coordinates, S: Coordinates>(
     plan.type3(strengths)
 }
 
-/// A·B on the CPU, all threads.
+/// A·B on the CPU with all threads.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] if the columns of A are not as many as the rows of B.
+/// [`crate::Error::Shape`] if A does not have as many columns as B has rows.
 pub fn matmul<V: Number>(a: &ArrayRef<V, Ix2>, b: &ArrayRef<V, Ix2>) -> Result<Array2<V>> {
     MatmulPlan::builder(a.nrows(), a.ncols(), b.ncols()).build(&Device::from(Cpu::new()))?.execute(a, b)
 }
 
-/// One operation on the CPU.
+/// Computes one operation over some axes on the CPU.
 fn one<E: Element, D: Dimension>(data: &ArrayRef<E, D>, axes: &[usize], op: Op, skip: bool) -> Result<Answer<E>> {
     let plan =
         ReducePlan::builder(data.shape()).axes(axes).ops([op]).skip_nan(skip).build(&Device::from(Cpu::new()))?;
@@ -101,7 +101,7 @@ fn one<E: Element, D: Dimension>(data: &ArrayRef<E, D>, axes: &[usize], op: Op, 
 /// `Σ x` over some axes, on the CPU; see [`Op::Sum`].
 ///
 /// # Errors
-/// [`crate::Error::Parameter`] for an axis that is not there or given twice.
+/// [`crate::Error::Parameter`] for an axis that does not exist or is given twice.
 pub fn sum<E: Element, D: Dimension>(data: &ArrayRef<E, D>, axes: &[usize]) -> Result<ArrayD<E::Sum>> {
     match one(data, axes, Op::Sum, false)? {
         Answer::Sum(sums) => Ok(sums),

@@ -1,4 +1,4 @@
-//! Plans of uniform transforms of numbers that are on a GPU.
+//! Plans of uniform FFTs, for numbers that are on a GPU.
 
 use num_complex::Complex;
 
@@ -17,13 +17,14 @@ use crate::shape;
 /// after another.
 ///
 /// # Accuracy
-/// The roots of unity are computed in f64 on the host. The relative l2 error grows with the logarithm of the size:
-/// below 5e-7 in f32 for 2²² numbers, and below 3e-15 in f64 for thousands, which `tests/fft.rs` holds it to.
+/// The roots of unity are computed in f64 on the host. The relative l2 error grows with the logarithm of the size: it
+/// is below 5e-7 in f32 for 2²² numbers, and below 3e-15 in f64 for some thousand numbers. `tests/fft.rs` checks these
+/// bounds.
 ///
 /// # Performance
-/// Each pass reads and writes every number once. An axis takes one pass up to 2048 (f32) or 1024 (f64) numbers where
-/// the device has 16 KiB of workgroup memory, twice as many where it has 32 KiB, half of that where it is not the last
-/// axis; else two or more. Then scratch memory of the size of the data is kept.
+/// Each pass reads and writes every number once. An axis of up to 2048 (f32) or 1024 (f64) numbers takes one pass on a
+/// device with 16 KiB of workgroup memory; with 32 KiB that length doubles, and for an axis other than the last it
+/// halves. A longer axis takes two or more passes, and the plan then keeps scratch memory of the size of the data.
 ///
 /// # References
 /// Stockham (1966); Bailey (1990).
@@ -73,13 +74,13 @@ impl<T: Real> Fft<T> {
         Ok(Self { gpu: gpu.clone(), extents: extents.to_vec(), batch, passes, scratch })
     }
 
-    /// Times each number is read and written.
+    /// The number of passes: how often each number is read and written.
     #[must_use]
     pub fn passes(&self) -> usize {
         self.passes.count()
     }
 
-    /// What will be done, in words.
+    /// The plan in words.
     #[must_use]
     pub fn describe(&self) -> String {
         let Self { extents, batch, passes, .. } = self;
@@ -89,25 +90,25 @@ impl<T: Real> Fft<T> {
     /// Transforms numbers in place, in one submission.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there are not as many numbers as the plan has, [`Error::DeviceLost`].
+    /// [`Error::Shape`] if the number of elements is not the plan's, [`Error::DeviceLost`].
     pub fn execute(&self, numbers: &mut Array<Complex<T>>, sign: Sign) -> Result<()> {
         self.timed(numbers, sign, &mut Timings::default())
     }
 
-    /// The same, adding what the device took.
+    /// Transforms as [`Fft::execute`] does, and adds the time that the device took to `timings`.
     ///
     /// # Errors
     /// As [`Fft::execute`].
     pub fn timed(&self, numbers: &mut Array<Complex<T>>, sign: Sign, timings: &mut Timings) -> Result<()> {
         let mut queue = Queue::default();
-        self.ask(&mut queue, numbers, sign)?;
+        self.enqueue(&mut queue, numbers, sign)?;
         self.gpu.submit(&mut queue, timings)
     }
 
-    /// Records the transform into a program's own commands, and gives them back.
+    /// Records the transform into the caller's command encoder, and returns the encoder.
     ///
     /// # Errors
-    /// As [`Fft::execute`]; the commands are lost then.
+    /// As [`Fft::execute`]; the encoder is lost then.
     pub fn record(
         &self,
         encoder: wgpu::CommandEncoder,
@@ -115,11 +116,11 @@ impl<T: Real> Fft<T> {
         sign: Sign,
     ) -> Result<wgpu::CommandEncoder> {
         let mut queue = Queue::from_encoder(encoder);
-        self.ask(&mut queue, numbers, sign)?;
+        self.enqueue(&mut queue, numbers, sign)?;
         queue.into_encoder()
     }
 
-    fn ask(&self, queue: &mut Queue, numbers: &mut Array<Complex<T>>, sign: Sign) -> Result<()> {
+    fn enqueue(&self, queue: &mut Queue, numbers: &mut Array<Complex<T>>, sign: Sign) -> Result<()> {
         let expected = self.extents.iter().product::<usize>() * self.batch;
         if numbers.len() != expected {
             return Err(Error::shape("the numbers of a transform", format!("{expected} numbers"), numbers.len()));

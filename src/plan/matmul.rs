@@ -1,4 +1,4 @@
-//! Products of one shape, checked once and executed on any number of matrices.
+//! Plans of matrix products: shapes are checked once, and the plan is executed on any number of matrices.
 
 use std::marker::PhantomData;
 
@@ -14,7 +14,7 @@ use crate::real::{Number, Real};
 use crate::shape;
 
 /// C = alpha·op(A)·op(B) + beta·C for matrices of one shape, or batches of them; see [`crate::matmul`]. `D` is the
-/// dimension of C: two axes, and those of the batch in front.
+/// dimension of C: the axes of the batch, then two.
 #[derive(Debug, Clone)]
 pub struct MatmulPlan<V: Number, D: Dimension = Ix2> {
     batch: Vec<usize>,
@@ -24,7 +24,7 @@ pub struct MatmulPlan<V: Number, D: Dimension = Ix2> {
     kind: PhantomData<(V, D)>,
 }
 
-/// Chooses what a [`MatmulPlan`] computes.
+/// The parameters of a [`MatmulPlan`] to be built.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct MatmulBuilder<V: Number, D: Dimension = Ix2> {
@@ -39,14 +39,14 @@ pub struct MatmulBuilder<V: Number, D: Dimension = Ix2> {
 pub type Batched<B> = <<B as Dimension>::Larger as Dimension>::Larger;
 
 impl<V: Number> MatmulPlan<V> {
-    /// Starts from the extents of the product: C is m x n, and k is summed over.
+    /// Starts a plan from the extents of the product: C is m x n, and the sum runs over k.
     pub fn builder(m: usize, k: usize, n: usize) -> MatmulBuilder<V> {
         MatmulBuilder { shape: [m, k, n], batch: Vec::new(), ops: [Op::Plain; 2], memory: None, kind: PhantomData }
     }
 }
 
 impl<V: Number, D: Dimension> MatmulPlan<V, D> {
-    /// op(A)·op(B), of the batch's shape.
+    /// Computes op(A)·op(B), of shape `[.., m, n]` with the batch's axes in front.
     ///
     /// # Errors
     /// See [`MatmulPlan::execute_into`].
@@ -64,8 +64,9 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
     /// C = alpha·op(A)·op(B) + beta·C.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a matrix is not of the plan's shape, and does not broadcast to its batch; [`Error::Device`],
-    /// [`Error::DeviceLost`] and [`Error::TooLarge`] if the device cannot.
+    /// [`Error::Shape`] if the last two axes of A or B are not the plan's, those in front do not broadcast to the
+    /// batch, or C has another shape; [`Error::Device`], [`Error::DeviceLost`] and [`Error::TooLarge`] if the device
+    /// cannot compute it.
     pub fn execute_into<DA: Dimension, DB: Dimension, DC: Dimension>(
         &self,
         alpha: V,
@@ -80,7 +81,7 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
         if c.shape() != expected.slice() {
             return Err(Error::shape("C", shape::written(expected.slice()), shape::written(c.shape())));
         }
-        let (a, b) = (self.turned("A", a, 0)?, self.turned("B", b, 1)?);
+        let (a, b) = (self.as_multiplied("A", a, 0)?, self.as_multiplied("B", b, 1)?);
         let (a_shape, b_shape) = (self.batched([m, k]), self.batched([k, n]));
         let all = |x: &ArrayViewD<'_, V>| self.batch.is_empty() && x.ndim() == 2;
         let a = if all(&a) { Some(a.view()) } else { a.broadcast(a_shape) }
@@ -91,12 +92,13 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
         self.device.matmul(&self.recipe, product)
     }
 
-    /// The same on arrays that are on the plan's GPU, in C order as [`MatmulPlan::execute_into`] takes them before
-    /// op(); A and B have the batch's axes, or none of them. One submission, and nothing moves between host and device.
+    /// Computes the same as [`MatmulPlan::execute_into`] for arrays on the plan's GPU, in C order and with the shapes
+    /// they have before op(); A and B each have all axes of the batch or none. It takes one submission, and nothing
+    /// moves between host and device.
     ///
     /// # Errors
-    /// [`Error::Device`] if the plan is not of a GPU or C is A or B, [`Error::Shape`] if an array is shorter than it
-    /// must be, [`Error::TooLarge`] if one is more than a kernel can see.
+    /// [`Error::Device`] if the plan is not on a GPU or C is A or B, [`Error::Shape`] if an array is shorter than it
+    /// must be, [`Error::TooLarge`] if one is larger than a kernel can bind.
     #[cfg(feature = "gpu")]
     pub fn execute_on_gpu(
         &self,
@@ -110,13 +112,13 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
         gpu.matmul_on_device(&self.recipe, self.ops, alpha, [a, b], beta, c)
     }
 
-    /// What the plan chose.
+    /// The tiles, blocks and pieces that the plan chose.
     #[must_use]
     pub fn recipe(&self) -> &MatmulRecipe {
         &self.recipe
     }
 
-    /// What it computes, how and on what.
+    /// The plan in words: what it computes, how, and on which device.
     #[must_use]
     pub fn describe(&self) -> String {
         format!("{} {}, on {}", V::name(), self.recipe, self.device.name())
@@ -124,7 +126,7 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
 
     /// A matrix's shape with the batch in front.
     fn batched(&self, matrix: [usize; 2]) -> IxDyn {
-        // Without a list in between: small products take a microsecond.
+        // This avoids an intermediate `Vec`, since small products take only a microsecond.
         let mut shape = IxDyn::zeros(self.batch.len() + 2);
         let (batch, rest) = shape.slice_mut().split_at_mut(self.batch.len());
         batch.copy_from_slice(&self.batch);
@@ -133,17 +135,18 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
     }
 
     /// Extents of A or B, before op().
-    fn given(&self, factor: usize) -> [usize; 2] {
+    fn before_op(&self, factor: usize) -> [usize; 2] {
         let [m, k, n] = self.recipe.shape;
         let [rows, columns] = [[m, k], [k, n]][factor];
         if self.ops[factor].transposes() { [columns, rows] } else { [rows, columns] }
     }
 
-    /// A or B with rows and columns as they are multiplied.
-    fn turned<'a>(&self, what: &'static str, x: ArrayViewD<'a, V>, factor: usize) -> Result<ArrayViewD<'a, V>> {
+    /// A view of A or B with rows and columns in the order in which they are multiplied; conjugation is left to the
+    /// kernel.
+    fn as_multiplied<'a>(&self, what: &'static str, x: ArrayViewD<'a, V>, factor: usize) -> Result<ArrayViewD<'a, V>> {
         let axes = x.ndim();
-        // A matrix of one row broadcasts to any number of them: that is not meant.
-        if axes < 2 || x.shape()[axes - 2..] != self.given(factor) {
+        // Rows and columns must agree exactly: `broadcast` would also repeat a single row any number of times.
+        if axes < 2 || x.shape()[axes - 2..] != self.before_op(factor) {
             return Err(self.misfit(what, x.shape(), factor));
         }
         let mut x = x;
@@ -154,43 +157,43 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
     }
 
     fn misfit(&self, what: &'static str, got: &[usize], factor: usize) -> Error {
-        let expected = shape::written(self.batched(self.given(factor)).slice());
+        let expected = shape::written(self.batched(self.before_op(factor)).slice());
         Error::shape(what, format!("{expected}, or what broadcasts to that batch"), shape::written(got))
     }
 }
 
 impl<V: Number, D: Dimension> MatmulBuilder<V, D> {
-    /// The extents of a batch, in front of the matrices' own [default: none, one product]: `[8]`, or a slice or `Vec`
-    /// where their number is not known before.
+    /// The extents of the batch's axes, which precede those of the matrices [default: none, one product]: `[8]`, say,
+    /// or a slice or `Vec` if the number of axes is known only at run time.
     pub fn batch<B: IntoDimension>(self, batch: B) -> MatmulBuilder<V, Batched<B::Dim>> {
         let Self { shape, ops, memory, .. } = self;
         MatmulBuilder { shape, batch: batch.into_dimension().slice().to_vec(), ops, memory, kind: PhantomData }
     }
 
-    /// What A is multiplied as [default: plain].
+    /// The operation applied to A [default: plain, A itself].
     pub fn op_a(mut self, op: Op) -> Self {
         self.ops[0] = op;
         self
     }
 
-    /// What B is multiplied as [default: plain].
+    /// The operation applied to B [default: plain, B itself].
     pub fn op_b(mut self, op: Op) -> Self {
         self.ops[1] = op;
         self
     }
 
-    /// Bytes of device memory that pieces of host matrices may take on a GPU [default: 1 GiB, and what the device
-    /// allows].
+    /// The most bytes of device memory that pieces of host matrices may take on a GPU [default: 1 GiB]. The device's
+    /// own limits apply as well.
     pub fn memory(mut self, bytes: usize) -> Self {
         self.memory = Some(bytes);
         self
     }
 
-    /// Checks it all and chooses tiles, blocks and pieces.
+    /// Checks the parameters and chooses tiles, blocks and pieces.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] for extents whose products do not fit in the address space, or memory that holds not even
-    /// small pieces; [`Error::Device`] if the device has not the precision.
+    /// [`Error::TooLarge`] for extents whose products do not fit in the address space, or memory that cannot hold even
+    /// small pieces; [`Error::Device`] if the device lacks the precision.
     pub fn build(self, device: &Device) -> Result<MatmulPlan<V, D>> {
         let Self { shape: [m, k, n], batch, ops, memory, .. } = self;
         let count = shape::product("the batch", &batch)?;
@@ -202,8 +205,8 @@ impl<V: Number, D: Dimension> MatmulBuilder<V, D> {
     }
 }
 
-/// Floating-point operations a second that one thread does at most, a multiplication and an addition being two:
-/// measured with all numbers in registers, in some milliseconds. No product on the CPU is faster.
+/// The peak rate of one thread, in floating-point operations per second; a multiplication and an addition count as two.
+/// It is measured with all numbers in registers, which takes some milliseconds. No product on the CPU is faster.
 #[must_use]
 pub fn peak<T: Real>() -> f64 {
     T::peak()

@@ -1,4 +1,4 @@
-//! Plans of types 1 and 2: they execute what a builder chose.
+//! Plans of types 1 and 2: setting points and executing transforms.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,12 +30,12 @@ use crate::real::{Number, Real};
 /// # Shapes
 /// d = 1, 2 or 3 axes with N₁..N_d modes, `k = -(N/2) .. N-N/2-1` on each; M points. Coordinates: d arrays of length M,
 /// the i-th belonging to the i-th axis. Strengths and values: `[M]`. Modes: `[N₁, .., N_d]`. With
-/// [`NufftBuilder::batch`] both gain a leading axis. Results have the dimension that was asked for: two modes' extents
-/// give an `Array2`, with a batch an `Array3`, extents in a `Vec` an `ArrayD`. Strengths may be real, and so may the
-/// values of a type 2 ([`NufftPlan::type2_real`]): on the CPU that takes half of the time where a point's stencil is
-/// large (0.5 to 0.65 in 3-D, 0.6 to 0.85 in 1-D and 2-D, where finding a point costs as much as its stencil), and half
-/// of the grid's memory; on a GPU it takes as long as complex data. Coordinates and strengths are read where they lie,
-/// at any strides; modes, and results, that are not in C order go through a copy.
+/// [`NufftBuilder::batch`] both gain a leading axis. The dimension of results follows from how the modes were given:
+/// two extents give an `Array2`, with a batch an `Array3`, and extents in a `Vec` an `ArrayD`. Strengths may be real,
+/// and so may the values of a type 2 ([`NufftPlan::type2_real`]): on the CPU that takes half of the time where a
+/// point's stencil is large (0.5 to 0.65 in 3-D, 0.6 to 0.85 in 1-D and 2-D, where finding a point costs as much as its
+/// stencil), and half of the grid's memory; on a GPU it takes as long as complex data. Coordinates and strengths are
+/// read in place with any strides; modes and results that are not in C order are copied.
 ///
 /// # Units and range
 /// Coordinates are radians (or have the builder's period), of any finite size: they are reduced modulo the period in
@@ -45,18 +45,19 @@ use crate::real::{Number, Real};
 /// The relative l2 error against direct sums is at most `max(floor, 4·tolerance)`, floor 3e-14 in f64 and 1e-6 in f32,
 /// for up to 2²⁰ modes on an axis and data that do not lie in a few modes or points. Whatever the data, each output is
 /// off by at most `max(floor, 30·√d·tolerance)` times the sum of all absolute inputs: the outermost modes have the
-/// largest error. A kernel or an upsampling factor of the caller's keeps the same law, or is refused with the smallest
-/// tolerance that it keeps. `tests/error_law.rs` enforces it. On the CPU results are the same bits for any
-/// number of threads, on a GPU the same from run to run.
+/// largest error. A kernel or an upsampling factor that the caller chooses keeps the same bounds, or is refused with
+/// the smallest tolerance that it keeps. `tests/error_law.rs` enforces these bounds. On the CPU results are the same
+/// bits for any number of threads, on a GPU the same from run to run.
 ///
 /// # Performance
-/// `O(w^d M + n^d log n)` operations, w the width and n the fine grid; of the pairs that keep the tolerance the CPU's
-/// plan takes the cheapest for [`NufftBuilder::expected_points`]. The plan keeps its grid: executing again allocates
-/// nothing but the result, and [`NufftPlan::type1_into`] not even that; setting points again reuses their memory.
-/// Executing takes `&self`: several threads may share a plan, each execution with grids of its own. A clone shares
-/// tables, grids and points, and may set points of its own. A batch evaluates the kernel once a point for several
-/// transforms at a time. That the bits do not depend on the number of threads costs the CPU nothing that could be
-/// measured in 2-D and 3-D, and at most a tenth of spreading in 1-D (slabs of the grid are spread in two turns).
+/// `O(w^d M + n^d log n)` operations, where w is the kernel's width and n the fine grid's cells on an axis. Of the
+/// pairs (w, n) that keep the tolerance, a plan on the CPU takes the cheapest for [`NufftBuilder::expected_points`].
+/// The plan keeps its grid: executing again allocates nothing but the result, and [`NufftPlan::type1_into`] not even
+/// that; setting points again reuses their memory. Executing takes `&self`: several threads may share a plan, each
+/// execution with grids of its own. A clone shares tables, grids and points, and may set points of its own. In a batch,
+/// the kernel is evaluated once for each point and several transforms together. Making the bits independent of the
+/// number of threads costs the CPU nothing measurable in 2-D and 3-D, and at most a tenth of the time of spreading in
+/// 1-D (slabs of the grid are spread in two turns).
 ///
 /// # References
 /// Dutt and Rokhlin (1993); Greengard and Lee (2004); Barnett, Magland and af Klinteberg (2019).
@@ -87,7 +88,7 @@ pub struct NufftPlan<T: Real, D: Dimension = IxDyn> {
     pub(super) dimension: std::marker::PhantomData<D>,
 }
 
-/// How coordinates become places in the fine grid, sorted.
+/// How coordinates are mapped to the fine grid and sorted by tile.
 #[derive(Debug)]
 pub(super) struct Geometry {
     pub(super) folds: Vec<Fold>,
@@ -96,7 +97,7 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// Sorts points and takes them to the backend.
+    /// Sorts points and hands them to the backend.
     pub(super) fn place<T: Real, B: Backend, C: Coordinate>(
         &self,
         device: &Device,
@@ -132,15 +133,15 @@ impl<T: Real, D: Dimension> Clone for NufftPlan<T, D> {
 }
 
 impl<T: Real> NufftPlan<T> {
-    /// Starts a plan for these modes, one extent an axis: `[256, 256]`, or a `Vec` where their number is not known
-    /// before.
+    /// Starts a plan for modes with one extent for each axis: `[256, 256]`, say, or a `Vec` if the number of axes is
+    /// known only at run time.
     pub fn builder<I: IntoDimension>(modes: I) -> NufftBuilder<T, ToModes<I::Dim>> {
         NufftBuilder::to_modes(modes.into_dimension().slice().to_vec())
     }
 }
 
 impl<T: Real, D: Dimension> NufftPlan<T, D> {
-    /// What the plan chose.
+    /// The parameters that the plan chose: kernel width, grid and others.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }
@@ -156,14 +157,14 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         self.timings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Changes the sign of the exponent. Only the uniform transform's direction differs, and the plan has both: type 2
-    /// with the opposite sign is the exact adjoint of type 1.
+    /// Changes the sign of the exponent. It costs nothing: only the uniform transform's direction differs, and the plan
+    /// has both. Type 2 with the opposite sign is the exact adjoint of type 1.
     pub fn set_sign(&mut self, sign: Sign) {
         self.recipe.sign = sign;
     }
 
-    /// Calls `watch` whenever a stage of an execution ends, for some transforms of a batch at a time: for a progress
-    /// bar, or a log of long executions. It replaces an earlier one.
+    /// Calls `watch` whenever a stage of an execution ends, for a progress bar or a log. In a batch a stage ends for
+    /// several transforms at a time. The function replaces an earlier one.
     pub fn on_progress(&mut self, watch: impl Fn(Progress) + Send + Sync + 'static) {
         on_backend!(OnBackend, &mut self.stages, stages => stages.watch(Watcher::new(watch)));
     }
@@ -187,8 +188,8 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         Ok(())
     }
 
-    /// Type 1: modes from strengths, complex or real. Real ones take about half the time on the CPU; their modes are
-    /// all there, with `f[-k] = conj(f[k])` to rounding.
+    /// Type 1: modes from strengths, complex or real. Real ones take about half the time on the CPU; all modes are
+    /// computed all the same, with `f[-k] = conj(f[k])` up to rounding.
     ///
     /// # Errors
     /// As [`NufftPlan::type1_into`].
@@ -196,17 +197,18 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         &self,
         strengths: &ArrayRef<V, S>,
     ) -> Result<Array<Complex<T>, S::Modes>> {
-        // Checked first: a batch where none is, or none where one is, has results of another dimension.
+        // The shape is checked before the result is allocated: with an axis too many or too few, as for a missing
+        // batch, the result's dimension would not fit its shape.
         check("strengths", &self.values_shape(self.points_set("type1")?), strengths.shape())?;
         let mut modes = zeros(self.modes_shape());
         self.type1_into(strengths, &mut modes)?;
         Ok(modes)
     }
 
-    /// Type 1 into an array of the caller's.
+    /// Type 1, writing to the caller's array.
     ///
     /// # Errors
-    /// [`Error::Order`] before `set_points`, [`Error::Shape`] where an array does not fit, [`Error::DeviceLost`].
+    /// [`Error::Order`] before `set_points`, [`Error::Shape`] if an array has another shape, [`Error::DeviceLost`].
     /// Nothing is written then.
     pub fn type1_into<V: Number<Real = T>, S: Dimension, E: Dimension>(
         &self,
@@ -232,9 +234,9 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         self.type2_as(modes)
     }
 
-    /// Type 2 where the function is real: `c[j] = Re Σ_k f[k] exp(±i k·x[j])`, which is the whole sum if `f[-k] =
-    /// conj(f[k])`. It takes about half the time on the CPU, and with the opposite sign is the adjoint of type 1 from
-    /// real strengths.
+    /// Type 2 for a real function: `c[j] = Re Σ_k f[k] exp(±i k·x[j])`, which is the whole sum if `f[-k] = conj(f[k])`.
+    /// It takes about half the time on the CPU, and with the opposite sign is the adjoint of type 1 from real
+    /// strengths.
     ///
     /// # Errors
     /// As [`NufftPlan::type2_into`].
@@ -253,10 +255,10 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         Ok(values)
     }
 
-    /// Type 2 into an array of the caller's: complex values, or real ones as [`NufftPlan::type2_real`] gives them.
+    /// Type 2, writing to the caller's array: complex values, or real ones as [`NufftPlan::type2_real`] gives them.
     ///
     /// # Errors
-    /// [`Error::Order`] before `set_points`, [`Error::Shape`] where an array does not fit, [`Error::DeviceLost`].
+    /// [`Error::Order`] before `set_points`, [`Error::Shape`] if an array has another shape, [`Error::DeviceLost`].
     /// Nothing is written then.
     pub fn type2_into<V: Number<Real = T>, M: Dimension, E: Dimension>(
         &self,
@@ -277,9 +279,9 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         })
     }
 
-    /// Spreading alone: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)` on the fine grid of [`Recipe::grid`], u the point
-    /// in cells from cell 0 on, l taken periodically, φ the kernel of width w with φ(0) = 1. Strengths and grid are
-    /// complex, or both real.
+    /// Spreading alone: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)` on the fine grid of [`Recipe::grid`], where u is
+    /// the point's position in cells counted from cell 0, l is periodic, and φ is the kernel of width w with φ(0) = 1.
+    /// Strengths and grid are complex, or both real.
     ///
     /// # Errors
     /// As [`NufftPlan::type1_into`].
@@ -313,7 +315,7 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         Ok(values)
     }
 
-    /// Executes into an array of the caller's, wherever its elements lie, and keeps the times.
+    /// Executes, writing to the caller's array of any layout, and keeps the times.
     fn write<V: Number, E: Dimension>(
         &self,
         output: &mut ArrayRef<V, E>,
@@ -334,7 +336,7 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         Batch { count: self.recipe.batch, sign: self.recipe.sign }
     }
 
-    /// The times that an execution does not replace.
+    /// The times that an execution does not replace: those of the build and of `set_points`.
     pub(super) fn lasting_timings(&self) -> Timings {
         let mut timings = self.timings();
         timings.forget(&[Stage::Plan, Stage::Compile, Stage::SetPoints]);

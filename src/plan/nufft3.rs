@@ -1,5 +1,5 @@
-//! Plans of type 3, from any real sources to any real targets: spreading onto a grid of its own, and an inner type 2 at
-//! the targets.
+//! Plans of type 3, from any real sources to any real targets: sources are spread onto a grid, whose cells are the
+//! modes of an inner type 2 at the targets.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -27,11 +27,11 @@ use crate::plan::stages3::Stages3;
 use crate::real::{Number, Real, Values};
 use crate::shape;
 
-/// Chooses what a [`NufftPlan3`] will do.
+/// The parameters of a [`NufftPlan3`] to be built.
 pub type NufftBuilder3<T> = NufftBuilder<T, ToFrequencies>;
 
 impl<T: Real> NufftBuilder<T, ToFrequencies> {
-    /// Checks what was asked. Grids depend on the points, and are made when those are set.
+    /// Checks the parameters. The grids depend on the points, and are made when the points are set.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a parameter outside its range, [`Error::Tolerance`] for a tolerance out of reach.
@@ -41,9 +41,9 @@ impl<T: Real> NufftBuilder<T, ToFrequencies> {
             return Err(Error::parameter("dimensions", "1, 2 or 3", dimensions));
         }
         let batch = Batch { count: self.batch_count()?, sign: self.sign };
-        // What depends on no points is checked now.
+        // Whether the tolerance can be kept does not depend on the points, so it is checked now.
         choice::choose::<T>(&self.request(&vec![100; dimensions], None))?;
-        Ok(NufftPlan3 { builder: self, batch, device: device.clone(), set: None, timings: Mutex::default() })
+        Ok(NufftPlan3 { builder: self, batch, device: device.clone(), points: None, timings: Mutex::default() })
     }
 
     fn request<'a>(&self, modes: &'a [usize], points: Option<usize>) -> Request<'a> {
@@ -59,20 +59,21 @@ impl<T: Real> NufftBuilder<T, ToFrequencies> {
 /// a leading axis. Strengths may be real.
 ///
 /// # Units and range
-/// Sources and targets in any reciprocal units, of any finite size. What costs is the space-bandwidth product of each
-/// axis: with X and S half the extents of sources and targets the grid has about `2σ X S/π` cells. If the grids do not
-/// fit in memory, [`NufftPlan3::set_points`] says how much they would need.
+/// Sources and targets are in any units whose product is radians, and of any finite size. The cost depends on the
+/// space-bandwidth product of each axis: if X and S are half the extents of sources and targets, the grid has about
+/// `2σ X S/π` cells on that axis. If the grids do not fit in memory, [`NufftPlan3::set_points`] says how much they
+/// would need.
 ///
 /// # Accuracy
-/// The relative l2 error against direct sums is at most `max(floor, 5·tolerance)`, floor 3e-14 in f64 and 1e-6 in f32,
-/// and besides what one rounding of the coordinates to their centre causes, `1e-16 · X S` where the centre is not 0,
-/// however far the centres are from 0. Where targets lie at the edges of their range alone, each value is off by at
-/// most `max(floor, 30·√d·tolerance)` times the sum of all absolute strengths. `tests/type3.rs` enforces it.
+/// The relative l2 error against direct sums is at most `max(floor, 5·tolerance)`, with floor 3e-14 in f64 and 1e-6 in
+/// f32. If a centre is not 0, however far from it, coordinates relative to the centre are rounded once, which adds
+/// `1e-16 · X S`. If targets lie only at the edges of their range, each value is off by at most
+/// `max(floor, 30·√d·tolerance)` times the sum of all absolute strengths. `tests/type3.rs` enforces both bounds.
 ///
 /// # Method
-/// Sources, from their centre, are spread onto a grid of spacing `h = π/(σ S)`; an inner type 2 evaluates the grid's
-/// transform at the targets from theirs. Phases before and after move the centres, and the kernel's transform is
-/// divided out (Lee and Greengard 2005; Barnett, Magland and af Klinteberg 2019).
+/// Sources, relative to their centre, are spread onto a grid of spacing `h = π/(σ S)`; an inner type 2 evaluates the
+/// grid's transform at the targets, relative to theirs. Phase factors before and after account for the centres, and the
+/// kernel's transform is divided out (Lee and Greengard 2005; Barnett, Magland and af Klinteberg 2019).
 ///
 /// ```
 /// use ndarray::array;
@@ -92,20 +93,20 @@ pub struct NufftPlan3<T: Real> {
     builder: NufftBuilder3<T>,
     batch: Batch,
     device: Device,
-    set: Option<Set<T>>,
+    points: Option<PointData<T>>,
     timings: Mutex<Timings>,
 }
 
-/// What depends on the points.
+/// The data of a plan that depend on its points.
 #[derive(Clone)]
-struct Set<T: Real> {
+struct PointData<T: Real> {
     sources: usize,
     targets: usize,
     /// None if there are no sources or no targets.
     plans: Option<Plans<T>>,
 }
 
-/// The stages, and what the two plans they are made of chose.
+/// The stages, and the recipes of the two plans from which they are made.
 #[derive(Clone)]
 struct Plans<T: Real> {
     stages: OnBackend3<T>,
@@ -125,7 +126,7 @@ impl<T: Real> Clone for NufftPlan3<T> {
             builder: self.builder.clone(),
             batch: self.batch,
             device: self.device.clone(),
-            set: self.set.clone(),
+            points: self.points.clone(),
             timings: Mutex::new(self.timings()),
         }
     }
@@ -162,7 +163,7 @@ impl<T: Real> NufftPlan3<T> {
             let points = sources.len() + targets.len();
             Some(self.device.install(points, || self.plans(&sources, &targets))?)
         };
-        self.set = Some(Set { sources: sources.len(), targets: targets.len(), plans });
+        self.points = Some(PointData { sources: sources.len(), targets: targets.len(), plans });
         let mut timings = Timings::default();
         timings.add(Stage::SetPoints, start.elapsed());
         self.timings = Mutex::new(timings);
@@ -180,9 +181,9 @@ impl<T: Real> NufftPlan3<T> {
         let choice = choice::choose_outer::<T>(&request, targets.len(), |w, upsampling| between.grid(w, upsampling))?;
         let Choice { width, upsampling, tolerance, predicted_error, .. } = choice;
         let (grid, upsampling) = (between.grid(width, upsampling)?, upsampling.min(LARGEST_UPSAMPLING));
-        // A GPU says itself what it cannot hold.
+        // A GPU refuses by itself what it cannot hold.
         if self.device.kind() == Kind::Cpu {
-            self.fits(&grid)?;
+            self.check_memory(&grid)?;
         }
         let spacings = between.spacings(upsampling);
 
@@ -219,29 +220,31 @@ impl<T: Real> NufftPlan3<T> {
         Ok(Plans { stages, outer: outer.recipe, inner: inner.recipe })
     }
 
-    /// An estimate of the memory, and an error if the machine has not so much.
-    fn fits(&self, grid: &[usize]) -> Result<()> {
+    /// Estimates the memory that the grids need; an error if less is available.
+    fn check_memory(&self, grid: &[usize]) -> Result<()> {
         let cells = grid.iter().fold(1.0, |product, &n| product * n as f64);
         let batch = self.builder.batch.unwrap_or(1) as f64;
-        // The grid, its copy between the plans for each of a batch, and the inner grid at upsampling 2 at the most.
+        // The outer grid, its copy between the two plans for each transform of the batch, and the inner grid, whose
+        // upsampling factor is 2 at most.
         let bytes = cells * 2.0 * size_of::<T>() as f64 * (1.0 + batch + 2f64.powi(grid.len() as i32));
         match pages::available() {
             Some(available) if bytes > available as f64 => Err(Error::TooLarge {
                 what: "a type 3",
                 needed: format!("grids of {} cells, about {bytes:.2e} bytes", shape::written(grid)),
                 limit: format!(
-                    "{available:.2e} bytes are available; its size is the product of the extents of sources and targets: split \
-                     either into parts that lie together"
+                    "{available:.2e} bytes are available; its size is the product of the \
+                     extents of sources and targets: split either into parts that lie together"
                 ),
             }),
             _ => Ok(()),
         }
     }
 
-    /// What the outer (spreading) and inner (type 2) plans chose; none before points are set or where there are none.
+    /// What the outer (spreading) and inner (type 2) plans chose; `None` before points are set, or if there are no
+    /// sources or no targets.
     #[must_use]
     pub fn recipes(&self) -> Option<(&Recipe, &Recipe)> {
-        let plans = self.set.as_ref()?.plans.as_ref()?;
+        let plans = self.points.as_ref()?.plans.as_ref()?;
         Some((&plans.outer, &plans.inner))
     }
 
@@ -264,24 +267,24 @@ impl<T: Real> NufftPlan3<T> {
     /// # Errors
     /// As [`NufftPlan3::type3_into`].
     pub fn type3<V: Number<Real = T>, D: Dimension>(&self, strengths: &ArrayRef<V, D>) -> Result<Array<Complex<T>, D>> {
-        let Set { sources, targets, .. } = *self.set("type3")?;
+        let PointData { sources, targets, .. } = *self.points_set("type3")?;
         check("strengths", &self.shape(sources), strengths.shape())?;
         let mut values = self.zeros(targets);
         self.type3_into(strengths, &mut values)?;
         Ok(values)
     }
 
-    /// Values at the targets, into an array of the caller's.
+    /// Computes values at the targets as [`NufftPlan3::type3`] does, writing to the caller's array.
     ///
     /// # Errors
-    /// [`Error::Order`] before `set_points`, [`Error::Shape`] where an array does not fit, [`Error::DeviceLost`].
+    /// [`Error::Order`] before `set_points`, [`Error::Shape`] if an array has another shape, [`Error::DeviceLost`].
     /// Nothing is written then.
     pub fn type3_into<V: Number<Real = T>, D: Dimension, E: Dimension>(
         &self,
         strengths: &ArrayRef<V, D>,
         values: &mut ArrayRef<Complex<T>, E>,
     ) -> Result<()> {
-        let Set { sources, targets, .. } = *self.set("type3")?;
+        let PointData { sources, targets, .. } = *self.points_set("type3")?;
         check("strengths", &self.shape(sources), strengths.shape())?;
         check("values", &self.shape(targets), values.shape())?;
         self.execute(strengths, values, self.batch, false)
@@ -293,14 +296,14 @@ impl<T: Real> NufftPlan3<T> {
     /// # Errors
     /// As [`NufftPlan3::type3_into`].
     pub fn adjoint<V: Number<Real = T>, D: Dimension>(&self, values: &ArrayRef<V, D>) -> Result<Array<Complex<T>, D>> {
-        let Set { sources, targets, .. } = *self.set("adjoint")?;
+        let PointData { sources, targets, .. } = *self.points_set("adjoint")?;
         check("values", &self.shape(targets), values.shape())?;
         let mut strengths = self.zeros(sources);
         self.adjoint_into(values, &mut strengths)?;
         Ok(strengths)
     }
 
-    /// The adjoint, into an array of the caller's.
+    /// The adjoint, writing to the caller's array.
     ///
     /// # Errors
     /// As [`NufftPlan3::type3_into`].
@@ -309,7 +312,7 @@ impl<T: Real> NufftPlan3<T> {
         values: &ArrayRef<V, D>,
         strengths: &mut ArrayRef<Complex<T>, E>,
     ) -> Result<()> {
-        let Set { sources, targets, .. } = *self.set("adjoint")?;
+        let PointData { sources, targets, .. } = *self.points_set("adjoint")?;
         check("values", &self.shape(targets), values.shape())?;
         check("strengths", &self.shape(sources), strengths.shape())?;
         self.execute(values, strengths, Batch { sign: self.batch.sign.opposite(), ..self.batch }, true)
@@ -322,7 +325,7 @@ impl<T: Real> NufftPlan3<T> {
         batch: Batch,
         adjoint: bool,
     ) -> Result<()> {
-        let Some(plans) = &self.set("execute")?.plans else {
+        let Some(plans) = &self.points_set("execute")?.plans else {
             output.fill(Complex::default());
             return Ok(());
         };
@@ -344,15 +347,15 @@ impl<T: Real> NufftPlan3<T> {
         Ok(())
     }
 
-    fn set(&self, call: &'static str) -> Result<&Set<T>> {
-        self.set.as_ref().ok_or(Error::Order { call, first: "set_points" })
+    fn points_set(&self, call: &'static str) -> Result<&PointData<T>> {
+        self.points.as_ref().ok_or(Error::Order { call, first: "set_points" })
     }
 
     fn shape(&self, len: usize) -> IxDyn {
         IxDyn(&self.builder.batch.into_iter().chain([len]).collect::<Vec<_>>())
     }
 
-    /// An array of the dimension of another one, whose shape was checked.
+    /// An array of zeros for `len` points, of the same dimension as the input, whose shape was checked.
     fn zeros<D: Dimension>(&self, len: usize) -> Array<Complex<T>, D> {
         crate::plan::arrays::zeros(self.shape(len))
     }
@@ -361,10 +364,10 @@ impl<T: Real> NufftPlan3<T> {
 #[cfg(feature = "gpu")]
 impl<T: Real> NufftPlan3<T> {
     /// [`NufftPlan3::type3`] between arrays on the plan's GPU, in C order and with the batch in front: one submission,
-    /// and nothing goes over the bus where the grid is transformed on the device.
+    /// and nothing is copied between host and device where the grid is transformed on the device.
     ///
     /// # Errors
-    /// [`Error::Device`] if the plan is not of a GPU, [`Error::Order`] before `set_points`, [`Error::Shape`] if an
+    /// [`Error::Device`] if the plan is not on a GPU, [`Error::Order`] before `set_points`, [`Error::Shape`] if an
     /// array is too short, [`Error::DeviceLost`].
     pub fn type3_on_gpu(
         &self,
@@ -374,7 +377,7 @@ impl<T: Real> NufftPlan3<T> {
         self.on_gpu("type3", strengths, values, (self.batch, false))
     }
 
-    /// [`NufftPlan3::adjoint`] in the same way.
+    /// [`NufftPlan3::adjoint`] between arrays on the plan's GPU, as [`NufftPlan3::type3_on_gpu`] computes type 3.
     ///
     /// # Errors
     /// As [`NufftPlan3::type3_on_gpu`].
@@ -397,7 +400,7 @@ impl<T: Real> NufftPlan3<T> {
         let gpu = self.device.need_gpu(call)?;
         let (start, mut timings) = (Instant::now(), self.timings());
         timings.forget(&[Stage::SetPoints]);
-        match &self.set(call)?.plans {
+        match &self.points_set(call)?.plans {
             Some(Plans { stages: OnBackend3::Gpu(stages), .. }) => {
                 let (input, mut output) = (input.into(), output.into());
                 if adjoint {

@@ -1,5 +1,5 @@
 //! Executions of plans of types 1 and 2 between arrays that are on the plan's GPU, in C order and with the batch in
-//! front: one submission, and nothing goes over the bus where the grid is transformed on the device.
+//! front: one submission, and nothing is copied between host and device where the grid is transformed on the device.
 
 use std::time::Instant;
 
@@ -16,23 +16,24 @@ use crate::plan::on_backend::OnBackend;
 use crate::plan::stages::Stages;
 use crate::real::{Number, Real};
 
-/// Grids on a GPU.
+/// The grids of an execution on a GPU.
 type Fine<T> = <Gpu as Gridding>::Fine<T>;
 
 impl<T: Real, D: Dimension> NufftPlan<T, D> {
-    /// Sets points whose coordinates are on the plan's GPU, an array an axis. They are folded and sorted on the host,
-    /// to which they are taken, since sorting is what keeps results the same bits.
+    /// Sets points whose coordinates are on the plan's GPU, one array for each axis. They are copied to the host and
+    /// are folded and sorted there, since results are the same bits in every run only if points are sorted in a fixed
+    /// order.
     ///
     /// # Errors
-    /// As [`NufftPlan::set_points`]; [`Error::Device`] if the plan is not of a GPU, or the device was lost.
+    /// As [`NufftPlan::set_points`]; [`Error::Device`] if the plan is not on a GPU, or the device was lost.
     pub fn set_points_on_gpu<C: Number + Coordinate>(&mut self, coordinates: &[&Array<C>]) -> Result<()> {
         let gpu = self.device.need_gpu("set_points")?;
         let here = coordinates.iter().map(|axis| gpu.download(axis)).collect::<Result<Vec<_>>>()?;
         self.set_points(here)
     }
 
-    /// [`NufftPlan::type1`] between arrays on the plan's GPU. What comes of it goes on there, into a uniform transform
-    /// or a product, without the host:
+    /// [`NufftPlan::type1`] between arrays on the plan's GPU. Its result can be used there, in a uniform transform or a
+    /// product, without the host:
     ///
     /// ```
     /// use num_complex::Complex;
@@ -70,7 +71,7 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Device`] if the plan is not of a GPU, [`Error::Order`] before `set_points`, [`Error::Shape`] if an
+    /// [`Error::Device`] if the plan is not on a GPU, [`Error::Order`] before `set_points`, [`Error::Shape`] if an
     /// array is too short, [`Error::DeviceLost`].
     pub fn type1_on_gpu(&self, strengths: &Array<Complex<T>>, modes: &mut Array<Complex<T>>) -> Result<()> {
         self.execute_on_gpu("type1", |stages, fine, timings| {
@@ -101,12 +102,12 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         Ok(())
     }
 
-    /// Records type 1 into a program's own commands, and gives them back: it is done when the program has submitted
-    /// them. Nothing is timed.
+    /// Records type 1 into the caller's command encoder, and returns the encoder. The transform runs when the caller
+    /// submits the commands, and is not timed.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if the plan's uniform transform is the host's, else as [`NufftPlan::type1_on_gpu`]; the
-    /// commands are lost then.
+    /// [`Error::Parameter`] if the plan transforms its grid on the host, else as [`NufftPlan::type1_on_gpu`]; the
+    /// encoder is lost then.
     pub fn record_type1(
         &self,
         encoder: wgpu::CommandEncoder,
@@ -120,7 +121,7 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         stages.take_back(fine)
     }
 
-    /// Records type 2 in the same way.
+    /// Records type 2 into the caller's command encoder, as [`NufftPlan::record_type1`] records type 1.
     ///
     /// # Errors
     /// As [`NufftPlan::record_type1`].
@@ -149,13 +150,13 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
 }
 
 impl<T: Real> Stages<T, Gpu> {
-    /// Grids whose work goes into a program's commands.
+    /// Grids whose commands are recorded into the caller's encoder.
     fn lent(&self, encoder: wgpu::CommandEncoder) -> Result<Fine<T>> {
         self.kernels.backend.lend(&self.kernels.prepared, self.kernels.fine()?, encoder)
     }
 
-    /// The program's commands, and the grids back in the pool: whoever uses them next is submitted later or earlier as
-    /// a whole.
+    /// Returns the caller's encoder, and puts the grids back into the pool. Another execution may use them before the
+    /// encoder is submitted, since submissions run as a whole, one after another.
     fn take_back(&self, mut fine: Fine<T>) -> Result<wgpu::CommandEncoder> {
         let encoder = self.kernels.backend.take_back(&mut fine)?;
         self.kernels.keep(fine);

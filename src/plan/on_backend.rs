@@ -1,4 +1,5 @@
-//! What a plan holds of its backend's own: an enum with a variant for each, matched once a call.
+//! The parts of a plan whose types depend on the backend: enums with a variant for each backend, matched once in every
+//! call.
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ impl<T: Real> Clone for OnBackend<T> {
     }
 }
 
-/// A type 1 that is being summed over chunks of points.
+/// The stages and grids of a type 1 that is being computed over chunks of points.
 #[derive(Debug)]
 pub(crate) enum SumsOnBackend<T: Real, V: Number<Real = T>> {
     Cpu(Stages<T, Cpu>, Sums<T, Cpu, V>),
@@ -35,7 +36,7 @@ pub(crate) enum SumsOnBackend<T: Real, V: Number<Real = T>> {
     Gpu(Stages<T, Gpu>, Sums<T, Gpu, V>),
 }
 
-/// The stages of type 3 between points that are set.
+/// The stages of type 3, for points that are set.
 #[derive(Debug, Clone)]
 pub(crate) enum OnBackend3<T: Real> {
     Cpu(Arc<Stages3<T, Cpu>>),
@@ -43,8 +44,8 @@ pub(crate) enum OnBackend3<T: Real> {
     Gpu(Arc<Stages3<T, Gpu>>),
 }
 
-/// Evaluates an expression with what a variant holds, which is of another type on each backend: a match whose arms are
-/// alike.
+/// A match whose arms all have the same expression, evaluated with the contents of the variant, whose types differ
+/// between backends.
 macro_rules! on_backend {
     ($all:ident, $value:expr, $($name:ident),+ => $work:expr) => {
         match $value {

@@ -1,4 +1,4 @@
-//! What is to be computed over which axes, checked once and executed on any number of arrays.
+//! Plans of reductions: operations and axes are checked once, and the plan is executed on any number of arrays.
 
 use std::marker::PhantomData;
 
@@ -16,7 +16,7 @@ use crate::reduce::quantity::Needs;
 use crate::reduce::request::{Reduced, Reduction};
 use crate::shape;
 
-/// Reduces arrays of one shape: several operations, one pass over the data.
+/// Reduces arrays of one shape, with several operations in one pass over the data.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -37,22 +37,22 @@ use crate::shape;
 ///
 /// # Shapes
 /// The results' shape is the data's without the reduced axes, or with one element there ([`ReduceBuilder::keepdims`]).
-/// Any strides; neighbours in memory that are neighbours on an axis make it fast.
+/// Data may have any strides; it is fast if neighbours on some axis are neighbours in memory.
 ///
 /// # Performance
-/// One read of the data, shared by all operations. Weighted operations, elements without neighbours in memory, integers
-/// of other sizes than i32, i64 and u64, and complex numbers with NaNs skipped are fetched one by one, several times as
-/// slowly.
+/// One read of the data, shared by all operations. In four cases elements are fetched one by one, which is several
+/// times slower: weighted operations, elements that are not neighbours in memory, integers of other sizes than i32, i64
+/// and u64, and complex numbers with NaNs skipped.
 ///
 /// # Devices
-/// The CPU has every operation of every element type. So has a GPU, but for i64 and u64, which it refuses, and for f64
-/// and complex numbers of f64 where its shaders have no f64. Integers of 8 and 16 bits travel as i32, and weights in
-/// memory of the data's shape. Both give the same to the rounding, except that on a GPU
-/// - sums of f32 are infinite where those of a block, 16,384 elements or 1,024 of a column, leave the range of f32, as
-///   NumPy's are, and numbers below 2⁻¹²⁶ may count as 0, as the device has it;
-/// - a part of a complex number of f32 counts as 0 in products and absolute values beside one 2¹²⁶ times as large;
-/// - weights of f32 keep 48 bits, and count as 0 beside one 2¹²⁶ times as large; integers are weighed in f64 or, where
-///   shaders have none, with an error of 1e-12 `Σ |w x|` at most.
+/// The CPU has every operation of every element type. So has a GPU, except for i64 and u64, which it refuses, and for
+/// f64 and complex numbers of f64 where its shaders have no f64. Integers of 8 and 16 bits are sent to it as i32, and
+/// weights as an array of the data's shape. Both devices give the same results up to rounding, except that on a GPU
+/// - sums of f32 are infinite, as NumPy's are, where the sum of a block (16,384 elements, or 1,024 of a column) leaves
+///   the range of f32, and numbers below 2⁻¹²⁶ may count as 0, depending on the device;
+/// - a part of a complex number of f32 counts as 0, in products and absolute values, beside a part 2¹²⁶ times as large;
+/// - weights of f32 elements keep 48 bits, and count as 0 beside a weight 2¹²⁶ times as large; weighted sums of
+///   integers are computed in f64 or, where shaders have no f64, with an error of at most 1e-12 `Σ |w x|`.
 #[derive(Debug, Clone)]
 pub struct ReducePlan<E: Element> {
     pub(crate) shape: Vec<usize>,
@@ -65,7 +65,7 @@ pub struct ReducePlan<E: Element> {
     element: PhantomData<E>,
 }
 
-/// Chooses what a [`ReducePlan`] computes.
+/// The parameters of a [`ReducePlan`] to be built.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct ReduceBuilder<E: Element> {
@@ -79,7 +79,7 @@ pub struct ReduceBuilder<E: Element> {
 }
 
 impl<E: Element> ReducePlan<E> {
-    /// Starts from the shape of the data: all axes, no operation yet.
+    /// Starts a plan for data of this shape, over all axes and without any operation yet.
     pub fn builder(shape: impl AsRef<[usize]>) -> ReduceBuilder<E> {
         ReduceBuilder {
             shape: shape.as_ref().to_vec(),
@@ -96,7 +96,8 @@ impl<E: Element> ReducePlan<E> {
     ///
     /// # Errors
     /// [`Error::Shape`] if the array is not of the plan's shape, [`Error::Parameter`] if a result of [`Op::ArgMin`] or
-    /// [`Op::ArgMax`] has nothing but NaNs to choose from and they are skipped, [`Error::Device`] if the device cannot.
+    /// [`Op::ArgMax`] has nothing but NaNs to choose from and they are skipped, [`Error::Device`] if the device cannot
+    /// compute it.
     pub fn execute<D: Dimension>(&self, data: &ArrayRef<E, D>) -> Result<Vec<Answer<E>>> {
         if data.shape() != self.shape {
             let (expected, got) = (shape::written(&self.shape), shape::written(data.shape()));
@@ -109,7 +110,7 @@ impl<E: Element> ReducePlan<E> {
             Some(weights) => Some(weights.broadcast(IxDyn(&self.shape)).ok_or_else(|| misfit(weights, &self.shape))?),
             None => None,
         };
-        let reduced = self.reduce(data.view().into_dyn(), weights, |cells| self.columns(&cells))?;
+        let reduced = self.reduce(data.view().into_dyn(), weights, |partials| self.columns(&partials))?;
         let mut columns: Vec<_> = self.columns(&Partials::identity(self.needs(), 0, E::PARTS))?;
         let tiles = reduced.tiles.into_iter().collect::<Result<Vec<_>>>()?;
         for tile in tiles {
@@ -119,7 +120,7 @@ impl<E: Element> ReducePlan<E> {
         Ok(self.shaped(columns, &reduced.order))
     }
 
-    /// Reduces an array into answers of the caller's, such as those of an execution before.
+    /// Reduces an array, writing to the caller's answers, such as those of an earlier execution.
     ///
     /// # Errors
     /// As [`ReducePlan::execute`], and [`Error::Shape`] if an answer is not of the operation's kind and the results'
@@ -135,7 +136,7 @@ impl<E: Element> ReducePlan<E> {
     }
 
     /// Reduces the powers |z|² of complex numbers that are on the plan's GPU, in C order: the spectrum of a transform,
-    /// say, of which nothing leaves the device but the results.
+    /// say. Only the results leave the device.
     ///
     /// ```
     /// use ndarray::Array1;
@@ -164,7 +165,7 @@ impl<E: Element> ReducePlan<E> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Device`] if the plan is not of a GPU, the GPU has no f64 or weights are asked for, [`Error::Shape`] if
+    /// [`Error::Device`] if the plan is not on a GPU, the GPU has no f64 or weights are asked for, [`Error::Shape`] if
     /// there are fewer numbers than the plan's shape has, [`Error::Parameter`] if reduced axes are not next to each
     /// other.
     #[cfg(feature = "gpu")]
@@ -173,9 +174,9 @@ impl<E: Element> ReducePlan<E> {
         E: crate::real::Real,
     {
         let gpu = self.device.need_gpu("execute with mapv(|z| z.norm_sqr())")?;
-        let cells = gpu.reduce_powers::<E>(numbers, &self.shape, &self.over, self.needs(), self.skip)?;
+        let partials = gpu.reduce_powers::<E>(numbers, &self.shape, &self.over, self.needs(), self.skip)?;
         let kept: Vec<_> = (0..self.over.len()).filter(|&axis| !self.over[axis]).collect();
-        Ok(self.shaped(self.columns(&cells)?, &kept))
+        Ok(self.shaped(self.columns(&partials)?, &kept))
     }
 
     /// A state that takes in an array of this shape chunk by chunk. Weights are given with the chunks.
@@ -184,7 +185,7 @@ impl<E: Element> ReducePlan<E> {
         ReduceState::new(self.clone())
     }
 
-    /// What it computes, on what.
+    /// The plan in words: what it computes, and on which device.
     #[must_use]
     pub fn describe(&self) -> String {
         let ops: Vec<_> = self.ops.iter().map(Op::to_string).collect();
@@ -212,12 +213,12 @@ impl<E: Element> ReducePlan<E> {
         Needs::of(&self.ops, self.skip)
     }
 
-    /// Results, all axes together.
+    /// The number of results of each operation.
     pub(crate) fn outputs(&self) -> usize {
         self.shape.iter().zip(&self.over).filter(|&(_, &over)| !over).map(|(&len, _)| len).product()
     }
 
-    /// Runs it on the device.
+    /// Reduces an array on the device; `finish` is applied to the partials of each tile of results.
     pub(crate) fn reduce<R: Send>(
         &self,
         view: ArrayViewD<'_, E>,
@@ -228,12 +229,12 @@ impl<E: Element> ReducePlan<E> {
         self.device.reduce(&asked, finish)
     }
 
-    /// The results of every operation.
-    pub(crate) fn columns(&self, cells: &Partials<E::Scalar>) -> Result<Vec<Column<E>>> {
-        self.ops.iter().map(|&op| Column::of(op, cells, self.skip)).collect()
+    /// The results of every operation, computed from the partials.
+    pub(crate) fn columns(&self, partials: &Partials<E::Scalar>) -> Result<Vec<Column<E>>> {
+        self.ops.iter().map(|&op| Column::of(op, partials, self.skip)).collect()
     }
 
-    /// Results in C order over the kept axes in `order`, as arrays.
+    /// Makes arrays of results that are in C order over the kept axes, which are taken in the order `order`.
     pub(crate) fn shaped(&self, columns: Vec<Column<E>>, order: &[usize]) -> Vec<Answer<E>> {
         let extents: Vec<_> = order.iter().map(|&axis| self.shape[axis]).collect();
         let shape = self.results();
@@ -242,7 +243,7 @@ impl<E: Element> ReducePlan<E> {
 }
 
 impl<E: Element> ReduceBuilder<E> {
-    /// The axes to reduce [default: all of them]; none at all leaves each element by itself.
+    /// The axes to reduce [default: all of them]; an empty list reduces each element by itself.
     pub fn axes(mut self, axes: &[usize]) -> Self {
         self.axes = Some(axes.to_vec());
         self
@@ -260,7 +261,7 @@ impl<E: Element> ReduceBuilder<E> {
         self
     }
 
-    /// Whether NaNs count for nothing, as in NumPy's `nansum` and its like [default: no, they make results NaN]. A
+    /// Whether NaNs are skipped, as in NumPy's `nansum` and similar functions [default: no, they make results NaN]. A
     /// complex number is NaN if either part is.
     pub fn skip_nan(mut self, skip: bool) -> Self {
         self.skip = skip;
@@ -268,18 +269,19 @@ impl<E: Element> ReduceBuilder<E> {
     }
 
     /// The weights of [`Op::WeightedSum`] and [`Op::Average`], of a shape that broadcasts to the data's: aligned at the
-    /// last axis, with one element where they do not vary. Along one axis, `weights.into_shape_with_order((n, 1, 1))`.
+    /// last axis, with one element where they do not vary. Weights along the first of three axes are
+    /// `weights.into_shape_with_order((n, 1, 1))`.
     pub fn weights<D: Dimension>(mut self, weights: &ArrayRef<f64, D>) -> Self {
         self.weights = Some(weights.to_owned().into_dyn());
         self
     }
 
-    /// Checks it all.
+    /// Checks the parameters.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for an axis that is not there or given twice, no operations, an operation that the elements
-    /// have not; [`Error::Shape`] for weights that do not fit, or no elements where an operation needs one;
-    /// [`Error::TooLarge`].
+    /// [`Error::Parameter`] for an axis that does not exist or is given twice, no operations, or an operation that the
+    /// element type does not have; [`Error::Shape`] for weights that do not fit, or no elements where an operation
+    /// needs one; [`Error::TooLarge`] for a shape that does not fit in the address space.
     pub fn build(self, device: &Device) -> Result<ReducePlan<E>> {
         let Self { shape, axes, ops, keepdims, skip, weights, .. } = self;
         shape::product("data", &shape)?;
@@ -305,9 +307,9 @@ impl<E: Element> ReduceBuilder<E> {
                 return Err(Error::parameter("ddof", "a finite number", ddof));
             }
         }
-        let none = shape.iter().zip(&over).any(|(&len, &over)| over && len == 0);
-        let some = shape.iter().zip(&over).all(|(&len, &over)| over || len != 0);
-        if let Some(&op) = ops.iter().find(|op| none && some && op.orders()) {
+        let no_elements = shape.iter().zip(&over).any(|(&len, &over)| over && len == 0);
+        let has_results = shape.iter().zip(&over).all(|(&len, &over)| over || len != 0);
+        if let Some(&op) = ops.iter().find(|op| no_elements && has_results && op.orders()) {
             return Err(empty(op));
         }
         match (&weights, ops.iter().find(|op| op.weighs())) {
@@ -325,7 +327,7 @@ impl<E: Element> ReduceBuilder<E> {
     }
 }
 
-/// Weights that do not broadcast to the data.
+/// The error for weights that do not broadcast to the data.
 fn misfit(weights: &ArrayD<f64>, shape: &[usize]) -> Error {
     let expected = format!("a shape that broadcasts to {}", shape::written(shape));
     Error::shape("weights", expected, shape::written(weights.shape()))

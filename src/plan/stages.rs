@@ -1,5 +1,5 @@
-//! The order of the stages of types 1 and 2, on any backend: `Points -> Bins -> Grid -> Spectrum -> Modes`, and back
-//! for type 2.
+//! The order of the stages of types 1 and 2, on any backend: `Points -> Bins -> Grid -> Spectrum -> Modes`, and in
+//! reverse for type 2.
 
 use std::fmt;
 use std::ops::Range;
@@ -18,7 +18,7 @@ use crate::numeric::sign::Sign;
 use crate::real::{Number, Real};
 
 /// A plan's stages on one backend. Clones share the tables, the memory of grids, and the points until one of them sets
-/// others.
+/// its own.
 #[derive(Debug)]
 pub(crate) struct Stages<T: Real, B: Backend> {
     pub(super) kernels: Arc<Kernels<T, B>>,
@@ -32,20 +32,20 @@ impl<T: Real, B: Backend> Clone for Stages<T, B> {
     }
 }
 
-/// What does not depend on the points.
+/// The part of the stages that does not depend on the points.
 #[derive(Debug)]
 pub(super) struct Kernels<T: Real, B: Backend> {
     pub(super) backend: B,
     pub(super) prepared: B::Prepared<T>,
-    /// Transforms executed together.
+    /// The number of transforms executed together.
     pub(super) together: usize,
-    /// Grids kept from one execution to the next, as many as there were executions at a time: fresh pages cost more
+    /// Grids kept for later executions, as many as were ever in use at the same time: touching fresh pages costs more
     /// than the transform.
     spare: Mutex<Vec<B::Fine<T>>>,
 }
 
 impl<T: Real, B: Backend> Kernels<T, B> {
-    /// Memory for grids of transforms executed together.
+    /// Memory for the grids of transforms executed together, kept from an earlier execution or new.
     pub(super) fn fine(&self) -> Result<B::Fine<T>> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         spare.map_or_else(|| self.backend.blank(&self.prepared, self.together), Ok)
@@ -65,7 +65,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// The transforms, so many at a time.
+    /// The transforms in groups of at most `together`.
     pub(super) fn groups(self, together: usize) -> impl Iterator<Item = Range<usize>> {
         (0..self.count).step_by(together).map(move |first| first..self.count.min(first + together))
     }
@@ -75,24 +75,24 @@ impl<T: Real, B: Backend> Stages<T, B> {
     pub(crate) fn new(backend: B, design: &Design<'_, T>, batch: usize) -> Result<Self> {
         let prepared = backend.prepare(design)?;
         let together = backend.together(design, batch);
-        // At once, so that what does not fit is refused when the plan is built; pages are not touched before they are
-        // used.
+        // Grids are allocated at once, so that those that do not fit are refused when the plan is built; their pages
+        // are touched only when they are used.
         let spare = Mutex::new(vec![backend.blank(&prepared, together)?]);
         let kernels = Arc::new(Kernels { backend, prepared, together, spare });
         Ok(Self { kernels, points: None, watcher: None })
     }
 
-    /// Tells of each stage of an execution that ends.
+    /// Sets the function that is called when a stage of an execution ends.
     pub(crate) fn watch(&mut self, watcher: Watcher) {
         self.watcher = Some(watcher);
     }
 
-    /// Earlier points whose memory the next ones may take: those that no clone of the plan has.
+    /// The earlier points, whose memory the next ones may reuse; `None` if a clone of the plan shares them.
     pub(crate) fn earlier(&mut self) -> Option<&mut Bins<T>> {
         self.kernels.backend.sorted(Arc::get_mut(self.points.as_mut()?)?)
     }
 
-    /// Takes sorted points to the backend.
+    /// Hands sorted points to the backend.
     pub(crate) fn place(&mut self, bins: Bins<T>) -> Result<()> {
         self.points = Some(Arc::new(self.kernels.backend.place(&self.kernels.prepared, bins)?));
         Ok(())
@@ -102,7 +102,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
         self.points.as_deref().ok_or(Error::Order { call, first: "set_points" })
     }
 
-    /// Type 1 on arrays of the backend, in grids that come back with what was asked of them.
+    /// Type 1 on arrays of the backend. Returns the grids, on which work may still be queued.
     pub(super) fn type1<V: Number<Real = T>>(
         &self,
         mut fine: B::Fine<T>,
@@ -118,19 +118,20 @@ impl<T: Real, B: Backend> Stages<T, B> {
                 let grid = backend.clear::<V>(prepared, fine)?;
                 backend.spread(prepared, points, strengths, items.clone(), grid)
             })?;
-            self.tell(&mut grid.0, timings, Stage::Spread, done, batch)?;
+            self.report(&mut grid.0, timings, Stage::Spread, done, batch)?;
             let mut spectrum = backend.fft(prepared, grid, items.len(), batch.sign, timings)?;
-            self.tell(&mut spectrum.0, timings, Stage::Fft, done, batch)?;
+            self.report(&mut spectrum.0, timings, Stage::Fft, done, batch)?;
             backend.timed(timings, Stage::Deconvolve, || {
                 backend.deconvolve(prepared, &mut spectrum, modes, items, batch.sign)
             })?;
-            self.tell(&mut spectrum.0, timings, Stage::Deconvolve, done, batch)?;
+            self.report(&mut spectrum.0, timings, Stage::Deconvolve, done, batch)?;
             fine = spectrum.0;
         }
         Ok(fine)
     }
 
-    /// Type 2 on arrays of the backend, to complex values or to their real parts, in the same way.
+    /// Type 2 on arrays of the backend, to complex values or to their real parts. Returns the grids, on which work may
+    /// still be queued.
     pub(super) fn type2<V: Number<Real = T>>(
         &self,
         mut fine: B::Fine<T>,
@@ -145,25 +146,26 @@ impl<T: Real, B: Backend> Stages<T, B> {
             let mut spectrum = backend.timed(timings, Stage::Deconvolve, || {
                 backend.deconvolve_back::<V>(prepared, modes, items.clone(), batch.sign, fine)
             })?;
-            self.tell(&mut spectrum.0, timings, Stage::Deconvolve, done, batch)?;
+            self.report(&mut spectrum.0, timings, Stage::Deconvolve, done, batch)?;
             let mut grid = backend.fft_back(prepared, spectrum, items.len(), batch.sign, timings)?;
-            self.tell(&mut grid.0, timings, Stage::Fft, done, batch)?;
+            self.report(&mut grid.0, timings, Stage::Fft, done, batch)?;
             backend
                 .timed(timings, Stage::Interpolate, || backend.interp(prepared, points, &mut grid, values, items))?;
-            self.tell(&mut grid.0, timings, Stage::Interpolate, done, batch)?;
+            self.report(&mut grid.0, timings, Stage::Interpolate, done, batch)?;
             fine = grid.0;
         }
         Ok(fine)
     }
 
-    /// Waits for all that was asked of these grids, and keeps them.
+    /// Waits for all work queued on these grids, and keeps them for the next execution.
     pub(super) fn end(&self, mut fine: B::Fine<T>, timings: &mut Timings) -> Result<()> {
         self.kernels.backend.finish(&mut fine, timings)?;
         self.kernels.keep(fine);
         Ok(())
     }
 
-    fn tell(
+    /// Calls the watcher, if there is one, when a stage has ended.
+    fn report(
         &self,
         fine: &mut B::Fine<T>,
         timings: &mut Timings,
@@ -178,8 +180,8 @@ impl<T: Real, B: Backend> Stages<T, B> {
         Ok(())
     }
 
-    /// Executes between arrays of the host: the output is written only if it succeeds where memory is not shared, and
-    /// never before the checks.
+    /// Executes between arrays of the host. The output is never written before the checks; where the device has memory
+    /// of its own, it is written only if the execution succeeds.
     pub(super) fn on_host<I: Number<Real = T>, O: Number<Real = T>>(
         &self,
         input: ArrayView2<'_, I>,
@@ -200,7 +202,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
     /// Zero grids for a batch, to which chunks of points are added.
     pub(crate) fn sums<V: Number<Real = T>>(&self, batch: Batch) -> Result<Sums<T, B, V>> {
         let Kernels { backend, prepared, together, .. } = &*self.kernels;
-        // The plan's own memory serves the first group.
+        // The first group uses grids that the plan keeps.
         let mut grids = vec![backend.clear(prepared, self.kernels.fine()?)?];
         for items in batch.groups(*together).skip(1) {
             grids.push(backend.clear(prepared, backend.blank(prepared, items.len())?)?);
@@ -208,7 +210,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
         Ok(grids)
     }
 
-    /// Adds the points placed last to such grids.
+    /// Spreads the points placed last, adding to these grids.
     pub(crate) fn add<V: Number<Real = T>>(
         &self,
         sums: &mut Sums<T, B, V>,
@@ -228,7 +230,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
         Ok(())
     }
 
-    /// The modes of all that was added.
+    /// Transforms the grids to the modes of all points added.
     pub(crate) fn modes_of_sums<V: Number<Real = T>>(
         &self,
         sums: Sums<T, B, V>,
@@ -245,7 +247,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
                 backend.deconvolve(prepared, &mut spectrum, &mut output, items, batch.sign)
             })?;
             backend.finish(&mut spectrum.0, timings)?;
-            // The first is the plan's own; others may be smaller.
+            // Only the first group's grids can serve later executions: those of other groups may be smaller.
             if first {
                 self.kernels.keep(spectrum.0);
             }
@@ -253,7 +255,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
         timings.time(Stage::Transfers, || backend.store(output))
     }
 
-    /// Strengths spread onto grids, C-ordered, and no more.
+    /// Spreading alone: strengths onto grids in C order.
     pub(crate) fn spread<V: Number<Real = T>>(
         &self,
         strengths: ArrayView2<'_, V>,
@@ -281,7 +283,7 @@ impl<T: Real, B: Backend> Stages<T, B> {
         Ok(())
     }
 
-    /// Values interpolated from grids, C-ordered, and no more.
+    /// Interpolation alone: values from grids in C order.
     pub(crate) fn interpolate<V: Number<Real = T>>(
         &self,
         grids: &[V],
@@ -313,19 +315,19 @@ impl<T: Real, B: Backend> Stages<T, B> {
 /// Grids to which chunks of points are being added, one for each group of a batch.
 pub(crate) type Sums<T, B, V> = Vec<Grid<<B as crate::backend::gridding::Gridding>::Fine<T>, V>>;
 
-/// How far an execution has come.
+/// The progress of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
     /// The stage that ended.
     pub stage: Stage,
-    /// Transforms of the batch that it ended for.
+    /// The number of the batch's transforms for which it has ended.
     pub done: usize,
-    /// Transforms of the batch.
+    /// The number of transforms in the batch.
     pub of: usize,
 }
 
-/// The caller's function that is told of progress.
+/// The caller's function that is called with the progress.
 #[derive(Clone)]
 pub(crate) struct Watcher(Arc<dyn Fn(Progress) + Send + Sync>);
 

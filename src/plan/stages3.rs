@@ -1,5 +1,5 @@
-//! The order of the stages of type 3, on any backend: sources are spread, and the grid is the modes of a type 2 at the
-//! targets; back for the adjoint.
+//! The order of the stages of type 3, on any backend: sources are spread onto a grid, whose cells are the modes of a
+//! type 2 at the targets; in reverse for the adjoint.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,15 +17,15 @@ use crate::real::Real;
 /// The stages of a type 3 on one backend.
 #[derive(Debug)]
 pub(crate) struct Stages3<T: Real, B: Backend> {
-    /// Spreads sources, and interpolates at them on the way back.
+    /// Spreads from the sources; for the adjoint, interpolates at them.
     outer: Stages<T, B>,
-    /// Type 2 at the targets, type 1 of them on the way back.
+    /// Type 2 at the targets; for the adjoint, type 1 from them.
     inner: Stages<T, B>,
-    /// What strengths are multiplied by; none if it is 1.
+    /// The phase factors by which strengths are multiplied; `None` if all of them are 1.
     sources: Option<B::Phases<T>>,
-    /// What values are multiplied by.
+    /// The factors by which values are multiplied: phases, divided by the kernel's transform.
     targets: B::Phases<T>,
-    /// Memory between the two, kept from one execution to the next.
+    /// Scratch memory between the two transforms, kept from one execution to the next.
     spare: Mutex<Vec<B::Scratch<T>>>,
 }
 
@@ -41,8 +41,8 @@ impl<T: Real, B: Backend> Stages3<T, B> {
         Ok(Arc::new(Self { outer, inner, sources, targets, spare: Mutex::default() }))
     }
 
-    /// Runs groups of a batch one after another, each in the grids of the outer and the inner plan and in memory between
-    /// them; then waits for the one that has all the work, `last`, and keeps them.
+    /// Runs the groups of a batch one after another, in the grids of the outer and the inner plan and scratch memory
+    /// between them. Then waits for the grids with the index `last`, on which all work is queued, and keeps the memory.
     fn in_groups(
         &self,
         batch: Batch,
@@ -100,8 +100,8 @@ impl<T: Real, B: Backend> Stages3<T, B> {
         })
     }
 
-    /// The adjoint: strengths at the sources from values at the targets. `batch` has the sign of the phases, that of
-    /// the type 3 whose adjoint it is with the opposite sign.
+    /// The adjoint: strengths at the sources from values at the targets. `batch` has the sign of the exponent in the
+    /// adjoint, opposite to that of the type 3 whose adjoint it is.
     pub(crate) fn adjoint(
         &self,
         values: &B::Input<'_, Complex<T>>,
@@ -131,7 +131,7 @@ impl<T: Real, B: Backend> Stages3<T, B> {
         })
     }
 
-    /// Either direction between arrays of the host, a row for each transform.
+    /// Type 3 or its adjoint between arrays of the host, with one row for each transform.
     pub(crate) fn on_host(
         &self,
         input: ArrayView2<'_, Complex<T>>,

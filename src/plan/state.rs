@@ -1,4 +1,4 @@
-//! Reductions of what comes in chunks: what is known so far, to be updated, merged, sent elsewhere, finished.
+//! States of reductions whose data come in chunks: they are updated, merged, serialised and finished.
 
 use ndarray::{ArrayRef, ArrayViewD, Dimension};
 
@@ -11,7 +11,7 @@ use crate::reduce::partials::Partials;
 use crate::reduce::quantity::Quantity;
 use crate::shape;
 
-/// What is known of the results while chunks are still coming.
+/// The state of a reduction whose data come in chunks.
 ///
 /// ```
 /// use ndarray::{Array2, s};
@@ -30,17 +30,17 @@ use crate::shape;
 ///
 /// # Laws
 /// [`ReducePlan::state`] is the identity: merging it changes nothing. [`ReduceState::merge`] is associative and
-/// commutative, bit for bit, and so is taking in chunks: results depend on how the array was cut into chunks, in the
-/// last bit, and not on who took in which chunk or when. The exception is [`crate::reduce::Op::Prod`] of floating-point
-/// numbers, whose products round: there any order and grouping agree to 1e-15 a chunk. `tests/reduce_state.rs` holds
-/// these laws.
+/// commutative, bit for bit, and chunks can be taken in by any state in any order: results depend, in the last bit, on
+/// how the array was cut into chunks, and not on which state took in which chunk or when. The exception is
+/// [`crate::reduce::Op::Prod`] of floating-point numbers, whose products round: there any order and grouping agree to
+/// 1e-15 for each chunk. `tests/reduce_state.rs` checks these laws.
 ///
 /// # Size
-/// Some ten to some hundred bytes a result and quantity, whatever the number of elements.
+/// Some ten to some hundred bytes for each result and quantity, whatever the number of elements.
 #[derive(Debug, Clone)]
 pub struct ReduceState<E: Element> {
     plan: ReducePlan<E>,
-    cells: Partials<E::Scalar>,
+    partials: Partials<E::Scalar>,
 }
 
 /// What serialised states begin with: the format's name and version.
@@ -48,8 +48,8 @@ const MAGIC: [u8; 8] = *b"wmreduc2";
 
 impl<E: Element> ReduceState<E> {
     pub(crate) fn new(plan: ReducePlan<E>) -> Self {
-        let cells = Partials::identity(plan.needs(), plan.outputs(), E::PARTS);
-        Self { plan, cells }
+        let partials = Partials::identity(plan.needs(), plan.outputs(), E::PARTS);
+        Self { plan, partials }
     }
 
     /// Takes in the chunk of the array that begins at these indices. Chunks must not overlap.
@@ -64,8 +64,8 @@ impl<E: Element> ReduceState<E> {
         self.take(chunk.view().into_dyn(), None, at)
     }
 
-    /// Takes in a chunk and its weights, of a shape that broadcasts to the chunk's; operations that do not weigh take
-    /// no notice of them.
+    /// Takes in a chunk and its weights, of a shape that broadcasts to the chunk's; operations without weights ignore
+    /// them.
     ///
     /// # Errors
     /// As [`ReduceState::update`], and [`Error::Shape`] if the weights do not fit the chunk.
@@ -92,31 +92,31 @@ impl<E: Element> ReduceState<E> {
             let expected = format!("inside {}", shape::written(whole));
             return Err(Error::shape("chunk", expected, format!("{} at {at:?}", shape::written(chunk.shape()))));
         }
-        // Weights are nothing to operations that do not weigh.
+        // Operations without weights ignore them.
         let weights = weights.filter(|_| self.plan.needs().has(Quantity::Weighted));
         let over = self.plan.over.clone();
         let extents = chunk.shape().to_vec();
-        let reduced = self.plan.reduce(chunk, weights, |cells| cells)?;
-        // The chunk's results are some of the whole's, and its places some of the whole's places.
+        let reduced = self.plan.reduce(chunk, weights, |partials| partials)?;
+        // Results of the chunk, and the positions of extremes in it, are mapped to those of the whole array.
         let axes = |wanted: bool| (0..over.len()).filter(|&axis| over[axis] == wanted).collect::<Vec<_>>();
         let (kept, gone) = (axes(false), axes(true));
-        let output = Inside { from: &reduced.order, to: &kept, extents: &extents, at, whole };
-        let place = Inside { from: &gone, to: &gone, extents: &extents, at, whole };
+        let output = IndexMap { from: &reduced.order, to: &kept, extents: &extents, at, whole };
+        let place = IndexMap { from: &gone, to: &gone, extents: &extents, at, whole };
         let mut index = 0;
         for mut tile in reduced.tiles {
             tile.move_places(|local| place.index(local as usize) as u64);
             for from in 0..tile.outputs {
-                self.cells.merge_one(output.index(index), &tile, from);
+                self.partials.merge_one(output.index(index), &tile, from);
                 index += 1;
             }
         }
         Ok(())
     }
 
-    /// Takes in all that another state has taken in.
+    /// Merges another state into this one, with all chunks that it has taken in.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if the other state is not of an equal plan.
+    /// [`Error::Parameter`] if the other state's plan is not equal to this one's.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         let same = |a: &ReducePlan<E>, b: &ReducePlan<E>| {
             a.shape == b.shape && a.over == b.over && a.needs() == b.needs() && a.skip == b.skip
@@ -128,7 +128,7 @@ impl<E: Element> ReduceState<E> {
                 other.plan.describe(),
             ));
         }
-        self.cells.merge(&other.cells);
+        self.partials.merge(&other.partials);
         Ok(())
     }
 
@@ -138,12 +138,12 @@ impl<E: Element> ReduceState<E> {
     /// [`Error::Shape`] if a result has no elements and an operation needs one, [`Error::Parameter`] if it has nothing
     /// but NaNs.
     pub fn finish(&self) -> Result<Vec<Answer<E>>> {
-        let columns = self.plan.columns(&self.cells)?;
+        let columns = self.plan.columns(&self.partials)?;
         let kept: Vec<_> = (0..self.plan.over.len()).filter(|&axis| !self.plan.over[axis]).collect();
         Ok(self.plan.shaped(columns, &kept))
     }
 
-    /// All of it as bytes, little-endian, their number independent of the data.
+    /// The state as bytes, little-endian; their number does not depend on the data.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
@@ -151,13 +151,13 @@ impl<E: Element> ReduceState<E> {
         bytes.push(self.plan.skip.into());
         bytes.push(E::NAME.len() as u8);
         bytes.extend(E::NAME.as_bytes());
-        bytes.extend((self.cells.outputs as u64).to_le_bytes());
-        self.cells.write(&mut bytes);
+        bytes.extend((self.partials.outputs as u64).to_le_bytes());
+        self.partials.write(&mut bytes);
         bytes.extend(checksum(&bytes).to_le_bytes());
         bytes
     }
 
-    /// The state of an equal plan, from [`ReduceState::to_bytes`] here or elsewhere.
+    /// Reads a state from the bytes that [`ReduceState::to_bytes`] gave for an equal plan, on this machine or another.
     ///
     /// # Errors
     /// [`Error::Parameter`] if the bytes are not a state of such a plan.
@@ -180,31 +180,31 @@ impl<E: Element> ReduceState<E> {
         let partials = Partials::read(plan.needs(), plan.outputs(), E::PARTS, &mut Bytes(&body[head..]));
         let reduced: usize =
             plan.shape.iter().zip(&plan.over).filter(|&(_, &over)| over).map(|(&len, _)| len).product();
-        state.cells = partials
+        state.partials = partials
             .filter(|partials| partials.fit(reduced as u64, plan.skip))
             .ok_or_else(|| wrong("numbers that no elements come to".into()))?;
         Ok(state)
     }
 }
 
-/// FNV-1a.
+/// The 64-bit FNV-1a hash.
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// Where the elements of a chunk are in the whole, along some axes.
+/// Maps indices in a chunk to indices in the whole array, along some axes.
 #[derive(Debug)]
-struct Inside<'a> {
-    /// The axes in whose C order the chunk's indices count.
+struct IndexMap<'a> {
+    /// The axes over which indices in the chunk count, in C order.
     from: &'a [usize],
-    /// The axes in whose C order the whole's indices count.
+    /// The axes over which indices in the whole array count, in C order.
     to: &'a [usize],
     extents: &'a [usize],
     at: &'a [usize],
     whole: &'a [usize],
 }
 
-impl Inside<'_> {
+impl IndexMap<'_> {
     fn index(&self, mut local: usize) -> usize {
         let mut place = vec![0; self.whole.len()];
         for &axis in self.from.iter().rev() {

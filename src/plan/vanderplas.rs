@@ -1,4 +1,4 @@
-//! The convention of the 2015 article "Fast numerical non-uniform Fourier transforms in Python".
+//! Type 1 in the convention of the 2015 article "Fast numerical non-uniform Fourier transforms in Python".
 
 use ndarray::aview1;
 use num_complex::Complex;
@@ -11,11 +11,11 @@ use crate::plan::nufft::NufftPlan;
 
 /// `F[k] = (1/len(x)) Σ_j y[j] exp(± i k df x[j])` for `k = -(m/2) .. m-m/2-1`, in f64 on the CPU.
 ///
-/// `y` is real or complex. `eps`, strictly between 1e-33 and 1e-1, is the relative l2 error asked for; one below what
-/// is reachable (the convention's default is 1e-15) is taken as the smallest reachable one, 1e-14, as the plan's recipe
-/// would say. Right for every m >= 1 (the article's own program is wrong for m < 8). To choose the article's Gaussian
-/// kernel, or another device, build a [`NufftPlan`] with [`crate::NufftBuilder::step`] `= df` and divide by the number
-/// of points.
+/// `y` is real or complex. `eps`, strictly between 1e-33 and 1e-1, is the relative l2 error asked for; below the
+/// smallest reachable one, 1e-14, it is taken as that, as a plan's recipe would say (the convention's default is
+/// 1e-15). Results are right for every m >= 1 (the article's own program is wrong for m < 8). To choose the article's
+/// Gaussian kernel, or another device, build a [`NufftPlan`] with [`crate::NufftBuilder::step`] `= df` and divide by
+/// the number of points.
 ///
 /// # Errors
 /// [`Error::Parameter`] for `eps` or `df` outside their range or `m = 0`, [`Error::Shape`] if `x` is empty or the
