@@ -237,6 +237,21 @@ fn type_2_reads_fortran_order_real_and_single_precision_files() {
     assert!(error(&wide, &want) < 4e-5);
 }
 
+/// Where sums of the values overflow, that is an error and no file of infinities.
+#[test]
+fn results_beyond_the_range_are_not_written() {
+    let folder = Folder::new("range");
+    let (points, values, out) = (folder.path("x.npy"), folder.path("c.npy"), folder.path("f.npy"));
+    write_npy(&points, &Array1::from(vec![0.5, 0.5])).unwrap();
+    write_npy(&values, &Array1::from(vec![3e38f32, 3e38])).unwrap();
+    let (points, values) = (points.as_str(), values.as_str());
+    let arguments = ["nufft", "--type", "1", "--modes", "8", "--points", points, "--values", values, "--out", &out];
+    let error = fail(&[&arguments[..], &["--precision", "f32"]].concat());
+    assert!(error.contains("leave the range of f32"), "{error}");
+    assert_eq!(folder.names(), ["c.npy", "x.npy"]);
+    succeed(&arguments);
+}
+
 #[test]
 fn bad_input_ends_in_one_line_and_no_file() {
     let folder = Folder::new("bad");
@@ -296,6 +311,22 @@ fn bad_usage_ends_with_code_2() {
         &["nufft", "--type", "4", "--modes", "8", "--points", "x", "--values", "c", "--out", "f"],
         &["nufft", "--type", "1", "--modes", "8", "--points", "x", "--values", "c", "--out", "f", "--device", "tpu"],
         &["nufft", "--type", "1", "--modes", "8", "--points", "x", "--values", "c"],
+        &[
+            "nufft",
+            "--type",
+            "3",
+            "--targets",
+            "s",
+            "--points",
+            "x",
+            "--values",
+            "c",
+            "--out",
+            "f",
+            "--kernel",
+            "gaussian",
+        ],
+        &["nufft", "--type", "3", "--targets", "s", "--points", "x", "--values", "c", "--out", "f", "--order", "fft"],
         &["periodogram"],
         &["bench", "--threads", "0"],
     ] {

@@ -185,7 +185,7 @@ pub(crate) struct Nufft {
         value_name = "S[,T[,U]]",
         value_delimiter = ',',
         num_args = 1,
-        conflicts_with_all = ["modes", "period", "upsampling"]
+        conflicts_with_all = ["modes", "period", "upsampling", "kernel", "order"]
     )]
     pub(crate) targets: Vec<PathBuf>,
     /// .npy files of the points' coordinates, one for each axis, real, of shape [M]; in the unit of --period. If all

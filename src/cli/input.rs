@@ -86,6 +86,14 @@ impl<T: Real> Values<T> {
         }
     }
 
+    /// Whether no value is infinite or NaN.
+    pub(crate) fn is_finite(&self) -> bool {
+        match self {
+            Self::Real(array) => array.iter().all(|value| finite(*value)),
+            Self::Complex(array) => array.iter().all(|value| finite(*value)),
+        }
+    }
+
     /// The values as complex numbers.
     pub(crate) fn complex(self) -> Self {
         match self {
@@ -107,13 +115,14 @@ impl<T: Real> Values<T> {
     }
 }
 
+fn finite<V: Number>(value: V) -> bool {
+    let value = value.complex();
+    Into::<f64>::into(value.re).is_finite() && Into::<f64>::into(value.im).is_finite()
+}
+
 fn checked<V: Number>(path: &Path, array: ArrayD<V>) -> Result<ArrayD<V>> {
     let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
-    let finite = |value: &V| {
-        let value = value.complex();
-        Into::<f64>::into(value.re).is_finite() && Into::<f64>::into(value.im).is_finite()
-    };
-    if let Some((index, value)) = array.indexed_iter().find(|(_, value)| !finite(value)) {
+    if let Some((index, value)) = array.indexed_iter().find(|&(_, &value)| !finite(value)) {
         let (index, value) = (ndarray::Dimension::slice(&index), value.complex());
         bail!(
             "{}: the value at {index:?} is {} + {}i in {}; remove or mask such values",

@@ -253,6 +253,9 @@ where
         kept = Some((plan, result));
     }
     let Some((plan, result)) = kept else { bail!("nothing was measured; give a --repeat of 1 or more") };
+    if !result.is_finite() {
+        bail!("sums of the values leave the range of {}; scale the values down, or give --precision f64", T::NAME);
+    }
 
     if let Some(path) = &args.out {
         result.write(path)?;
