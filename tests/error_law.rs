@@ -70,7 +70,7 @@ fn holds_for_every_kernel_shape() {
     }
 }
 
-/// Whatever the caller fixes, the plan keeps the law, or refuses and names the smallest tolerance that the choice keeps.
+/// Whatever the caller fixes, the plan keeps the law, or refuses and names the smallest tolerance that it can keep.
 #[test]
 fn holds_for_what_the_caller_fixes_or_is_refused() {
     fn build<T: Real>(modes: &[usize], shape: Shape, upsampling: f64, tolerance: f64) -> Result<NufftPlan<T>, Error> {

@@ -80,8 +80,8 @@ fn run(args: &Args) -> Result<()> {
     if let Some(threads) = args.threads {
         ensure!(
             threads.get() <= MOST_THREADS,
-            "--threads {threads} is more than any machine has use for; give at most {MOST_THREADS}, or leave it out for one a \
-             core"
+            "--threads {threads} is more than any machine has use for; give at most {MOST_THREADS}, or leave it out \
+             for one a core"
         );
         // Every backend does its host work in the current rayon pool.
         rayon::ThreadPoolBuilder::new()

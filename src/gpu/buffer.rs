@@ -146,6 +146,32 @@ impl Fetch {
     }
 }
 
+/// Two buffers that pieces of the host's data go to in turn, so that one piece travels while the other is read.
+#[derive(Debug)]
+pub(super) struct Alternating {
+    what: &'static str,
+    buffers: [wgpu::Buffer; 2],
+    current: usize,
+}
+
+impl Alternating {
+    pub(super) fn new(context: &Context, what: &'static str, bytes: u64) -> Result<Self> {
+        let buffers = [context.storage(what, bytes)?, context.storage(what, bytes)?];
+        Ok(Self { what, buffers, current: 0 })
+    }
+
+    /// Writes a piece to the other buffer, which becomes the current one.
+    pub(super) fn write<E: bytemuck::Pod>(&mut self, context: &Context, piece: &[E]) -> Result<()> {
+        self.current = 1 - self.current;
+        context.write(self.what, self.current(), piece)
+    }
+
+    /// The buffer with the last piece.
+    pub(super) fn current(&self) -> &wgpu::Buffer {
+        &self.buffers[self.current]
+    }
+}
+
 impl Context {
     /// A storage buffer from the pool, or a new one.
     pub(super) fn lease(self: &Arc<Self>, what: &'static str, bytes: u64) -> Result<Lease> {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use ndarray::{Array3, ArrayView3, ArrayViewD, Axis, CowArray, Ix3, s};
 
 use crate::error::{Error, Result};
-use crate::gpu::buffer::Array;
+use crate::gpu::buffer::{Alternating, Array};
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Slot, Source, folded, generate_as, unrolled};
 use crate::matmul::product::{Op, Product};
@@ -380,19 +380,17 @@ fn factor<'a, V: Number>(x: &'a ArrayViewD<'_, V>, batch: usize) -> CowArray<'a,
     x.to_shape((batch, rows, columns)).expect("as many elements as the batch has")
 }
 
-/// Two buffers for pieces of A or of B: while one is read, the next piece goes to the other.
+/// Device memory for pieces of A or of B, which knows the piece that it holds.
 #[derive(Debug)]
 struct Slots {
-    buffers: [wgpu::Buffer; 2],
-    current: usize,
+    buffers: Alternating,
     /// The piece in the current buffer: its first matrix, row and column, and its strides.
     holds: Option<([usize; 3], [usize; 2])>,
 }
 
 impl Slots {
     fn new(context: &Context, what: &'static str, bytes: usize) -> Result<Self> {
-        let buffers = [context.storage(what, bytes as u64)?, context.storage(what, bytes as u64)?];
-        Ok(Self { buffers, current: 0, holds: None })
+        Ok(Self { buffers: Alternating::new(context, what, bytes as u64)?, holds: None })
     }
 
     /// Brings a piece to device memory, unless it is there.
@@ -412,13 +410,12 @@ impl Slots {
             _ => {
                 let view = matrices.slice(s![items, rows, columns]);
                 let (elements, strides) = laid(&view);
-                self.current = 1 - self.current;
-                context.write("matrices", &self.buffers[self.current], &elements)?;
+                self.buffers.write(context, &elements)?;
                 self.holds = Some((key, strides));
                 strides
             }
         };
-        Ok(Held { buffer: &self.buffers[self.current], strides, item: if single { 0 } else { extent } })
+        Ok(Held { buffer: self.buffers.current(), strides, item: if single { 0 } else { extent } })
     }
 }
 

@@ -8,7 +8,7 @@ use ndarray::{ArrayViewD, CowArray, IxDyn};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::gpu::arithmetic::{Load, lanes, source};
-use crate::gpu::buffer::Fetch;
+use crate::gpu::buffer::{Alternating, Fetch};
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Slot, Source, folded};
 use crate::gpu::record::{Block, Format, Kind, Record, times_power};
@@ -346,26 +346,20 @@ impl<'a> Job<'a> {
         let element = if weights.is_some() { self.stored.max(WEIGHT) } else { self.stored };
         let most = (limit / element).min(records * shape.rows.min(self.block) / 2).max(1);
         let size = most.min(data.len()) as u64;
-        // While one piece is reduced the next one is uploaded into the other buffer.
-        let two = |what, bytes: usize| -> Result<_> {
-            Ok([context.storage(what, size * bytes as u64)?, context.storage(what, size * bytes as u64)?])
-        };
-        let buffers = two("elements", self.stored)?;
-        let heavy = weights.map(|weights| Ok::<_, Error>((weights, two("weights", WEIGHT)?))).transpose()?;
+        let two = |what, bytes: usize| Alternating::new(context, what, size * bytes as u64);
+        let mut elements = two("elements", self.stored)?;
+        let mut heavy = weights.map(|weights| Ok::<_, Error>((weights, two("weights", WEIGHT)?))).transpose()?;
         if format.kind != Kind::F64 {
             self.exponent = weights.map_or(0, |weights| weights.exponent);
         }
         let mut pending: Option<Pending> = None;
-        for (index, piece) in pieces(shape, most, self.block).into_iter().enumerate() {
-            let buffer = &buffers[index % 2];
-            context.write("elements", buffer, &form.bytes(&gathered(data, shape, piece)))?;
-            let mut weight_buffer = None;
-            if let Some((weights, buffers)) = &heavy {
-                let bytes = weights.bytes(gathered(weights.numbers, shape, piece), format.kind);
-                context.write("weights", &buffers[index % 2], &bytes)?;
-                weight_buffer = Some(&buffers[index % 2]);
+        for piece in pieces(shape, most, self.block) {
+            elements.write(context, &form.bytes(&gathered(data, shape, piece)))?;
+            if let Some((weights, buffers)) = &mut heavy {
+                buffers.write(context, &weights.bytes(gathered(weights.numbers, shape, piece), format.kind))?;
             }
-            let next = self.submit(buffer, weight_buffer, piece)?;
+            let weight_buffer = heavy.as_ref().map(|(_, buffers)| buffers.current());
+            let next = self.submit(elements.current(), weight_buffer, piece)?;
             if let Some(before) = pending.replace(next) {
                 self.collect(before, data, partials)?;
             }

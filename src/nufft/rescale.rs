@@ -60,8 +60,8 @@ impl Rescaling {
     }
 
     /// `exp(+i (s - s̄)·x̄)` for each target s, where x̄ and s̄ are the centres of sources and targets, times the
-    /// correction for the kernel's transform. `s·x̄` and `s̄·x̄` are exact: a rounded `s - s̄` would be off by much where
-    /// x̄ is large.
+    /// correction for the kernel's transform. `s·x̄` and `s̄·x̄` are exact: where x̄ is large, the phase of a rounded
+    /// `s - s̄` would be off by much.
     pub(crate) fn target_phases<T: Float, S: Coordinate>(
         &self,
         originals: &Points<'_, S>,
