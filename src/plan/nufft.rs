@@ -217,13 +217,15 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     ) -> Result<()> {
         check("strengths", &self.values_shape(self.points_set("type1")?), strengths.shape())?;
         check("modes", &self.modes_shape(), modes.shape())?;
-        self.write(modes, |modes, timings| {
-            on_backend!(OnBackend, &self.stages, stages => {
-                stages.on_host(rows(strengths), modes, timings, |fine, strengths, modes, timings| {
-                    stages.type1(fine, strengths, modes, self.batch(), timings)
-                })
+        let (mut modes, mut timings) = (InOrder::to_write(modes), self.lasting_timings());
+        on_backend!(OnBackend, &self.stages, stages => {
+            stages.on_host(rows(strengths), modes.slice(), &mut timings, |fine, strengths, modes, timings| {
+                stages.type1(fine, strengths, modes, self.batch(), timings)
             })
-        })
+        })?;
+        modes.store();
+        self.executed(timings);
+        Ok(())
     }
 
     /// Type 2: values at the points from modes.
@@ -269,14 +271,16 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         check("modes", &self.modes_shape(), modes.shape())?;
         check("values", &self.values_shape(points), values.shape())?;
         let (modes, batch) = (in_order(modes), self.batch());
-        self.write(values, |values, timings| {
-            on_backend!(OnBackend, &self.stages, stages => {
-                let rows = rows_of_slice(&modes, batch.count);
-                stages.on_host(rows, values, timings, |fine, modes, values, timings| {
-                    stages.type2(fine, modes, values, batch, timings)
-                })
+        let (mut values, mut timings) = (InOrder::to_write(values), self.lasting_timings());
+        on_backend!(OnBackend, &self.stages, stages => {
+            let rows = rows_of_slice(&modes, batch.count);
+            stages.on_host(rows, values.slice(), &mut timings, |fine, modes, values, timings| {
+                stages.type2(fine, modes, values, batch, timings)
             })
-        })
+        })?;
+        values.store();
+        self.executed(timings);
+        Ok(())
     }
 
     /// Spreading alone: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)` on the fine grid of [`Recipe::grid`], where u is
@@ -291,9 +295,12 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     ) -> Result<Array<V, S::Modes>> {
         check("strengths", &self.values_shape(self.points_set("spread")?), strengths.shape())?;
         let mut grids: Array<V, S::Modes> = zeros(self.with_batch(&self.recipe.grid));
-        self.write(&mut grids, |grids, timings| {
-            on_backend!(OnBackend, &self.stages, stages => stages.spread(rows(strengths), grids, self.batch(), timings))
+        let (mut target, mut timings) = (InOrder::to_write(&mut grids), self.lasting_timings());
+        on_backend!(OnBackend, &self.stages, stages => {
+            stages.spread(rows(strengths), target.slice(), self.batch(), &mut timings)
         })?;
+        target.store();
+        self.executed(timings);
         Ok(grids)
     }
 
@@ -309,23 +316,13 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         check("grid", &self.with_batch(&self.recipe.grid), grid.shape())?;
         let mut values: Array<V, M::Points> = zeros(self.values_shape(points));
         let grid = in_order(grid);
-        self.write(&mut values, |values, timings| {
-            on_backend!(OnBackend, &self.stages, stages => stages.interpolate(&grid, values, self.batch(), timings))
+        let (mut target, mut timings) = (InOrder::to_write(&mut values), self.lasting_timings());
+        on_backend!(OnBackend, &self.stages, stages => {
+            stages.interpolate(&grid, target.slice(), self.batch(), &mut timings)
         })?;
-        Ok(values)
-    }
-
-    /// Executes, writing to the caller's array of any layout, and keeps the times.
-    fn write<V: Number, E: Dimension>(
-        &self,
-        output: &mut ArrayRef<V, E>,
-        run: impl FnOnce(&mut [V], &mut Timings) -> Result<()>,
-    ) -> Result<()> {
-        let (mut output, mut timings) = (InOrder::to_write(output), self.lasting_timings());
-        run(output.slice(), &mut timings)?;
-        output.store();
+        target.store();
         self.executed(timings);
-        Ok(())
+        Ok(values)
     }
 
     pub(super) fn points_set(&self, call: &'static str) -> Result<usize> {
