@@ -8,7 +8,9 @@ use wavemill::nufft::direct;
 use wavemill::{Device, Error, NufftPlan3, Real, Sign};
 
 fn coordinates(random: &mut Random, count: usize, dimensions: usize, centre: f64, reach: f64) -> Vec<Array1<f64>> {
-    random.points(count, dimensions, reach).into_iter().map(|x| x + centre).collect()
+    // Not a number added to a centre: the difference to the centre would be exact.
+    let one = |random: &mut Random| random.between(centre - reach, centre + reach);
+    (0..dimensions).map(|_| Array1::from_iter((0..count).map(|_| one(random)))).collect()
 }
 
 /// The error that the law allows, plus that of rounding a coordinate relative to its centre.
