@@ -43,6 +43,7 @@ mod plan;
 mod real;
 pub mod reduce;
 mod shape;
+pub mod spectral;
 
 pub use cpu::Cpu;
 pub use device::{Device, Kind};

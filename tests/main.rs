@@ -9,6 +9,7 @@ mod fuzz;
 mod gpu;
 mod hostile;
 mod laws;
+mod lomb_scargle;
 mod matmul;
 mod matmul_gpu;
 mod readme;

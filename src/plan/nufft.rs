@@ -325,6 +325,13 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         Ok(values)
     }
 
+    /// The same plan with the same points for another number of transforms at once.
+    pub(crate) fn of_batch(&self, batch: usize) -> Self {
+        let mut plan = self.clone();
+        (plan.batched, plan.recipe.batch) = (true, batch);
+        plan
+    }
+
     pub(super) fn points_set(&self, call: &'static str) -> Result<usize> {
         self.points.ok_or(Error::Order { call, first: "set_points" })
     }

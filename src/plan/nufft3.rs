@@ -347,6 +347,13 @@ impl<T: Real> NufftPlan3<T> {
         Ok(())
     }
 
+    /// The same plan with the same points for another number of transforms at once.
+    pub(crate) fn of_batch(&self, batch: usize) -> Self {
+        let mut plan = self.clone();
+        (plan.builder.batch, plan.batch.count) = (Some(batch), batch);
+        plan
+    }
+
     fn points_set(&self, call: &'static str) -> Result<&PointData<T>> {
         self.points.as_ref().ok_or(Error::Order { call, first: "set_points" })
     }

@@ -1,0 +1,57 @@
+//! The model of a series at one frequency: a mean and Fourier terms, fitted by least squares with all digits.
+
+use ndarray::{Array1, Array2};
+
+use crate::numeric::least_squares::LeastSquares;
+use crate::spectral::series::{Sampling, Values};
+use crate::spectral::sums::wave;
+
+/// A model's columns: a mean or not, then sine and cosine of each term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Model {
+    pub(super) terms: usize,
+    pub(super) mean: bool,
+}
+
+impl Model {
+    /// The number of coefficients.
+    pub(super) fn len(self) -> usize {
+        2 * self.terms + usize::from(self.mean)
+    }
+
+    /// The columns `1, sin(2πft), cos(2πft), sin(4πft), ..` at these times.
+    pub(super) fn columns(self, times: impl Iterator<Item = f64> + Clone, frequency: f64) -> Vec<Vec<f64>> {
+        let mut columns = Vec::with_capacity(self.len());
+        if self.mean {
+            columns.push(times.clone().map(|_| 1.0).collect());
+        }
+        for term in 1..=self.terms {
+            let frequency = term as f64 * frequency;
+            let (cosines, sines) = times.clone().map(|time| wave(frequency, time)).map(|z| (z.re, z.im)).unzip();
+            columns.push(sines);
+            columns.push(cosines);
+        }
+        columns
+    }
+
+    /// The fit of values, in units of their scale, with times counted from `origin`.
+    pub(super) fn fit(self, sampling: &Sampling, values: &Values, frequency: f64, origin: f64) -> LeastSquares {
+        let roots: Vec<f64> = sampling.weights.iter().map(|weight| weight.sqrt()).collect();
+        let weighted = |column: Vec<f64>| column.iter().zip(&roots).map(|(value, root)| value * root).collect();
+        let mut fit = LeastSquares::new(weighted(values.values.clone()));
+        let times = sampling.times.iter().map(|time| time - origin);
+        self.columns(times, frequency).into_iter().for_each(|column| fit.add(weighted(column)));
+        fit
+    }
+
+    /// The design matrix, `[times, coefficients]`.
+    pub(super) fn matrix(self, times: &[f64], frequency: f64) -> Array2<f64> {
+        let columns = self.columns(times.iter().copied(), frequency);
+        Array2::from_shape_fn((times.len(), columns.len()), |(row, column)| columns[column][row])
+    }
+
+    /// The model's values.
+    pub(super) fn evaluate(self, coefficients: &[f64], times: &[f64], frequency: f64) -> Array1<f64> {
+        self.matrix(times, frequency).dot(&ndarray::aview1(coefficients))
+    }
+}
