@@ -24,9 +24,10 @@ FLOORS = [
     ["device"],
     ["plan"],
     ["discover"],
+    ["spectral"],
     ["cli"],
 ]
-FACES = {"lib", "nufft", "reduce", "matmul", "fft"}
+FACES = {"lib", "nufft", "reduce", "matmul", "fft", "spectral"}
 CIRCLES = [{"plan::builder", "plan::nufft"}, {"plan::reduce", "plan::state"}]
 
 SRC = Path(__file__).resolve().parent.parent / "src"

@@ -11,6 +11,10 @@
 //!
 //! [`matmul`] multiplies matrices, alpha·op(A)·op(B) + beta·C, of any strides and in batches. Start at [`MatmulPlan`].
 //!
+//! [`spectral`] is what analysis of uneven samples builds on transforms: the generalised Lomb-Scargle periodogram of one
+//! series or of many, false-alarm probabilities, and peaks with standard deviations. Start at
+//! [`spectral::LombScargle`].
+//!
 //! `fft` is the uniform FFT of numbers on a GPU, which the other plans use there.
 //!
 //! # Layout

@@ -1,4 +1,32 @@
-//! Spectra of unevenly sampled data.
+//! Spectra of unevenly sampled data: Lomb-Scargle periodograms, how significant their peaks are, and fits of waves.
+//!
+//! | to | use |
+//! |---|---|
+//! | search one series for periods | [`LombScargle`]: powers, peaks, false-alarm probabilities, the spectral window |
+//! | search many series measured at the same times, with gaps or without | [`LombScargle::plan`], [`LombScarglePlan::power`] |
+//! | search many series, each at its own times | [`LombScargle::power_of_each`] |
+//! | fit several waves and a trend at once | [`Waves::fit`] |
+//!
+//! # Normalisations
+//! `χ²` is the weighted sum of squares that the model leaves, `χ₀²` that of the values about their weighted mean.
+//!
+//! | [`Normalization`] | power | range |
+//! |---|---|---|
+//! | `Standard` | `1 - χ²/χ₀²` | 0 to 1 |
+//! | `Model` | `χ₀²/χ² - 1` | 0 up |
+//! | `Log` | `ln(χ₀²/χ²)` | 0 up |
+//! | `Psd` | `(χ₀² - χ²)/2`, with the errors given | 0 up, mean 1 for noise of these errors and one term |
+//!
+//! # When to use what
+//! - A mean of its own at each frequency (the default) costs nothing and is right where phases are covered unevenly.
+//! - Several terms find waves that are not sinusoidal, such as light curves of variable stars, at the price of more
+//!   noise: multiples of the frequency fit too.
+//! - False-alarm probabilities are of white noise. Where noise rises towards low frequencies, compare a peak with the
+//!   median around it, as the program's `periodogram` does.
+//!
+//! # References
+//! Lomb (1976); Scargle (1982); Press and Rybicki (1989); Baluev (2008); Zechmeister and Kürster (2009); VanderPlas,
+//! Understanding the Lomb-Scargle Periodogram (2018).
 
 pub(crate) mod frequencies;
 pub(crate) mod lomb_scargle;

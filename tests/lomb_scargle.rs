@@ -3,7 +3,9 @@
 
 use std::f64::consts::TAU;
 
-use wavemill::spectral::{AutoFrequency, FalseAlarm, Frequencies, LombScargle, LombScargleBuilder, Normalization, Waves};
+use wavemill::spectral::{
+    AutoFrequency, FalseAlarm, Frequencies, LombScargle, LombScargleBuilder, Normalization, Waves,
+};
 use wavemill::{Cpu, Device, Error};
 
 use crate::common::Random;
@@ -85,7 +87,8 @@ fn every_option_answers_as_astropy() {
                 // By the transform of evenly spaced frequencies, by one of any frequencies, and term by term.
                 let regular = search.power(&Frequencies::regular(first, step, 2000).unwrap()).unwrap();
                 let at: Vec<f64> = indices.iter().map(|&index| first + step * index as f64).collect();
-                let among: Vec<f64> = at.iter().copied().chain((0..1000).map(|k| first + step * f64::from(k))).collect();
+                let among: Vec<f64> =
+                    at.iter().copied().chain((0..1000).map(|k| first + step * f64::from(k))).collect();
                 let any = search.power(&Frequencies::any(among).unwrap()).unwrap();
                 let few = search.power(&Frequencies::any(at).unwrap()).unwrap();
                 for (place, (index, word)) in indices.iter().zip(&words[6..]).enumerate() {
@@ -109,7 +112,10 @@ fn every_option_answers_as_astropy() {
                 let found = search.coefficients(number(words[5])).unwrap();
                 found.iter().zip(&words[6..bar]).for_each(|(&got, word)| check(2, off(got, number(word), 1e-9, 1e-11)));
                 let model = search.model(&[0.25, 3.5, 17.0], number(words[5])).unwrap();
-                model.iter().zip(&words[bar + 1..]).for_each(|(&got, word)| check(3, off(got, number(word), 1e-9, 1e-11)));
+                model
+                    .iter()
+                    .zip(&words[bar + 1..])
+                    .for_each(|(&got, word)| check(3, off(got, number(word), 1e-9, 1e-11)));
                 let columns = search.design_matrix(&series.times, number(words[5])).unwrap();
                 let again = columns.dot(&found) + search.offset();
                 let model = search.model(&series.times, number(words[5])).unwrap();
@@ -302,7 +308,9 @@ fn noise_has_no_significant_peak_and_probabilities_are_kept() {
         }
         if seed < 3 {
             let drawn = search.bootstrap(&grid, 200, 9).unwrap();
-            assert!(drawn == search.bootstrap(&grid, 200, 9).unwrap() && drawn != search.bootstrap(&grid, 200, 8).unwrap());
+            assert!(
+                drawn == search.bootstrap(&grid, 200, 9).unwrap() && drawn != search.bootstrap(&grid, 200, 8).unwrap()
+            );
             let level = search.false_alarm_level(FalseAlarm::Baluev, 0.1, 1.0).unwrap();
             let above = drawn.iter().filter(|power| **power > level).count();
             assert!((2..=50).contains(&above), "{above} of 200 drawn exceed the level of 0.1");
@@ -358,9 +366,13 @@ fn what_cannot_be_used_is_refused_and_what_is_odd_is_right() {
     assert!(power.iter().all(|power| (power - 1.0).abs() < 1e-12), "{power}");
     assert!(search.false_alarm_probability(1.0, 1.0).is_err());
     // f32 data, and arrays with a stride.
-    let wide: ndarray::Array2<f32> = ndarray::Array2::from_shape_fn((30, 2), |(j, k)| {
-        if k == 0 { good.times[j] as f32 } else { good.values[j] as f32 }
-    });
+    let wide: ndarray::Array2<f32> =
+        ndarray::Array2::from_shape_fn(
+            (30, 2),
+            |(j, k)| {
+                if k == 0 { good.times[j] as f32 } else { good.values[j] as f32 }
+            },
+        );
     let single = LombScargle::builder(wide.column(0), wide.column(1)).build(&cpu()).unwrap();
     let grid = Frequencies::regular(0.1, 0.1, 20).unwrap();
     let double = good.builder("none").build(&cpu()).unwrap().power(&grid).unwrap();

@@ -343,23 +343,47 @@ pub(crate) enum TimeFormat {
     Number,
 }
 
+/// How the probability is computed that noise has a peak as high as one found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Method {
+    /// Baluev's bound without aliases.
+    Baluev,
+    /// Davies' upper bound.
+    Davies,
+    /// From a number of independent frequencies.
+    Naive,
+    /// From a thousand series of the values drawn at random.
+    Bootstrap,
+}
+
 /// Options of `periodogram`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Periodogram {
-    /// CSV file, whose first line names the columns; `-` is standard input.
+    /// CSV file, or one delimited by semicolons, tabs or spaces; `-` is standard input. Lines that begin with # are
+    /// left out.
     #[arg(value_name = "DATA.CSV")]
     pub(crate) data: PathBuf,
-    /// Name of the column of times [default: the first column].
+    /// Column of times, by its name in the first line or its place from 1 on [default: 1].
     #[arg(long, value_name = "COLUMN")]
     pub(crate) time: Option<String>,
-    /// Name of the column of values, in which empty fields and NaN are gaps [default: the second column].
+    /// Columns of values, by name or place, in which empty fields and NaN are gaps [default: 2].
+    #[arg(long, value_name = "COLUMN[,COLUMN..]", value_delimiter = ',', num_args = 1)]
+    pub(crate) value: Vec<String>,
+    /// Column of the values' standard deviations; values weigh as its inverse square.
     #[arg(long, value_name = "COLUMN")]
-    pub(crate) value: Option<String>,
-    /// How times are written: date (periods are then in years of 365.25 days), number (periods are then in the unit of
-    /// the numbers), or auto (date where every time is one, otherwise number).
+    pub(crate) errors: Option<String>,
+    /// How times are written: date (periods are then in the unit that suits the length of the series, from seconds to
+    /// years of 365.25 days), number (periods are then in the unit of the numbers), or auto (date where every time is
+    /// one, otherwise number).
     #[arg(long, value_name = "auto|date|number", default_value = "auto", hide_possible_values = true)]
     pub(crate) time_format: TimeFormat,
-    /// Degree, 0 to 9, of the polynomial trend that is removed by least squares.
+    /// Character between columns [default: the first of tab, semicolon, comma and space in the first line].
+    #[arg(long, value_name = "CHARACTER", value_parser = character)]
+    pub(crate) delimiter: Option<u8>,
+    /// Numbers have a comma before their decimals.
+    #[arg(long)]
+    pub(crate) decimal_comma: bool,
+    /// Degree, 0 to 9, of the polynomial trend that is fitted with the waves.
     #[arg(
         long,
         value_name = "DEGREE",
@@ -367,18 +391,65 @@ pub(crate) struct Periodogram {
         value_parser = RangedU64ValueParser::<u8>::new().range(0..=9)
     )]
     pub(crate) detrend: u8,
-    /// Highest frequency of the spectrum, in cycles per unit of time [default: half the mean sampling rate].
-    #[arg(long, value_name = "F")]
-    pub(crate) max_frequency: Option<f64>,
+    /// Fourier terms of each wave, 1 to 10: more than one for waves that are not sinusoidal.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = RangedU64ValueParser::<u8>::new().range(1..=10)
+    )]
+    pub(crate) terms: u8,
+    /// Lowest and highest frequency, in cycles per unit of time [default: two cycles in the length of the series, since
+    /// fewer are a trend, and half the mean rate of sampling].
+    #[arg(long, value_name = "LOW,HIGH", value_parser = range)]
+    pub(crate) frequency_range: Option<(f64, f64)>,
     /// Number of frequencies computed per resolution element, which is 1 / (time from first to last sample).
     #[arg(long, value_name = "K", default_value_t = 8, value_parser = RangedU64ValueParser::<u8>::new().range(2..=64))]
     pub(crate) oversample: u8,
     /// Most periods to list.
     #[arg(long, value_name = "P", default_value_t = 5, value_parser = RangedU64ValueParser::<u8>::new().range(1..=50))]
     pub(crate) peaks: u8,
+    /// Highest false-alarm probability of a period that is listed, 0 to 1: that noise of the level around it has as
+    /// high a peak anywhere.
+    #[arg(long, value_name = "P", default_value_t = 0.001, value_parser = probability)]
+    pub(crate) fap: f64,
+    /// How false-alarm probabilities are computed: baluev, davies, naive (for more than one term: naive), or bootstrap,
+    /// which computes a thousand spectra.
+    #[arg(long, value_name = "baluev|davies|naive|bootstrap", default_value = "baluev", hide_possible_values = true)]
+    pub(crate) method: Method,
     #[arg(long, value_name = "auto|cpu|gpu[:N]", default_value = "cpu", help = DEVICE)]
     pub(crate) device: Choice,
-    /// SVG file to draw the spectrum and the periods found to.
-    #[arg(long, value_name = "FILE.SVG")]
-    pub(crate) out: Option<PathBuf>,
+    /// Files to write: .svg for the spectrum with the periods found, the spectral window, and the values folded by the
+    /// strongest period; .csv for frequencies, powers and window.
+    #[arg(long, value_name = "FILE[,FILE]", value_delimiter = ',', num_args = 1)]
+    pub(crate) out: Vec<PathBuf>,
+}
+
+impl Periodogram {
+    /// Whether a column's name was not given but is a default.
+    pub(crate) fn is_default(&self, column: &str) -> bool {
+        (column == "1" && self.time.is_none()) || (column == "2" && self.value.is_empty())
+    }
+}
+
+fn character(text: &str) -> Result<u8, String> {
+    match text {
+        "tab" | "\\t" => Ok(b'\t'),
+        "space" => Ok(b' '),
+        _ if text.len() == 1 => Ok(text.as_bytes()[0]),
+        _ => Err("give one ASCII character, tab or space".into()),
+    }
+}
+
+fn range(text: &str) -> Result<(f64, f64), String> {
+    let ends: Option<Vec<f64>> = text.split(',').map(|end| end.trim().parse().ok()).collect();
+    match ends.as_deref() {
+        Some(&[low, high]) if low >= 0.0 && low < high && high.is_finite() => Ok((low, high)),
+        _ => Err("give two frequencies from 0 up, the lower one first: 0.5,12".into()),
+    }
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    let allowed = |probability: &f64| *probability > 0.0 && *probability < 1.0;
+    text.parse().ok().filter(allowed).ok_or_else(|| "give a probability between 0 and 1".into())
 }

@@ -6,7 +6,6 @@ mod bench;
 mod cases;
 mod device;
 mod families;
-mod fit;
 #[cfg(test)]
 mod fuzz;
 #[cfg(feature = "gpu")]
@@ -19,13 +18,16 @@ mod measure;
 mod memory;
 mod npy;
 mod nufft;
+mod numbers;
 mod output;
 mod periodogram;
 mod plot;
 mod reduce;
 mod report;
 mod rows;
+mod search;
 mod series;
+mod spectrum;
 mod stream;
 
 use std::process::ExitCode;

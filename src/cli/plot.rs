@@ -1,4 +1,4 @@
-//! Plots as SVG: the results of `bench` and of its GPU report, and the spectrum of `periodogram`.
+//! Plots as SVG: the results of `bench` and of its GPU report, and what all drawings share.
 
 use anyhow::Result;
 use plotters::coord::Shift;
@@ -12,7 +12,7 @@ use crate::measure::Row;
 use crate::rows::Report;
 
 /// Okabe and Ito's colours, which people with colour blindness can tell apart.
-const COLOURS: [RGBColor; 6] = [
+pub(crate) const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -20,13 +20,13 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
 ];
-const GREY: RGBColor = RGBColor(90, 90, 90);
-const FONT: &str = "sans-serif";
+pub(crate) const GREY: RGBColor = RGBColor(90, 90, 90);
+pub(crate) const FONT: &str = "sans-serif";
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Draws an SVG of this size.
-fn svg(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<String> {
+pub(crate) fn svg(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<String> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
@@ -37,20 +37,30 @@ fn svg(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<S
     Ok(text)
 }
 
-fn words(size: u32, colour: RGBColor, horizontal: HPos) -> TextStyle<'static> {
+pub(crate) fn words(size: u32, colour: RGBColor, horizontal: HPos) -> TextStyle<'static> {
     (FONT, size).into_font().color(&colour).pos(Pos::new(horizontal, VPos::Center))
 }
 
 /// A logarithmic axis with lines at powers of ten, or at every nth of them if not all fit.
-struct Decades(std::ops::Range<f64>);
+pub(crate) struct Decades(std::ops::Range<f64>);
 
 impl Decades {
     /// The axis of whole decades that contains these values.
-    fn around(values: impl Iterator<Item = f64>) -> Self {
+    pub(crate) fn around(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) =
             values.filter(|v| *v > 0.0).fold((f64::MAX, 0.0), |(l, h): (f64, f64), v| (l.min(v), h.max(v)));
         let (low, high) = if high > 0.0 { (low.log10().floor(), high.log10().ceil()) } else { (0.0, 1.0) };
         Self(10f64.powf(low)..10f64.powf(high.max(low + 1.0)))
+    }
+
+    /// The axis from one number above 0 to another.
+    pub(crate) fn between(ends: std::ops::Range<f64>) -> Self {
+        Self(ends)
+    }
+
+    /// The least number on the axis.
+    pub(crate) fn start(&self) -> f64 {
+        self.0.start
     }
 }
 
@@ -117,10 +127,15 @@ fn heading<'a>(area: &Area<'a>, title: &str, report: &Report) -> Result<Area<'a>
 }
 
 /// Axes that are both logarithmic.
-type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Decades, Decades>>;
+pub(crate) type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Decades, Decades>>;
 
 /// A chart with a caption, names of its axes, grid lines and labels.
-fn chart<'a>(area: &Area<'a>, [caption, across, up]: [&str; 3], x: Decades, y: Decades) -> Result<Chart<'a>> {
+pub(crate) fn chart<'a>(
+    area: &Area<'a>,
+    [caption, across, up]: [&str; 3],
+    x: Decades,
+    y: Decades,
+) -> Result<Chart<'a>> {
     let mut builder = ChartBuilder::on(area);
     builder.margin(10).margin_right(24).x_label_area_size(50).y_label_area_size(76);
     if !caption.is_empty() {
@@ -292,58 +307,8 @@ pub(crate) fn families(report: &Report) -> Result<String> {
     })
 }
 
-/// Amplitude against frequency, its background, and the peaks found, each with its label.
-#[derive(Debug)]
-pub(crate) struct Spectrum<'a> {
-    pub(crate) title: String,
-    pub(crate) across: String,
-    pub(crate) up: String,
-    pub(crate) frequencies: &'a [f64],
-    pub(crate) amplitudes: &'a [f64],
-    pub(crate) background: &'a [f64],
-    /// Frequency, amplitude and label.
-    pub(crate) peaks: Vec<(f64, f64, String)>,
-}
-
-impl Spectrum<'_> {
-    /// Draws the spectrum.
-    pub(crate) fn draw(&self) -> Result<String> {
-        svg((1000, 600), |root| {
-            root.draw(&Text::new(self.title.clone(), (20, 22), words(20, BLACK, HPos::Left)))?;
-            let (_, body) = root.split_vertically(40);
-            let ends = self.frequencies[0]..self.frequencies[self.frequencies.len() - 1];
-            // The axis ends a little below the background, as dips to nearly 0 would stretch it.
-            let least = self.background.iter().copied().filter(|level| *level > 0.0).fold(f64::MAX, f64::min) / 5.0;
-            let up = Decades::around(self.amplitudes.iter().copied().map(|value| value.max(least)));
-            let floor = up.0.start;
-            let chart = chart(&body, ["", &self.across, &self.up], Decades(ends), up)?;
-            let line = |values: &[f64]| {
-                let points = self.frequencies.iter().zip(values);
-                thin(points.map(|(&f, &value)| chart.backend_coord(&(f, value.max(floor)))))
-            };
-            root.draw(&PathElement::new(line(self.amplitudes), COLOURS[0].stroke_width(1)))?;
-            root.draw(&PathElement::new(line(self.background), COLOURS[1].stroke_width(2)))?;
-            let mut taken: Vec<(i32, i32)> = Vec::new();
-            for (frequency, amplitude, label) in &self.peaks {
-                let at = chart.backend_coord(&(*frequency, amplitude.max(floor)));
-                let mut text = (at.0, at.1 - 16);
-                while taken.iter().any(|t| (t.0 - text.0).abs() < 100 && (t.1 - text.1).abs() < 17) {
-                    text.1 -= 17;
-                }
-                taken.push(text);
-                root.draw(&Circle::new(at, 4, COLOURS[1].filled()))?;
-                root.draw(&PathElement::new(vec![(at.0, at.1 - 4), (text.0, text.1 + 8)], GREY.stroke_width(1)))?;
-                root.draw(&Text::new(label.clone(), text, words(13, BLACK, HPos::Center)))?;
-            }
-            let legend = "orange: median background; discs: periods found";
-            root.draw(&Text::new(legend, (980, 24), words(13, GREY, HPos::Right)))?;
-            Ok(())
-        })
-    }
-}
-
 /// Keeps at most two points for each column of pixels, its extremes, so that long spectra make small files.
-fn thin(points: impl Iterator<Item = (i32, i32)>) -> Vec<(i32, i32)> {
+pub(crate) fn thin(points: impl Iterator<Item = (i32, i32)>) -> Vec<(i32, i32)> {
     let mut kept: Vec<(i32, i32)> = Vec::new();
     let mut column = None;
     for (x, y) in points {

@@ -79,6 +79,15 @@ pub(crate) fn wave(turns: u128) -> Complex<f64> {
     Complex::new(cos, sin)
 }
 
+/// `exp(2πi f t)`, with the rounding error of the product.
+pub(crate) fn wave_at(frequency: f64, time: f64) -> Complex<f64> {
+    let product = frequency * time;
+    let rest = frequency.mul_add(time, -product);
+    let turns = (product - product.round()) + rest;
+    let (sin, cos) = (std::f64::consts::TAU * (turns - turns.round())).sin_cos();
+    Complex::new(cos, sin)
+}
+
 /// The cell (of `cells` equal ones) in which a fraction of a turn lies, and the position within that cell, in [0, 1).
 pub(crate) fn split(turns: u128, cells: u32) -> (u32, f64) {
     let scaled = (turns >> 32) * u128::from(cells);
@@ -102,6 +111,15 @@ mod tests {
             }
             x = (x * 1.618_034) % 9.0 + 0.5;
         }
+    }
+
+    #[test]
+    fn waves_of_large_products_keep_their_digits() {
+        // (2²⁶ + 1)(2²⁶ - 1 + 2⁻²⁶) is 2⁵² + 2⁻²⁶, which an f64 rounds to 2⁵².
+        let (a, b) = (67_108_865.0, 67_108_863.0 + 1.0 / 67_108_864.0);
+        let expected = Complex::cis(std::f64::consts::TAU / 67_108_864.0);
+        assert!((wave_at(a, b) - expected).norm() < 1e-15, "{}", wave_at(a, b));
+        assert!((wave_at(0.125, 1e9 + 1.0) - Complex::cis(std::f64::consts::TAU / 8.0)).norm() < 1e-15);
     }
 
     #[test]

@@ -28,7 +28,11 @@ impl Frequencies {
             return Err(Error::parameter("the step of frequencies", "a finite number above 0", step));
         }
         if !(first + step * count as f64).is_finite() {
-            return Err(Error::parameter("the last frequency", "a finite number: ask for fewer, or a smaller step", step));
+            return Err(Error::parameter(
+                "the last frequency",
+                "a finite number: ask for fewer, or a smaller step",
+                step,
+            ));
         }
         Ok(Self(Kind::Regular { first, step, count }))
     }

@@ -14,15 +14,18 @@ use crate::spectral::model::Model;
 use crate::spectral::normalization::Normalization;
 use crate::spectral::series::{Errors, Sampling, Values, finite};
 use crate::spectral::solve;
-use crate::spectral::sums::{Row, Summation, Sums};
+use crate::spectral::sums::{self, Row, Summation, Sums};
 
 /// The most Fourier terms of a model.
 const MOST_TERMS: usize = 10;
 /// Frequencies that one task turns from sums into powers.
 const CHUNK: usize = 1 << 13;
-/// The model is fitted to the values themselves where less than this many tolerances of a column are perpendicular to
-/// the others: the errors of sums, some hundredths of the tolerance, are amplified by the inverse of that part.
-const INDEPENDENT: f64 = 1e9;
+/// The errors of sums are amplified by the inverse of the part of a column that is perpendicular to the others. Where
+/// that part is smaller than this, the transforms' sums are replaced by sums term by term, which have 16 digits.
+const INDEPENDENT: f64 = 1e-3;
+/// And where it is smaller than this, those lose too many digits as well, and the model is fitted to the values
+/// themselves, which amplifies rounding by its root only.
+const DEPENDENT: f64 = 1e-4;
 /// The part of the variance that a model may leave before it is computed from the values themselves, where the power
 /// depends on what is left.
 const LEFT: f64 = 1e-2;
@@ -248,24 +251,40 @@ impl LombScargle {
         frequency: impl Fn(usize) -> f64 + Sync,
         powers: &mut [f64],
     ) {
-        let independent = (INDEPENDENT * self.tolerance).clamp(1e-4, 1e-1);
         let (energy, half) = (values.energy, values.half(sampling));
         let sensitive = matches!(self.normalization, Normalization::Model | Normalization::Log);
         let most = if sensitive { (1.0 - LEFT) * energy } else { f64::MAX };
         let chunk = |(chunk, powers): (usize, &mut [f64])| {
-            solve::explained(sums, self.model, independent, chunk * CHUNK, powers);
-            for (index, power) in powers.iter_mut().enumerate() {
-                let (explained, left) = if *power <= most {
-                    let explained = power.clamp(0.0, energy);
-                    (explained, energy - explained)
-                } else {
-                    let fit = self.model.fit(sampling, values, frequency(chunk * CHUNK + index), sampling.middle);
-                    (fit.explained(), dot(&fit.residual, &fit.residual))
-                };
-                *power = self.normalization.of(explained, left, half);
+            solve::explained(sums, self.model, INDEPENDENT, chunk * CHUNK, powers);
+            for power in powers {
+                let explained = power.clamp(0.0, energy);
+                let found = self.normalization.of(explained, energy - explained, half);
+                *power = if *power <= most { found } else { f64::NAN };
             }
         };
-        self.device.install(powers.len(), || powers.par_chunks_mut(CHUNK).enumerate().for_each(chunk));
+        let again = |index: usize| {
+            let (explained, left) = self.with_all_digits(sampling, values, frequency(index), most);
+            (index, self.normalization.of(explained, left, half))
+        };
+        self.device.install(powers.len(), || {
+            powers.par_chunks_mut(CHUNK).enumerate().for_each(chunk);
+            let missing: Vec<usize> = (0..powers.len()).filter(|&index| powers[index].is_nan()).collect();
+            let found: Vec<(usize, f64)> = missing.into_par_iter().map(again).collect();
+            found.into_iter().for_each(|(index, power)| powers[index] = power);
+        });
+    }
+
+    /// What the model explains and what it leaves at a frequency, from sums term by term or from the values.
+    fn with_all_digits(&self, sampling: &Sampling, values: &Values, frequency: f64, most: f64) -> (f64, f64) {
+        let [of_values, of_weights] = sums::of_one(sampling, &values.values, frequency, self.model.terms);
+        let mut explained = [0.0];
+        solve::explained([&of_values, &of_weights], self.model, DEPENDENT, 0, &mut explained);
+        if explained[0] <= most {
+            let explained = explained[0].clamp(0.0, values.energy);
+            return (explained, values.energy - explained);
+        }
+        let fit = self.model.fit(sampling, values, frequency, sampling.middle);
+        (fit.explained(), dot(&fit.residual, &fit.residual))
     }
 
     /// The spectral window: `|Σ w exp(2πi f t)|²` at each frequency, 1 at frequency 0. A wave of frequency g shows at
@@ -330,9 +349,5 @@ impl LombScargle {
 }
 
 fn check(frequency: f64) -> Result<()> {
-    if frequency.is_finite() {
-        Ok(())
-    } else {
-        Err(Error::parameter("frequency", "a finite number", frequency))
-    }
+    if frequency.is_finite() { Ok(()) } else { Err(Error::parameter("frequency", "a finite number", frequency)) }
 }

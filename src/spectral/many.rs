@@ -154,7 +154,8 @@ impl LombScarglePlan {
         self.search.share(groups, self.frequencies.len(), |group| {
             let mut prepared = Vec::with_capacity(group.len());
             for (row, powers) in group {
-                let values: Vec<f64> = row.iter().zip(kept).filter(|(_, kept)| **kept).map(|(value, _)| *value).collect();
+                let values: Vec<f64> =
+                    row.iter().zip(kept).filter(|(_, kept)| **kept).map(|(value, _)| *value).collect();
                 let values = Values::new(&values, sampling, centre)?;
                 if values.energy > 0.0 {
                     prepared.push((values, powers));

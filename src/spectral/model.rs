@@ -3,8 +3,8 @@
 use ndarray::{Array1, Array2};
 
 use crate::numeric::least_squares::LeastSquares;
+use crate::numeric::turns::wave_at;
 use crate::spectral::series::{Sampling, Values};
-use crate::spectral::sums::wave;
 
 /// A model's columns: a mean or not, then sine and cosine of each term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Model {
         }
         for term in 1..=self.terms {
             let frequency = term as f64 * frequency;
-            let (cosines, sines) = times.clone().map(|time| wave(frequency, time)).map(|z| (z.re, z.im)).unzip();
+            let (cosines, sines) = times.clone().map(|time| wave_at(frequency, time)).map(|z| (z.re, z.im)).unzip();
             columns.push(sines);
             columns.push(cosines);
         }

@@ -22,7 +22,9 @@ pub(super) fn explained(
     let range = first..first + explained.len();
     if terms > 1 {
         let mut normal = Normal::new(model);
-        range.zip(explained).for_each(|(index, explained)| *explained = normal.solve(values, weights, index, independent));
+        range
+            .zip(explained)
+            .for_each(|(index, explained)| *explained = normal.solve(values, weights, index, independent));
         return;
     }
     let (values, second) = (&values[0][range.clone()], &weights[1][range.clone()]);

@@ -13,6 +13,7 @@ use num_complex::Complex;
 use crate::device::Device;
 use crate::error::Result;
 use crate::nufft::{NufftPlan, NufftPlan3, Sign};
+use crate::numeric::turns::wave_at;
 use crate::spectral::frequencies::{Frequencies, Kind};
 use crate::spectral::model::Model;
 use crate::spectral::series::Sampling;
@@ -137,7 +138,7 @@ impl Summation {
         let waves = match self.way {
             Way::Regular(modes, _) => {
                 let middle = self.frequencies.get(block.start) + self.step() * (modes / 2) as f64;
-                self.times.iter().map(|&time| wave(middle, time)).collect()
+                self.times.iter().map(|&time| wave_at(middle, time)).collect()
             }
             _ => Vec::new(),
         };
@@ -175,7 +176,7 @@ impl Summation {
         for (frequency, mut sums) in block.clone().zip(sums.columns_mut()) {
             let frequency = order as f64 * self.frequencies.get(frequency);
             for (index, (&time, weight)) in self.times.iter().zip(weights).enumerate() {
-                let weighted = wave(frequency, time) * weight;
+                let weighted = wave_at(frequency, time) * weight;
                 for (sum, row) in sums.iter_mut().zip(rows) {
                     *sum += match row {
                         Row::Weights => weighted,
@@ -186,6 +187,23 @@ impl Summation {
         }
         sums
     }
+}
+
+/// The sums over values and over weights at one frequency, for all harmonics of a model, term by term.
+pub(super) fn of_one(sampling: &Sampling, values: &[f64], frequency: f64, terms: usize) -> [Sums; 2] {
+    let mut sums = [vec![Complex::default(); terms], vec![Complex::default(); 2 * terms]];
+    for ((time, &weight), &value) in sampling.centred().zip(&sampling.weights).zip(values) {
+        let first = wave_at(frequency, time);
+        let mut power = Complex::new(weight, 0.0);
+        for order in 0..2 * terms {
+            power *= first;
+            sums[1][order] += power;
+            if order < terms {
+                sums[0][order] += power * value;
+            }
+        }
+    }
+    sums.map(|sums| sums.into_iter().map(|sum| vec![sum]).collect())
 }
 
 /// Frequencies times an order, in radians.
@@ -205,18 +223,4 @@ fn strengths(weights: &[f64], rows: &[Row<'_>], waves: &[Complex<f64>], order: u
         }
     }
     strengths
-}
-
-/// `f·t` less the nearest whole number, with the rounding error of the product.
-pub(super) fn turns(frequency: f64, time: f64) -> f64 {
-    let product = frequency * time;
-    let rest = frequency.mul_add(time, -product);
-    let turns = (product - product.round()) + rest;
-    turns - turns.round()
-}
-
-/// `exp(2πi f t)`.
-pub(super) fn wave(frequency: f64, time: f64) -> Complex<f64> {
-    let (sin, cos) = (TAU * turns(frequency, time)).sin_cos();
-    Complex::new(cos, sin)
 }

@@ -198,7 +198,8 @@ impl Fit {
                 let factor = TAU * (n + 1) as f64;
                 let first = self.first(wave) + 2 * n;
                 let (of_sine, of_cosine) = (factor * coefficients[first], factor * coefficients[first + 1]);
-                for (((sum, sine), cosine), time) in derivative.iter_mut().zip(&pair[0]).zip(&pair[1]).zip(times.clone())
+                for (((sum, sine), cosine), time) in
+                    derivative.iter_mut().zip(&pair[0]).zip(&pair[1]).zip(times.clone())
                 {
                     *sum += time * (of_sine * cosine - of_cosine * sine);
                 }
@@ -229,8 +230,11 @@ impl Fit {
                 let (sine, cosine) = (coefficients[at], coefficients[at + 1]);
                 let amplitude = sine.hypot(cosine);
                 // The derivatives of amplitude and phase by the two coefficients.
-                let (by_sine, by_cosine) =
-                    if amplitude > 0.0 { (sine / amplitude, cosine / amplitude) } else { (0.5f64.sqrt(), 0.5f64.sqrt()) };
+                let (by_sine, by_cosine) = if amplitude > 0.0 {
+                    (sine / amplitude, cosine / amplitude)
+                } else {
+                    (0.5f64.sqrt(), 0.5f64.sqrt())
+                };
                 let square = |a: f64, b: f64| {
                     a * a * covariance[at][at]
                         + 2.0 * a * b * covariance[at][at + 1]

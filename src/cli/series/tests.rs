@@ -24,7 +24,7 @@ fn any_bytes_are_a_series_or_an_error() {
     let valid = valid.map(|text| text.as_bytes().to_vec());
     fuzz::feed("CSV files", &valid, |bytes| {
         let read = options.iter().filter_map(|args| Series::parse(bytes, args).ok());
-        let checked = read.map(|series| {
+        let checked = read.flatten().map(|series| {
             assert_eq!(series.times.len(), series.values.len());
             assert!(series.times.iter().chain(&series.values).all(|number| number.is_finite()), "{series:?}");
             assert!(series.times.len() + series.gaps <= bytes.len());
