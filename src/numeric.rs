@@ -2,6 +2,7 @@
 
 pub(crate) mod float;
 pub(crate) mod least_squares;
+pub(crate) mod normal;
 pub(crate) mod random;
 pub(crate) mod scaled;
 pub(crate) mod sign;

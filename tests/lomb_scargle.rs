@@ -231,6 +231,7 @@ fn the_window_is_the_transform_of_the_weights() {
     let search = series.builder("each").build(&cpu()).unwrap();
     let grid = Frequencies::regular(0.0, 0.003, 4000).unwrap();
     let window = search.window(&grid).unwrap();
+    assert!(most_off(&search.plan(&grid).unwrap().window().unwrap(), &window) < 1e-12);
     let weight: Vec<f64> = series.errors.iter().map(|error| error.powi(-2)).collect();
     for index in [0, 1, 17, 999, 3999] {
         let sum = |part: fn(f64) -> f64| -> f64 {

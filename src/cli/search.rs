@@ -95,7 +95,7 @@ impl Found {
             bail!("{}: {} does not vary; --value names the column of values", args.data.display(), series.name);
         }
         let plan = search(series, args, &trend.residuals, device)?.plan(&grid)?;
-        let window = search(series, args, &trend.residuals, device)?.window(&grid)?;
+        let window = plan.window()?;
         let frequencies = grid.iter().collect();
         let search = Search { series, args, span, frequencies, plan, device };
         let first = search.state(trend, Vec::new())?;
@@ -202,6 +202,12 @@ impl Search<'_> {
 
     /// The state with one wave more, if it is significant.
     fn with(&self, state: &State, frequency: f64) -> Result<Option<(State, f64)>> {
+        // Between its frequencies a spectrum rises by a few hundredths; a wave that is far from significant need not be
+        // fitted.
+        let about = state.power[nearest(&self.frequencies, frequency)] / state.fit.left;
+        if self.method().is_some() && self.white(state, (1.2 * about).min(1.0))? > self.args.fap {
+            return Ok(None);
+        }
         let at: Vec<f64> = state.at.iter().copied().chain([frequency]).collect();
         let fit = fit(self.series, self.args, &at)?;
         let at: Vec<f64> = fit.waves.iter().map(|wave| wave.frequency.value).collect();

@@ -1,7 +1,7 @@
-//! Least-squares fits that grow by one column at a time, with their residual, coefficients and covariance.
+//! Least-squares fits that grow by one column at a time, with their residual and coefficients.
 
 /// A fit whose columns are made orthonormal by the Gram-Schmidt process, which is done twice for full precision.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct LeastSquares {
     /// The data minus the fit.
     pub(crate) residual: Vec<f64>,
@@ -57,29 +57,9 @@ impl LeastSquares {
         dot(&self.projections, &self.projections)
     }
 
-    /// The number of columns that do not depend on earlier ones.
-    pub(crate) fn rank(&self) -> usize {
-        self.orthonormal.iter().filter(|column| column.iter().any(|value| *value != 0.0)).count()
-    }
-
     /// The coefficients of the columns, in the order in which these were added.
     pub(crate) fn coefficients(&self) -> Vec<f64> {
         self.solve(self.projections.clone())
-    }
-
-    /// The covariance matrix of the coefficients for data of variance 1: the inverse of the normal matrix. Rows and
-    /// columns of coefficients that were set to 0 are 0.
-    pub(crate) fn covariance(&self) -> Vec<Vec<f64>> {
-        let count = self.products.len();
-        let inverse: Vec<Vec<f64>> = (0..count)
-            .map(|column| {
-                let kept = self.orthonormal[column].iter().any(|value| *value != 0.0);
-                self.solve((0..count).map(|row| f64::from(u8::from(row == column && kept))).collect())
-            })
-            .collect();
-        // `inverse[c][r]` is R⁻¹ at row r and column c, and the covariance is R⁻¹ R⁻ᵀ.
-        let at = |a: usize, b: usize| inverse.iter().map(|column| column[a] * column[b]).sum();
-        (0..count).map(|a| (0..count).map(|b| at(a, b)).collect()).collect()
     }
 
     /// Solves `R x = y` for the triangle R of the products.
@@ -98,7 +78,7 @@ impl LeastSquares {
 mod tests {
     use super::*;
 
-    /// A line through four points: coefficients, residual and covariance by the formulas of a straight-line fit.
+    /// A line through four points: coefficients and residual by the formulas of a straight-line fit.
     #[test]
     fn a_straight_line_and_a_column_too_many() {
         let (x, y) = ([0.0, 1.0, 2.0, 5.0], [1.0, 3.0, 2.0, 8.0]);
@@ -112,11 +92,6 @@ mod tests {
         for (got, expected) in fit.coefficients().iter().zip(expected) {
             assert!((got - expected).abs() < 1e-14, "{got} {expected}");
         }
-        let covariance = fit.covariance();
-        for (a, b, expected) in [(0, 0, 30.0 / 56.0), (0, 1, -8.0 / 56.0), (1, 1, 4.0 / 56.0), (2, 2, 0.0)] {
-            assert!((covariance[a][b] - expected).abs() < 1e-14, "{covariance:?}");
-        }
-        assert_eq!(fit.rank(), 2);
         assert!((fit.explained() + dot(&fit.residual, &fit.residual) - 78.0).abs() < 1e-13);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array, Array2, ArrayRef, Axis, Dimension};
+use ndarray::{Array, Array1, Array2, ArrayRef, Axis, Dimension};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -92,6 +92,18 @@ impl LombScarglePlan {
     #[must_use]
     pub fn frequencies(&self) -> &Frequencies {
         &self.frequencies
+    }
+
+    /// The spectral window, as [`LombScargle::window`].
+    ///
+    /// # Errors
+    /// As [`LombScargle::power`].
+    pub fn window(&self) -> Result<Array1<f64>> {
+        // Of models without a mean the sums of the first order may be missing.
+        if self.weights.iter().any(|sums| sums[0].is_empty()) {
+            return self.search.window(&self.frequencies);
+        }
+        Ok(self.weights.iter().flat_map(|sums| &sums[0]).map(|sum| sum.norm_sqr().min(1.0)).collect())
     }
 
     /// The powers of values along the last axis: `[.., times]` gives `[.., frequencies]`.

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::spectral::frequencies::Frequencies;
 use crate::spectral::lomb_scargle::LombScargle;
-use crate::spectral::waves::{Fit, Trend, Wave};
+use crate::spectral::waves::{Fit, Shape, Wave};
 
 /// A peak of a periodogram.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,10 +50,10 @@ impl LombScargle {
 
     /// The peak near a frequency.
     fn peak(&self, frequency: f64) -> Peak {
-        let trend = if self.model.mean { Trend::Polynomial(0) } else { Trend::None };
+        let shape = Shape { degree: self.model.mean.then_some(0), terms: self.model.terms };
         let (sampling, values) = (&self.sampling, &self.values);
-        let fit = Fit::refined(sampling, values, trend, self.model.terms, vec![frequency]);
-        let left = fit.squares();
+        let fit = Fit::refined(sampling, values, shape, vec![frequency]);
+        let left = fit.squares;
         let explained = (values.energy - left).max(0.0);
         let power = self.normalization.of(explained, left, values.half(sampling));
         let wave = fit.waves(sampling, values.scale).remove(0);

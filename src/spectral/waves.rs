@@ -3,11 +3,12 @@
 use std::f64::consts::TAU;
 
 use ndarray::Array1;
+use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::nufft::points::Coordinates;
-use crate::numeric::least_squares::{LeastSquares, dot};
-use crate::spectral::model::Model;
+use crate::numeric::normal::Normal;
+use crate::numeric::turns::wave_at;
 use crate::spectral::series::{Errors, Sampling, Values};
 
 /// The most steps of the refinement; it needs some five.
@@ -93,54 +94,95 @@ impl Waves {
         }
         let sampling = Sampling::new(times, &errors)?;
         let values = Values::new(values, &sampling, true)?;
-        let fit = Fit::refined(&sampling, &values, Trend::Polynomial(degree), terms, frequencies.to_vec());
-        let residuals = fit.linear.residual.iter().zip(&fit.roots).map(|(rest, root)| rest / root * values.scale);
-        let left = if values.energy > 0.0 { fit.squares() / values.energy } else { 0.0 };
-        Ok(Self { residuals: residuals.collect(), left, waves: fit.waves(&sampling, values.scale) })
+        let shape = Shape { degree: Some(degree), terms };
+        let fit = Fit::refined(&sampling, &values, shape, frequencies.to_vec());
+        let left = if values.energy > 0.0 { fit.squares / values.energy } else { 0.0 };
+        let residuals = fit.residual.iter().map(|rest| rest * values.scale).collect();
+        Ok(Self { residuals, left, waves: fit.waves(&sampling, values.scale) })
     }
 }
 
-/// What is fitted besides waves.
+/// Values that one task takes at a time. Sums over such blocks are added in order, so that threads change no bit.
+const BLOCK: usize = 2048;
+
+/// What is fitted: Chebyshev polynomials up to a degree, or none, and waves of some Fourier terms.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Trend {
-    None,
-    Polynomial(usize),
+pub(super) struct Shape {
+    pub(super) degree: Option<usize>,
+    pub(super) terms: usize,
 }
 
-/// A fit of a trend and of waves at their frequencies.
+/// A fit of waves, and a trend, at some frequencies.
 pub(super) struct Fit {
     frequencies: Vec<f64>,
-    terms: usize,
-    trend: Trend,
-    /// The square roots of the weights, by which data and columns are multiplied.
-    roots: Vec<f64>,
-    linear: LeastSquares,
+    shape: Shape,
+    coefficients: Vec<f64>,
+    /// The values less the model.
+    pub(super) residual: Vec<f64>,
+    /// `Σ w r²` of these.
+    pub(super) squares: f64,
+    /// The normal matrix of the columns and, after them, the derivatives of the model by the frequencies.
+    joint: Normal,
+    /// The Gauss-Newton step of each frequency.
+    steps: Vec<f64>,
+}
+
+impl Shape {
+    /// Where the coefficients of a wave begin.
+    fn first(self, wave: usize) -> usize {
+        self.degree.map_or(0, |degree| degree + 1) + 2 * self.terms * wave
+    }
+
+    /// The columns at some times from the middle of a series, one after the other: polynomials, then sine and cosine of
+    /// each term of each wave.
+    fn columns(self, times: &[f64], span: f64, frequencies: &[f64], columns: &mut Vec<f64>) {
+        columns.clear();
+        let half = if span > 0.0 { 0.5 * span } else { 1.0 };
+        for degree in 0..self.first(0) {
+            for (index, &time) in times.iter().enumerate() {
+                let x = time / half;
+                let before = |back: usize| columns[(degree - back) * times.len() + index];
+                let value = match degree {
+                    0 => 1.0,
+                    1 => x,
+                    _ => 2.0 * x * before(1) - before(2),
+                };
+                columns.push(value);
+            }
+        }
+        for &frequency in frequencies {
+            let first = columns.len();
+            columns.resize(first + 2 * self.terms * times.len(), 0.0);
+            let columns = &mut columns[first..];
+            for (index, &time) in times.iter().enumerate() {
+                let wave = wave_at(frequency, time);
+                let mut power = wave;
+                for term in 0..self.terms {
+                    columns[2 * term * times.len() + index] = power.im;
+                    columns[(2 * term + 1) * times.len() + index] = power.re;
+                    power *= wave;
+                }
+            }
+        }
+    }
 }
 
 impl Fit {
     /// The fit at the frequencies near the given ones for which the least is left.
-    pub(super) fn refined(
-        sampling: &Sampling,
-        values: &Values,
-        trend: Trend,
-        terms: usize,
-        frequencies: Vec<f64>,
-    ) -> Self {
-        let roots: Vec<f64> = sampling.weights.iter().map(|weight| weight.sqrt()).collect();
-        let at = |roots, frequencies| Self::at(sampling, values, trend, terms, roots, frequencies);
-        let mut best = at(roots, frequencies);
+    pub(super) fn refined(sampling: &Sampling, values: &Values, shape: Shape, frequencies: Vec<f64>) -> Self {
+        let at = |frequencies| Self::at(sampling, values, shape, frequencies);
+        let mut best = at(frequencies);
         for _ in 0..STEPS {
-            let (steps, _) = best.steps(sampling);
-            let longest = steps.iter().fold(0.0, |longest, step| f64::max(longest, step.abs())) * sampling.span;
+            let longest = best.steps.iter().fold(0.0, |longest, step| f64::max(longest, step.abs())) * sampling.span;
             if !(longest > SHORTEST) {
                 break;
             }
             let mut part = (LONGEST / longest).min(1.0);
             let mut better = None;
             while better.is_none() && part * longest > SHORTEST {
-                let moved = best.frequencies.iter().zip(&steps).map(|(f, step)| f + part * step).collect();
-                let next = at(best.roots.clone(), moved);
-                better = (next.squares() < best.squares()).then_some(next);
+                let moved = best.frequencies.iter().zip(&best.steps).map(|(f, step)| f + part * step).collect();
+                let next = at(moved);
+                better = (next.squares < best.squares).then_some(next);
                 part *= 0.5;
             }
             match better {
@@ -151,90 +193,96 @@ impl Fit {
         best
     }
 
-    fn at(
-        sampling: &Sampling,
-        values: &Values,
-        trend: Trend,
-        terms: usize,
-        roots: Vec<f64>,
-        frequencies: Vec<f64>,
-    ) -> Self {
-        let weighted = |column: Vec<f64>| column.iter().zip(&roots).map(|(value, root)| value * root).collect();
-        let mut linear = LeastSquares::new(weighted(values.values.clone()));
-        let times = sampling.centred();
-        if let Trend::Polynomial(degree) = trend {
-            let half = if sampling.span > 0.0 { 0.5 * sampling.span } else { 1.0 };
-            let angle = |time: f64| (time / half).clamp(-1.0, 1.0).acos();
-            for n in 0..=degree {
-                linear.add(weighted(times.clone().map(|time| (n as f64 * angle(time)).cos()).collect()));
-            }
-        }
-        for &frequency in &frequencies {
-            let columns = Model { terms, mean: false }.columns(times.clone(), frequency);
-            columns.into_iter().for_each(|column| linear.add(weighted(column)));
-        }
-        Self { frequencies, terms, trend, roots, linear }
-    }
-
-    /// The weighted sum of squares that is left.
-    pub(super) fn squares(&self) -> f64 {
-        dot(&self.linear.residual, &self.linear.residual)
-    }
-
-    /// Where a wave's coefficients begin.
-    fn first(&self, wave: usize) -> usize {
-        let trend = if let Trend::Polynomial(degree) = self.trend { degree + 1 } else { 0 };
-        trend + 2 * self.terms * wave
-    }
-
-    /// The Gauss-Newton step of each frequency, and the fit that has the derivatives by them as further columns.
-    fn steps(&self, sampling: &Sampling) -> (Vec<f64>, LeastSquares) {
-        let (coefficients, mut joint) = (self.linear.coefficients(), self.linear.clone());
-        let times = sampling.centred();
-        for (wave, &frequency) in self.frequencies.iter().enumerate() {
-            let columns = Model { terms: self.terms, mean: false }.columns(times.clone(), frequency);
-            let mut derivative = vec![0.0; sampling.len()];
-            for (n, pair) in columns.chunks_exact(2).enumerate() {
-                let factor = TAU * (n + 1) as f64;
-                let first = self.first(wave) + 2 * n;
-                let (of_sine, of_cosine) = (factor * coefficients[first], factor * coefficients[first + 1]);
-                for (((sum, sine), cosine), time) in
-                    derivative.iter_mut().zip(&pair[0]).zip(&pair[1]).zip(times.clone())
-                {
-                    *sum += time * (of_sine * cosine - of_cosine * sine);
+    /// The fit at these frequencies: coefficients from the normal equations, corrected once from the residual.
+    fn at(sampling: &Sampling, values: &Values, shape: Shape, frequencies: Vec<f64>) -> Self {
+        let times: Vec<f64> = sampling.centred().collect();
+        let (samples, waves) = (times.len(), frequencies.len());
+        let size = shape.first(waves);
+        // Sums over blocks of values, of which `add` makes each.
+        let sum = |size: usize, add: &(dyn Fn(std::ops::Range<usize>, &mut Normal) + Sync)| {
+            let block = |block: usize| {
+                let mut normal = Normal::new(size);
+                add(block * BLOCK..samples.min((block + 1) * BLOCK), &mut normal);
+                normal
+            };
+            let blocks: Vec<Normal> = (0..samples.div_ceil(BLOCK)).into_par_iter().map(block).collect();
+            blocks.into_iter().fold(Normal::new(size), Normal::plus)
+        };
+        let mut linear = sum(size, &|block, normal| {
+            let mut columns = Vec::new();
+            shape.columns(&times[block.clone()], sampling.span, &frequencies, &mut columns);
+            normal.add(&columns, &values.values[block.clone()], &sampling.weights[block]);
+        });
+        linear.factor();
+        let mut coefficients = linear.solve();
+        let mut residual = vec![0.0; samples];
+        // The first time corrects the coefficients, the second sees their derivatives by the frequencies.
+        for _ in 0..2 {
+            let rest = |(block, residual): (usize, &mut [f64])| {
+                let range = block * BLOCK..samples.min((block + 1) * BLOCK);
+                let mut columns = Vec::new();
+                shape.columns(&times[range.clone()], sampling.span, &frequencies, &mut columns);
+                residual.copy_from_slice(&values.values[range]);
+                for (column, coefficient) in columns.chunks_exact(residual.len()).zip(&coefficients) {
+                    residual.iter_mut().zip(column).for_each(|(rest, value)| *rest -= coefficient * value);
                 }
-            }
-            derivative.iter_mut().zip(&self.roots).for_each(|(value, root)| *value *= root);
-            joint.add(derivative);
+            };
+            residual.par_chunks_mut(BLOCK).enumerate().for_each(rest);
+            let correction = sum(size, &|block, normal| {
+                let mut columns = Vec::new();
+                shape.columns(&times[block.clone()], sampling.span, &frequencies, &mut columns);
+                normal.add_data(&columns, &residual[block.clone()], &sampling.weights[block]);
+            });
+            let correction = linear.solve_for(correction.data());
+            coefficients.iter_mut().zip(correction).for_each(|(coefficient, correction)| *coefficient += correction);
         }
-        let steps = joint.coefficients().split_off(coefficients.len());
-        (steps, joint)
+        let squares = residual.iter().zip(&sampling.weights).map(|(rest, weight)| weight * rest * rest).sum();
+        let mut joint = sum(size + waves, &|block, normal| {
+            let (mut columns, times) = (Vec::new(), &times[block.clone()]);
+            shape.columns(times, sampling.span, &frequencies, &mut columns);
+            for wave in 0..waves {
+                let mut derivative = vec![0.0; times.len()];
+                for term in 0..shape.terms {
+                    let first = shape.first(wave) + 2 * term;
+                    let factor = TAU * (term + 1) as f64;
+                    let (of_sine, of_cosine) = (factor * coefficients[first], factor * coefficients[first + 1]);
+                    let pair = &columns[first * times.len()..(first + 2) * times.len()];
+                    let (sines, cosines) = pair.split_at(times.len());
+                    for (((sum, time), sine), cosine) in derivative.iter_mut().zip(times).zip(sines).zip(cosines) {
+                        *sum += time * (of_sine * cosine - of_cosine * sine);
+                    }
+                }
+                columns.extend(derivative);
+            }
+            normal.add(&columns, &residual[block.clone()], &sampling.weights[block]);
+        });
+        joint.factor();
+        let steps = joint.solve().split_off(size);
+        Self { frequencies, shape, coefficients, residual, squares, joint, steps }
     }
 
     /// The waves with their standard deviations, for values in units of `scale`.
     pub(super) fn waves(&self, sampling: &Sampling, scale: f64) -> Vec<Wave> {
-        let (_, joint) = self.steps(sampling);
-        let (coefficients, covariance) = (self.linear.coefficients(), joint.covariance());
+        let Self { coefficients, shape, .. } = self;
+        let covariance = self.joint.inverse();
         // In units of the scale, in which the values and these coefficients are.
         let variance = if sampling.errors_known {
             1.0 / sampling.precision / scale / scale
         } else {
-            let free = sampling.len().saturating_sub(joint.rank());
-            if free == 0 { f64::INFINITY } else { self.squares() / free as f64 }
+            let free = sampling.len().saturating_sub(self.joint.rank());
+            if free == 0 { f64::INFINITY } else { self.squares / free as f64 }
         };
         let deviation = |square: f64| if variance.is_finite() { (variance * square).max(0.0).sqrt() } else { variance };
         let waves = self.frequencies.iter().enumerate().map(|(wave, &frequency)| {
             let place = coefficients.len() + wave;
             let term = |n: usize| {
-                let at = self.first(wave) + 2 * n;
+                let at = shape.first(wave) + 2 * n;
                 let (sine, cosine) = (coefficients[at], coefficients[at + 1]);
                 let amplitude = sine.hypot(cosine);
                 // The derivatives of amplitude and phase by the two coefficients.
-                let (by_sine, by_cosine) = if amplitude > 0.0 {
-                    (sine / amplitude, cosine / amplitude)
-                } else {
-                    (0.5f64.sqrt(), 0.5f64.sqrt())
-                };
+                let even = 0.5f64.sqrt();
+                let (by_sine, by_cosine) =
+                    if amplitude > 0.0 { (sine / amplitude, cosine / amplitude) } else { (even, even) };
                 let square = |a: f64, b: f64| {
                     a * a * covariance[at][at]
                         + 2.0 * a * b * covariance[at][at + 1]
@@ -253,7 +301,7 @@ impl Fit {
             };
             Wave {
                 frequency: Measured { value: frequency, error: deviation(covariance[place][place]) },
-                terms: (0..self.terms).map(term).collect(),
+                terms: (0..shape.terms).map(term).collect(),
                 epoch: sampling.middle,
             }
         });
