@@ -14,6 +14,7 @@ use crate::gpu::pipeline::{Slot, Source, folded};
 use crate::gpu::record::{Block, Format, Kind, Record, times_power};
 use crate::numeric::scaled::ScaledProduct;
 use crate::real::Real;
+use crate::reduce::best::is_plain_zero;
 use crate::reduce::op::Op;
 use crate::reduce::partial::Join;
 use crate::reduce::partials::Partials;
@@ -446,15 +447,19 @@ impl<'a> Job<'a> {
                 counted: self.counted,
                 exponent: self.exponent,
             };
+            let parts = || {
+                let rows = row..piece.rows.1.min(row + self.block);
+                rows.map(|row| data[(outer * shape.rows + row) * shape.columns + column].widen())
+            };
             // The host computes the product of a block of complex numbers if some are not finite: the shader cannot.
             let product = || {
-                let rows = row..piece.rows.1.min(row + self.block);
-                let parts = rows.map(|row| data[(outer * shape.rows + row) * shape.columns + column].widen());
-                let valid = parts.filter(|parts| !(self.skip && parts.iter().any(|part| part.is_nan())));
+                let valid = parts().filter(|parts| !(self.skip && parts.iter().any(|part| part.is_nan())));
                 valid
                     .fold(ScaledProduct::default(), |all, [re, im]| all.join(ScaledProduct::of([re.lift(), im.lift()])))
             };
-            record.join(partials, counts, block, product);
+            // Powers, whose elements are not on the host, have no signs.
+            let plain_zero = || parts().any(|[x, _]| is_plain_zero(x));
+            record.join(partials, counts, block, product, plain_zero);
         }
     }
 }
