@@ -145,8 +145,8 @@ fn products_leave_the_range_only_at_the_end() {
     });
 }
 
-/// Extremes of zeros with a minus sign have it, as NumPy's have, and of zeros of both signs the one without it is taken,
-/// in whatever order and blocks they come.
+/// Extremes of zeros with a minus sign have it, as NumPy's have, and of zeros of both signs the one without it is
+/// taken, in whatever order and blocks they come.
 #[test]
 fn zeros_keep_their_sign() {
     fn check<E: Element + From<f32>>(device: &Device, skip: bool) {

@@ -116,6 +116,18 @@ impl<E: Reducible> Column<E> {
         })
     }
 
+    /// The bytes of a result of `op`.
+    pub(crate) fn size(op: Op) -> usize {
+        match op {
+            Op::Sum | Op::Prod => size_of::<E::Sum>(),
+            Op::Mean | Op::Average | Op::WeightedSum => size_of::<E::Mean>(),
+            Op::Var { .. } | Op::Std { .. } | Op::Norm1 | Op::Norm2 | Op::NormInf => size_of::<E::Float>(),
+            Op::Min | Op::Max => size_of::<E>(),
+            Op::ArgMin | Op::ArgMax | Op::Count => size_of::<u64>(),
+            Op::Any | Op::All => size_of::<bool>(),
+        }
+    }
+
     /// Concatenates columns of the same operation.
     pub(crate) fn join(columns: impl Iterator<Item = Self>, empty: Self) -> Self {
         columns.fold(empty, |mut all, next| {

@@ -37,8 +37,8 @@ pub enum Op {
     ArgMin,
     /// The index of the first greatest element, in C order over the reduced axes.
     ArgMax,
-    /// `Π x`; 1 without elements. No intermediate product overflows: only a result can, and only where the exact product
-    /// is beyond the range.
+    /// `Π x`; 1 without elements. No intermediate product overflows: only a result can, and only where the exact
+    /// product is beyond the range.
     ///
     /// Complex numbers are multiplied by `(a + ib)(c + id) = (ac - bd) + i(ad + bc)`, and by 1 at last, as NumPy's are
     /// by all factors: where a part of the result is infinite or NaN, the other part is NaN. So a NaN in any factor
