@@ -29,9 +29,11 @@ pub enum Op {
         /// Delta degrees of freedom: 0 for a population, 1 for a sample.
         ddof: f64,
     },
-    /// The least element; an error without elements. Not for complex numbers.
+    /// The least element; an error without elements. Not for complex numbers. If it is 0, it has a minus sign where all
+    /// zeros have.
     Min,
-    /// The greatest element; an error without elements. Not for complex numbers.
+    /// The greatest element; an error without elements. Not for complex numbers. If it is 0, it has a minus sign where
+    /// all zeros have.
     Max,
     /// The index of the first least element, in C order over the reduced axes.
     ArgMin,

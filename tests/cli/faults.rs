@@ -12,7 +12,7 @@ use ndarray_npy::write_npy;
 use crate::{Folder, fail, succeed};
 
 /// The program with limits on its resources, given as (resource, limit).
-fn limited(args: &[&str], limits: &[(libc::__rlimit_resource_t, u64)]) -> Output {
+fn limited(args: &[&str], limits: &[(i32, u64)]) -> Output {
     let limits = limits.to_vec();
     let mut command = Command::new(env!("CARGO_BIN_EXE_wavemill"));
     // SAFETY: between fork and exec these calls, which only set limits and a signal's action, are allowed.
@@ -20,7 +20,7 @@ fn limited(args: &[&str], limits: &[(libc::__rlimit_resource_t, u64)]) -> Output
         command.args(args).pre_exec(move || {
             for &(resource, limit) in &limits {
                 let both = libc::rlimit { rlim_cur: limit, rlim_max: limit };
-                if libc::setrlimit(resource, &both) != 0 {
+                if libc::setrlimit(resource as _, &both) != 0 {
                     return Err(std::io::Error::last_os_error());
                 }
             }
@@ -66,7 +66,7 @@ fn a_full_disk_is_an_error_and_leaves_what_was_there() {
     // The limit is reached in a header, in a buffer, and in the last bytes.
     for limit in [0, 100, 1000, 320_000] {
         for (args, bytes) in [(&product[..], 320_128), (&transform, 48_128), (&reduction, 1728)] {
-            let output = limited(args, &[(libc::RLIMIT_FSIZE, limit)]);
+            let output = limited(args, &[(libc::RLIMIT_FSIZE as i32, limit)]);
             if limit < bytes {
                 let error = line(&output);
                 assert!(error.contains("cannot write") || error.contains("File too large"), "{error}");
@@ -164,11 +164,11 @@ fn too_little_memory_ends_without_half_a_file() {
     let mut refused = 0;
     for megabytes in (16..320).step_by(16) {
         // Below some limit not even the system's loader works.
-        if !limited(&["--version"], &[(libc::RLIMIT_AS, megabytes << 20)]).status.success() {
+        if !limited(&["--version"], &[(libc::RLIMIT_AS as i32, megabytes << 20)]).status.success() {
             continue;
         }
         fs::write(&c, "old").unwrap();
-        let output = limited(&product, &[(libc::RLIMIT_AS, megabytes << 20)]);
+        let output = limited(&product, &[(libc::RLIMIT_AS as i32, megabytes << 20)]);
         let found = fs::read(&c).unwrap();
         assert!(found == b"old" || found == new, "{megabytes} MB: {} bytes", found.len());
         assert_eq!(output.status.success(), found == new, "{megabytes} MB: {output:?}");
@@ -182,7 +182,7 @@ fn too_little_memory_ends_without_half_a_file() {
             assert!(!errors.is_empty(), "{output:?}");
         }
         let reduction = ["reduce", &a, "--ops", "sum,min", "--axis", "0", "--out", &out, "--threads", "2"];
-        let output = limited(&reduction, &[(libc::RLIMIT_AS, megabytes << 20)]);
+        let output = limited(&reduction, &[(libc::RLIMIT_AS as i32, megabytes << 20)]);
         let files = fs::read_dir(&out).map_or(0, Iterator::count);
         assert!(files == 0 || files == 2, "{megabytes} MB: {files} files");
         assert!(files == 2 || !output.status.success(), "{output:?}");
