@@ -22,6 +22,7 @@ use crate::backend::product::Multiply;
 use crate::backend::reduction::Reduce;
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::machine::pages;
 use crate::matmul::product::{Op, Product};
 use crate::matmul::recipe::MatmulRecipe;
 use crate::nufft::timings::Timings;
@@ -300,6 +301,7 @@ impl Gpu {
     /// # Errors
     /// If the device was lost.
     pub fn download<V: Number>(&self, array: &Array<V>) -> Result<Vec<V>> {
+        pages::room("a copy on the host", &[array.len], size_of::<V>(), "leave the numbers on the device")?;
         let mut numbers = vec![V::default(); array.len];
         self.0.download("numbers", &array.buffer, &mut numbers)?;
         Ok(numbers)
@@ -345,7 +347,7 @@ impl Gpu {
 
     /// Device memory for `len` numbers.
     pub(crate) fn room<V: Number>(&self, len: usize) -> Result<Array<V>> {
-        let buffer = self.0.storage("scratch numbers", (len * size_of::<V>()) as u64)?;
+        let buffer = self.0.storage("scratch numbers", len.saturating_mul(size_of::<V>()) as u64)?;
         Ok(Array { buffer, len, kind: PhantomData })
     }
 

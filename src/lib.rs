@@ -55,6 +55,8 @@ pub use discover::Candidate;
 pub use error::{Error, Result};
 #[cfg(feature = "gpu")]
 pub use gpu::Gpu;
+#[doc(hidden)]
+pub use machine::pages::available as available_memory;
 pub use matmul::{MatmulPlan, MatmulRecipe};
 pub use nufft::{
     ModeOrder, NufftBuilder, NufftPlan, NufftPlan3, Recipe, Shape, Sign, Stage, Timings, UniformTransform,
@@ -62,5 +64,7 @@ pub use nufft::{
 pub use numeric::float::{Coordinate, Float, Numeric};
 pub use real::{Number, Real};
 pub use reduce::{ReducePlan, ReduceState};
+#[doc(hidden)]
+pub use shape::significant;
 #[cfg(feature = "gpu")]
 pub use wgpu;

@@ -2,7 +2,7 @@
 //!
 //! `C[i, j] = alpha Σ_l op(A)[i, l] op(B)[l, j] + beta C[i, j]`, for i below m, l below k and j below n, where op(X) is
 //! X itself, its transpose, its conjugate or its adjoint ([`Op`]). Elements are f32, f64 and complex numbers of them;
-//! products of f32 are computed in f32 on every device, never in a narrower type.
+//! products of f32 are computed in f32 on every device, never in a narrower type. [`wrapping`] multiplies integers.
 //!
 //! ```
 //! use ndarray::array;
@@ -41,6 +41,7 @@ pub(crate) mod check;
 pub(crate) mod direct;
 pub(crate) mod product;
 pub(crate) mod recipe;
+pub(crate) mod whole;
 
 pub use crate::plan::calls::matmul;
 pub use crate::plan::matmul::{Batched, MatmulBuilder, MatmulPlan, peak};
@@ -48,3 +49,4 @@ pub use check::{Check, freivalds};
 pub use direct::direct;
 pub use product::Op;
 pub use recipe::MatmulRecipe;
+pub use whole::wrapping;

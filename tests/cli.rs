@@ -12,9 +12,16 @@ use serde_json::Value;
 
 #[path = "cli/devices.rs"]
 mod devices;
+#[cfg(target_os = "linux")]
+#[path = "cli/faults.rs"]
+mod faults;
 #[cfg(unix)]
 #[path = "cli/files.rs"]
 mod files;
+#[path = "cli/matmul.rs"]
+mod matmul;
+#[path = "cli/memory.rs"]
+mod memory;
 #[path = "cli/periodogram.rs"]
 mod periodogram;
 #[path = "cli/reduce.rs"]
@@ -388,11 +395,7 @@ fn matmul_multiplies_files() {
     }
     fs::remove_file(&c).unwrap();
     assert!(fail(&["matmul", &a, &b, "--out", &c]).contains("as many"));
-    write_npy(&b, &right.mapv(|x| x as f32)).unwrap();
-    assert!(fail(&["matmul", &a, &b, "--trans-b", "--out", &c]).contains("must hold the type"));
     write_npy(&b, &Array3::<f64>::zeros((3, 4, 5))).unwrap();
     assert!(fail(&["matmul", &a, &b, "--out", &c]).contains("do not broadcast"));
-    write_npy(&b, &Array2::<i64>::zeros((4, 5))).unwrap();
-    assert!(fail(&["matmul", &b, &b, "--out", &c]).contains("it holds int64"));
     assert!(!Path::new(&c).exists());
 }

@@ -109,7 +109,7 @@ fn state<E: Element + Debug>(u: &mut Unstructured<'_>, element: impl Fn(f64) -> 
         }
         Ok(())
     };
-    let mut honest = plan.state();
+    let mut honest = plan.state().unwrap();
     if u.ratio(3, 4)? {
         take(u, &mut honest)?;
     }

@@ -1,10 +1,12 @@
 //! Tests with input that breaks other programs: extreme coordinates, degenerate sizes, wrong shapes.
 
 use crate::common::{Random, allowed, cpu, on_every_device, relative_error, views};
-use ndarray::{Array1, ArrayD, IxDyn, array};
+use ndarray::{Array1, Array2, ArrayD, IxDyn, array};
 use num_complex::Complex;
+use wavemill::matmul::{matmul, wrapping};
 use wavemill::nufft::direct;
-use wavemill::{Device, Error, NufftPlan, Real, Sign};
+use wavemill::reduce::{Op, ReducePlan};
+use wavemill::{Device, Error, NufftPlan, NufftPlan3, Real, Sign};
 
 /// Checks the error law for both types at these points.
 fn hold<T: Real>(device: &Device, modes: &[usize], x: &[Array1<f64>], tolerance: f64) {
@@ -114,6 +116,38 @@ fn strengths_of_any_size() {
     assert!(denormal.iter().all(|mode| mode.re.is_finite() && mode.norm() < 1e-300));
 }
 
+/// Numbers whose absolute values add up to a 256th of the largest number leave no range on the way: results are those
+/// of ordinary numbers, times a power of two.
+fn hold_near_the_limit<T: Real>(device: &Device, largest: f64) {
+    let mut random = Random::new(31);
+    for dimensions in 1..=3 {
+        let x = random.points(60, dimensions, 3.0);
+        let s = random.points(60, dimensions, 20.0);
+        let modes = [12, 9, 10][..dimensions].to_vec();
+        let (c, f) = (random.strengths::<T>(60), random.modes::<T>(&modes));
+        let mut plan = NufftPlan::<T>::builder(modes).tolerance(1e-5).build(device).unwrap();
+        plan.set_points(views(&x)).unwrap();
+        let mut between = NufftPlan3::<T>::builder(dimensions).tolerance(1e-5).build(device).unwrap();
+        between.set_points(views(&x), views(&s)).unwrap();
+        let sizes = |z: &Complex<T>| Into::<f64>::into(z.re).abs() + Into::<f64>::into(z.im).abs();
+        let power = |sum: f64| T::nearest(2f64.powi((largest / 256.0 / sum).log2().floor() as i32));
+        let by = power(c.iter().map(sizes).sum());
+        let large = c.mapv(|c| c * by);
+        assert_eq!(plan.type1(&large).unwrap(), plan.type1(&c).unwrap().mapv(|z| z * by), "type 1, {dimensions}-D");
+        let wanted = between.type3(&c).unwrap().mapv(|z| z * by);
+        assert_eq!(between.type3(&large).unwrap(), wanted, "type 3, {dimensions}-D");
+        let by = power(f.iter().map(sizes).sum());
+        let wanted = plan.type2(&f).unwrap().mapv(|z| z * by);
+        assert_eq!(plan.type2(&f.mapv(|f| f * by)).unwrap(), wanted, "type 2, {dimensions}-D");
+    }
+}
+
+#[test]
+fn sums_near_the_limit_of_the_range_are_right() {
+    on_every_device(|device| hold_near_the_limit::<f32>(device, f32::MAX.into()));
+    hold_near_the_limit::<f64>(&cpu(), f64::MAX);
+}
+
 #[test]
 fn bad_coordinates_are_named_and_change_nothing() {
     on_every_device(|device| {
@@ -207,4 +241,68 @@ fn impossible_parameters() {
     assert!(matches!(builder.step(0.0).build(&cpu()), Err(Error::Parameter { .. })));
     let reached = NufftPlan::<f32>::builder([10]).tolerance(1e-9).accept_reachable().build(&cpu()).unwrap();
     assert_eq!((reached.recipe().asked, reached.recipe().tolerance), (1e-9, 1e-6));
+}
+
+/// Each result takes terabytes; the inputs take megabytes.
+#[test]
+fn results_that_memory_cannot_hold_are_refused_with_their_size() {
+    let refused = |error: Error, part: &str| {
+        let text = error.to_string();
+        assert!(matches!(error, Error::TooLarge { .. }) && text.contains("bytes") && text.contains(part), "{text}");
+    };
+    let (many, zero) = (1 << 20, Complex::new(0.0f32, 0.0));
+    let (column, row) = (Array2::<f32>::ones((2 * many, 1)), Array2::<f32>::ones((1, 2 * many)));
+    refused(matmul(&column, &row).unwrap_err(), "2097152 x 2097152");
+
+    let x = Array1::from_elem(many, 0.5);
+    let one = [array![0.5]];
+    let strengths = Array2::from_elem((many, 1), zero);
+    let mut plan = NufftPlan::<f32>::builder([many]).batch(many).build(&cpu()).unwrap();
+    plan.set_points(views(&one)).unwrap();
+    refused(plan.type1(&strengths).unwrap_err(), "the modes");
+    let mut plan = NufftPlan::<f32>::builder([1]).batch(many).build(&cpu()).unwrap();
+    plan.set_points([x.view()]).unwrap();
+    refused(plan.type2(&strengths).unwrap_err(), "the values");
+    refused(plan.interpolate(&Array2::from_elem((many, plan.recipe().grid[0]), zero)).unwrap_err(), "the values");
+    let mut plan = NufftPlan3::<f32>::builder(1).batch(many).build(&cpu()).unwrap();
+    if plan.set_points(views(&one), [x.view()]).is_ok() {
+        refused(plan.type3(&strengths).unwrap_err(), "the values");
+    }
+
+    for shape in [[0, 1 << 60], [0, 1 << 40], [1 << 40, 0], [1 << 20, 1 << 20]] {
+        for op in [Op::Sum, Op::Any, Op::Var { ddof: 1.0 }] {
+            let axes: &[usize] = if shape[0] == 0 { &[0] } else { &[] };
+            let axes = if shape[1] == 0 { &[1] } else { axes };
+            let error = ReducePlan::<f32>::builder(shape).axes(axes).ops([op]).build(&cpu()).map(drop).unwrap_err();
+            refused(error, "the results");
+        }
+    }
+}
+
+#[test]
+fn integer_products_wrap_and_refuse_what_does_not_fit() {
+    let mut random = Random::new(4);
+    for (m, k, n) in [(0, 3, 2), (3, 0, 2), (1, 1, 1), (17, 5, 33), (40, 70, 600), (33, 2, 1)] {
+        let mut integers = |rows, columns| Array2::from_shape_simple_fn((rows, columns), || random.bits() as i64);
+        let (a, b, mut c) = (integers(k, m).reversed_axes(), integers(n, k).reversed_axes(), integers(m, n));
+        let wide = |x: &Array2<i64>| x.mapv(i128::from);
+        wrapping(a.view(), b.view(), c.view_mut()).unwrap();
+        let term = |i: usize, j: usize| {
+            let products = wide(&a)
+                .row(i)
+                .into_iter()
+                .zip(wide(&b).column(j))
+                .map(|(&a, &b)| a.wrapping_mul(b))
+                .collect::<Vec<_>>();
+            products.into_iter().fold(0i128, i128::wrapping_add) as i64
+        };
+        assert_eq!(c, Array2::from_shape_fn((m, n), |(i, j)| term(i, j)), "{m} x {k} x {n}");
+    }
+    let (a, mut c) = (Array2::<i64>::zeros((2, 3)), Array2::<i64>::ones((2, 2)));
+    assert!(matches!(wrapping(a.view(), a.view(), c.view_mut()), Err(Error::Shape { what: "B", .. })));
+    assert!(matches!(
+        wrapping(a.view(), a.t(), c.slice_mut(ndarray::s![..1, ..])),
+        Err(Error::Shape { what: "C", .. })
+    ));
+    assert!(c.iter().all(|&x| x == 1));
 }

@@ -306,6 +306,62 @@ fn freivalds_finds_one_wrong_element() {
     assert!(matches!(freivalds(a.view(), b.view(), b.view(), 1, 1), Err(Error::Shape { what: "C", .. })));
 }
 
+/// Products whose elements are tiny, large, infinite or NaN are right, and wrong if one of these is changed.
+fn hold_at_the_edges<V: Number>(from: impl Fn(f64) -> V, tiny: f64, large: f64) {
+    on_every_device(|device| {
+        let random = &mut Random::new(11);
+        let check = |what: &str, a: &Array2<V>, b: &Array2<V>| {
+            let plan = MatmulPlan::<V>::builder(12, 9, 10).build(device).unwrap();
+            let mut c = Array2::from_elem((12, 10), V::default());
+            plan.execute_into(V::unit(), a, b, V::default(), &mut c).unwrap();
+            let found = |c: &Array2<V>| freivalds(a.view(), b.view(), c.view(), 10, 3).unwrap();
+            assert!(found(&c).passes(), "{what}, {}: {:?}", V::name(), found(&c));
+            for (at, wrong) in [([2, 3], 7.0), ([2, 4], 7.0), ([5, 3], f64::NAN), ([5, 4], f64::INFINITY)] {
+                let (before, wrong) = (c[at], from(wrong));
+                let finite = |x: V| Into::<f64>::into(x.complex().re).is_finite();
+                // Which of infinity and NaN a sum of large or of complex products is depends on its order.
+                if finite(before) || finite(wrong) {
+                    c[at] = wrong;
+                    assert!(!found(&c).passes(), "{what}, {}, {at:?}: {wrong:?} for {before:?}", V::name());
+                    c[at] = before;
+                }
+            }
+        };
+        let (a, b) = (matrix::<V>(random, 12, 9), matrix::<V>(random, 9, 10));
+        check("ordinary numbers", &a, &b);
+        for (row, column, special) in [(2, 3, f64::NAN), (2, 3, f64::INFINITY), (2, 0, f64::NAN), (0, 3, f64::INFINITY)]
+        {
+            let (mut a, mut b) = (a.clone(), b.clone());
+            (a[[row, 5]], b[[1, column]]) = (from(special), from(-special));
+            check("special factors", &a, &b);
+        }
+        let times = |x: &Array2<V>, by: f64| x.mapv(|x| x * from(by));
+        check("products below the range", &times(&a, tiny), &times(&b, tiny));
+        check("large and tiny factors", &times(&a, tiny), &times(&b, large));
+        check("products beyond the range", &times(&a, large), &times(&b, large));
+    });
+}
+
+#[test]
+fn freivalds_accepts_right_products_at_the_edges_of_the_range() {
+    hold_at_the_edges::<f32>(|x| x as f32, 1e-25, 1e37);
+    hold_at_the_edges::<Complex<f32>>(|x| Complex::new(x as f32, 0.0), 1e-25, 1e37);
+}
+
+#[test]
+fn freivalds_accepts_right_products_at_the_edges_of_the_range_in_f64() {
+    let mut random = Random::new(12);
+    let (a, b) = (matrix::<f64>(&mut random, 12, 9), matrix::<f64>(&mut random, 9, 10));
+    for (of_a, of_b) in [(1e-200, 1e-200), (1e-300, 1e300), (1e155, 1e150), (1e307, 1e307)] {
+        let (a, b) = (a.mapv(|x| x * of_a), b.mapv(|x| x * of_b));
+        let mut c = matmul(&a, &b).unwrap();
+        let found = |c: &Array2<f64>| freivalds(a.view(), b.view(), c.view(), 10, 3).unwrap();
+        assert!(found(&c).passes(), "{of_a:e}, {of_b:e}: {:?}", found(&c));
+        c[[3, 4]] = if c[[3, 4]].is_finite() { c[[3, 4]] * 1.001 + 1e-304 } else { 1.0 };
+        assert!(!found(&c).passes(), "{of_a:e}, {of_b:e}");
+    }
+}
+
 #[test]
 fn a_plan_says_what_it_does() {
     let plan = MatmulPlan::<Complex<f32>>::builder(20, 100_000, 30).batch([2, 3]).build(&cpu()).unwrap();

@@ -1,11 +1,11 @@
 //! Tests of the accuracy of sums, means and variances against exact sums, in units in the last place, over every axis,
 //! in f32 and f64.
 
-use crate::common::{self, Random};
+use crate::common::{self, Random, cpu, on_every_device};
 use ndarray::{Array1, Array2, ArrayD, Axis};
 use num_complex::Complex;
 use wavemill::Device;
-use wavemill::reduce::{Answer, Op, ReducePlan, direct};
+use wavemill::reduce::{Answer, Element, Op, ReducePlan, direct};
 
 /// The error in units in the last place; `ulp` is the type's unit at 1.
 fn ulps(got: f64, exact: f64, ulp: f64) -> f64 {
@@ -142,5 +142,78 @@ fn products_leave_the_range_only_at_the_end() {
         // Neither number is exact in f32, so the reference is their product to the power of 2000.
         let exact = (f64::from(1e30f32) * f64::from(1e-30f32)).powi(2000);
         assert!((f64::from(product[[]]) / exact - 1.0).abs() < 1e-7, "{} instead of {exact}", product[[]]);
+    });
+}
+
+/// Extremes of zeros with a minus sign have it, as NumPy's have, and of zeros of both signs the one without it is
+/// taken, in whatever order and blocks they come.
+#[test]
+fn zeros_keep_their_sign() {
+    fn check<E: Element + From<f32>>(device: &Device, skip: bool) {
+        for shape in [[1, 1], [1, 40], [40, 1], [3, 70], [2000, 3], [100, 300], [2, 40_000]] {
+            for (axes, places) in [(&[0][..], 1), (&[1], 1), (&[0, 1], 2), (&[0], 0)] {
+                let ops = [Op::Min, Op::Max, Op::NormInf, Op::ArgMax];
+                let plan = ReducePlan::<E>::builder(shape).axes(axes).ops(ops).skip_nan(skip).build(device).unwrap();
+                let mut x = Array2::from_elem(shape, E::from(-0.0));
+                let signs = |x: &Array2<E>| {
+                    let [Answer::Element(least), Answer::Element(greatest), Answer::Float(norm), _] =
+                        &plan.execute(x).unwrap()[..]
+                    else {
+                        panic!("other answers")
+                    };
+                    assert!(norm.iter().all(|x| !format!("{x:?}").starts_with('-')), "a norm is negative");
+                    let minus = |x: &ArrayD<E>| x.iter().filter(|x| format!("{x:?}") == "-0.0").count();
+                    (minus(least), minus(greatest))
+                };
+                let all = x.len() / axes.iter().map(|&axis| shape[axis]).product::<usize>();
+                let what = format!("{shape:?} over {axes:?} on {}, skip {skip}", device.name());
+                assert_eq!(signs(&x), (all, all), "{what}");
+                // One zero without a sign, at the end or the beginning, changes one result.
+                for at in
+                    [[0, 0], [shape[0] - 1, shape[1] - 1], [shape[0] / 2, shape[1] / 2]].into_iter().take(places + 1)
+                {
+                    x[at] = E::from(0.0);
+                    assert_eq!(signs(&x), (all - 1, all - 1), "{what}, {at:?}");
+                    x[at] = E::from(-0.0);
+                }
+            }
+        }
+    }
+    on_every_device(|device| {
+        for skip in [false, true] {
+            check::<f32>(device, skip);
+        }
+    });
+    for skip in [false, true] {
+        check::<f64>(&cpu(), skip);
+    }
+}
+
+/// As NumPy's, a complex product with a part that is not finite has NaN in the other part; NaN makes both parts NaN.
+#[test]
+fn complex_products_that_are_not_finite_are_nan_as_in_numpy() {
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    let big = 1e30;
+    let cases: [(&[[f32; 2]], [f32; 2]); 9] = [
+        (&[[nan, 0.0], [2.0, 0.0]], [nan, nan]),
+        (&[[3.0, 1.0], [2.0, nan], [1.0, 0.0]], [nan, nan]),
+        (&[[2.0, 0.0], [inf, 0.0], [3.0, 0.0]], [inf, nan]),
+        (&[[0.0, 0.0], [inf, 0.0]], [nan, nan]),
+        (&[[-2.0, 0.0], [inf, 0.0]], [-inf, nan]),
+        (&[[big, big], [big, big], [1.0, 0.0]], [nan, inf]),
+        (&[[big, 0.0], [-big, 0.0], [1.0, 0.0]], [-inf, nan]),
+        // Only the result counts: here it is in range, where NumPy's is not.
+        (&[[big, big], [big, big], [0.0, 1.0 / big], [1.0 / big, 0.0]], [-2.0, 0.0]),
+        (&[[1.5, 0.0], [0.0, 2.0]], [0.0, 3.0]),
+    ];
+    on_every_device(|device| {
+        for (factors, [re, im]) in cases {
+            let x = Array1::from_iter(factors.iter().map(|&[re, im]| Complex::new(re, im)));
+            let plan = ReducePlan::<Complex<f32>>::builder([x.len()]).ops([Op::Prod]).build(device).unwrap();
+            let [Answer::Sum(found)] = &plan.execute(&x).unwrap()[..] else { panic!("another answer") };
+            let same = |a: f32, b: f32| (a - b).abs() <= 1e-5 * b.abs() || a == b || (a.is_nan() && b.is_nan());
+            let found = found[[]];
+            assert!(same(found.re, re) && same(found.im, im), "{x} gave {found} on {}", device.name());
+        }
     });
 }

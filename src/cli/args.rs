@@ -275,11 +275,15 @@ pub(crate) struct Reduce {
 /// Options of `matmul`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Matmul {
-    /// .npy file of A, of shape [.., m, k]; float32, float64, complex64 or complex128.
+    /// .npy file of A, of shape [.., m, k], or [k] for one row: bool, integers, floats or complex numbers.
+    ///
+    /// Elements of two types are converted to the one that NumPy's result_type gives, with float32 in place of float16.
+    /// As in NumPy, integers wrap, and of bool an element of the product is whether both factors are true somewhere;
+    /// the processor multiplies them.
     #[arg(value_name = "A.NPY")]
     pub(crate) a: PathBuf,
-    /// .npy file of B, of shape [.., k, n] and A's type. Axes before the last two are a batch, to which both broadcast
-    /// as in NumPy.
+    /// .npy file of B, of shape [.., k, n], or [k] for one column. Axes before the last two are a batch, to which both
+    /// broadcast as in NumPy.
     #[arg(value_name = "B.NPY")]
     pub(crate) b: PathBuf,
     /// Multiplies by the transpose of A, whose file is of shape [.., k, m].

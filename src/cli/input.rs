@@ -68,13 +68,14 @@ impl<T: Real> Values<T> {
         match file.element() {
             Some(Type::Complex128) => {
                 let array = file.read::<Complex<f64>>()?;
-                checked(path, array.mapv(|value| complex(value.re, value.im))).map(Self::Complex)
+                checked(path, npy::converted(array, |value| complex(value.re, value.im))?).map(Self::Complex)
             }
             Some(Type::Complex64) => {
                 let array = file.read::<Complex<f32>>()?;
-                checked(path, array.mapv(|value| complex(value.re.into(), value.im.into()))).map(Self::Complex)
+                checked(path, npy::converted(array, |value| complex(value.re.into(), value.im.into()))?)
+                    .map(Self::Complex)
             }
-            Some(_) => checked(path, file.read_real()?.mapv(T::nearest)).map(Self::Real),
+            Some(_) => checked(path, npy::converted(file.read_real()?, T::nearest)?).map(Self::Real),
             None => Err(file.refuse(&format!("complex64, complex128 or {}", npy::REAL))),
         }
     }

@@ -5,6 +5,7 @@ mod args;
 mod bench;
 mod cases;
 mod device;
+mod factors;
 mod families;
 #[cfg(test)]
 mod fuzz;
@@ -13,6 +14,7 @@ mod gpu_report;
 #[cfg(feature = "gpu")]
 mod gpu_rows;
 mod input;
+mod integers;
 mod matmul;
 mod measure;
 mod memory;

@@ -1,19 +1,18 @@
-//! The `matmul` command: the matrix product of two NumPy files, with the shapes that NumPy's `matmul` allows.
+//! The `matmul` command: the matrix product of two NumPy files, with the shapes and types that NumPy's `matmul` allows.
 
-use std::path::Path;
-
-use anyhow::{Result, bail, ensure};
-use ndarray::{ArrayD, ArrayView2, Axis, Ix2, IxDyn};
+use anyhow::{Result, ensure};
+use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::WritableElement;
 use num_complex::Complex;
 use serde_json::json;
-use wavemill::Number;
 use wavemill::matmul::{MatmulPlan, Op, freivalds};
+use wavemill::{Float, Number, significant};
 
 use crate::args;
-use crate::measure::{median, samples};
+use crate::factors::{Factors, matrix, write_timings};
+use crate::measure::samples;
 use crate::npy::{self, Npy, Stored, Type};
-use crate::{device, output};
+use crate::{device, integers, output};
 
 /// The approximate number of multiplications and additions of a processor in a second, for the choice of a device.
 const OPERATIONS_PER_SECOND: f64 = 2e10;
@@ -21,113 +20,72 @@ const OPERATIONS_PER_SECOND: f64 = 2e10;
 /// Runs the command.
 pub(crate) fn run(args: &args::Matmul) -> Result<()> {
     output::check(args.run.timings.iter().chain(&args.out))?;
-    let a = Npy::open(&args.a)?;
-    match a.element() {
-        Some(Type::Float32) => multiply::<f32>(args, a),
-        Some(Type::Float64) => multiply::<f64>(args, a),
-        Some(Type::Complex64) => multiply::<Complex<f32>>(args, a),
-        Some(Type::Complex128) => multiply::<Complex<f64>>(args, a),
-        _ => Err(a.refuse("float32, float64, complex64 or complex128")),
+    let files = [Npy::open(&args.a)?, Npy::open(&args.b)?];
+    let types = files.each_ref().map(Npy::element);
+    let [Some(a), Some(b)] = types else {
+        let [a, b] = files;
+        let unknown = if types[0].is_none() { a } else { b };
+        return Err(unknown.refuse(&format!("complex64, complex128 or {}", npy::REAL)));
+    };
+    match a.promoted(b) {
+        Type::Float32 => multiply::<f32>(args, files),
+        Type::Float64 => multiply::<f64>(args, files),
+        Type::Complex64 => multiply::<Complex<f32>>(args, files),
+        Type::Complex128 => multiply::<Complex<f64>>(args, files),
+        whole => integers::multiply(args, files, whole),
     }
 }
 
-/// Multiplies the files, the first of which has elements of type `V`.
-fn multiply<V: Number + Stored + WritableElement>(args: &args::Matmul, a: Npy) -> Result<()> {
-    let b = Npy::open(&args.b)?;
-    if b.element() != Some(V::TYPE) {
-        return Err(b.refuse(&format!("the type of {}, {}", args.a.display(), V::TYPE)));
+/// Reads a file as elements of type `V`, to which NumPy converts its own.
+fn read<V: Number + Stored>(file: Npy) -> Result<ArrayD<V>> {
+    let nearest = |re: f64, im: f64| V::part_of(Complex::new(V::Real::nearest(re), V::Real::nearest(im)));
+    match file.element() {
+        Some(same) if same == V::TYPE => file.read(),
+        Some(Type::Complex64) => {
+            npy::converted(file.read::<Complex<f32>>()?, |value| nearest(value.re.into(), value.im.into()))
+        }
+        _ => npy::converted(file.read_real()?, |value| nearest(value, 0.0)),
     }
-    let (a, b) = (a.read::<V>()?, b.read::<V>()?);
-    let ([m, k], [rows, n]) = (matrix(&args.a, &a, args.trans_a)?, matrix(&args.b, &b, args.trans_b)?);
-    ensure!(
-        rows == k,
-        "{} has {k} columns and {} has {rows} rows: B must have as many rows as A has columns; --trans-a and --trans-b \
-         transpose a matrix",
-        args.a.display(),
-        args.b.display()
-    );
-    let batch = batch(&a.shape()[..a.ndim() - 2], &b.shape()[..b.ndim() - 2])?;
+}
+
+/// Multiplies the files as elements of type `V`.
+fn multiply<V: Number + Stored + WritableElement>(args: &args::Matmul, files: [Npy; 2]) -> Result<()> {
+    let [a, b] = files;
+    let product = Factors::new(args, read::<V>(a)?, read::<V>(b)?)?;
+    let Factors { a, b, shape: [m, k, n], batch, transposed, .. } = &product;
     let op = |transposed: bool| if transposed { Op::Transpose } else { Op::Plain };
-    let builder = MatmulPlan::<V>::builder(m, k, n).batch(&batch[..]).op_a(op(args.trans_a)).op_b(op(args.trans_b));
+    let builder = MatmulPlan::<V>::builder(*m, *k, *n).batch(&batch[..]);
     // A complex product is four real ones.
     let parts = (V::PARTS * V::PARTS) as f64;
-    let each = [m, k, n].iter().chain(&batch).map(|&extent| extent as f64).product::<f64>();
-    let device = device::choose(args.run.device, 2.0 * parts * each / OPERATIONS_PER_SECOND)?;
-    let plan = builder.build(&device)?;
-    let mut c = ArrayD::<V>::default(IxDyn(&[&batch[..], &[m, n]].concat()));
+    let device = device::choose(args.run.device, parts * product.operations() / OPERATIONS_PER_SECOND)?;
+    let plan = builder.op_a(op(transposed[0])).op_b(op(transposed[1])).build(&device)?;
+    let mut c = ArrayD::<V>::default(IxDyn(&[0, 0]));
     let samples = samples(args.run.repeat.get(), || {
-        plan.execute_into(V::unit(), &a, &b, V::default(), &mut c).map_err(Into::into)
+        if c.is_empty() {
+            c = plan.execute(a, b)?.into_dyn();
+            return Ok(());
+        }
+        Ok(plan.execute_into(V::unit(), a, b, V::default(), &mut c)?)
     })?;
-    let worst = args.check.map(|rounds| check(args, [&a, &b, &c], rounds.get())).transpose()?;
-    if let Some(path) = &args.run.timings {
-        let seconds = median(&samples);
-        let document = json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "plan": plan.describe(),
-            "threads": rayon::current_num_threads(),
-            "execute": seconds,
-            "flop_per_second": plan.recipe().operations() * parts / seconds,
-            "freivalds": worst,
-            "samples": samples,
-        });
-        output::write_json(path, &document)?;
+    let worst = args.check.map(|rounds| check(&product, &c, rounds.get())).transpose()?;
+    write_timings(args, &samples, &plan.describe(), parts * product.operations(), json!(worst))?;
+    match &args.out {
+        Some(path) => npy::write(path, &product.result(c)),
+        None => Ok(()),
     }
-    if let Some(path) = &args.out {
-        npy::write(path, &c)?;
-    }
-    Ok(())
-}
-
-/// Rows and columns of a file's matrices, after the transposition that was asked for.
-fn matrix<V>(path: &Path, array: &ArrayD<V>, transposed: bool) -> Result<[usize; 2]> {
-    let &[.., rows, columns] = array.shape() else {
-        bail!(
-            "{} has the shape {:?}; a matrix has two axes, a batch has more before them",
-            path.display(),
-            array.shape()
-        );
-    };
-    Ok(if transposed { [columns, rows] } else { [rows, columns] })
-}
-
-/// The extents to which both batches broadcast.
-fn batch(a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
-    let axes = a.len().max(b.len());
-    let extent = |x: &[usize], axis: usize| (axis + x.len()).checked_sub(axes).map_or(1, |axis| x[axis]);
-    let both = |axis: usize| match (extent(a, axis), extent(b, axis)) {
-        (a, b) if a == b || b == 1 => Ok(a),
-        (1, b) => Ok(b),
-        _ => bail!("the batches {a:?} and {b:?} do not broadcast: extents must be equal, or one of them 1"),
-    };
-    (0..axes).map(both).collect()
 }
 
 /// Freivalds' check of every product in the batch. Returns the largest deviation, in units of what rounding explains.
-fn check<V: Number>(args: &args::Matmul, [a, b, c]: [&ArrayD<V>; 3], rounds: usize) -> Result<f64> {
-    let batch = &c.shape()[..c.ndim() - 2];
-    let count: usize = batch.iter().product();
-    let of = |x: &ArrayD<V>| {
-        let shape = IxDyn(&[batch, &x.shape()[x.ndim() - 2..]].concat());
-        x.broadcast(shape).map(|all| all.into_owned())
-    };
-    let (Some(a), Some(b)) = (of(a), of(b)) else { bail!("the batches broadcast") };
-    let three = |x: ArrayD<V>| {
-        let matrix = [x.len_of(Axis(x.ndim() - 2)), x.len_of(Axis(x.ndim() - 1))];
-        x.as_standard_layout().into_owned().into_shape_with_order((count, matrix[0], matrix[1]))
-    };
-    let (a, b, c) = (three(a)?, three(b)?, three(c.clone())?);
-    let factor = |x: ArrayView2<'_, V>, transposed: bool| {
-        if transposed { x.reversed_axes().into_owned() } else { x.into_owned() }
-    };
+fn check<V: Number>(product: &Factors<V>, c: &ArrayD<V>, rounds: usize) -> Result<f64> {
     let mut worst = 0.0f64;
-    for ((a, b), c) in a.outer_iter().zip(b.outer_iter()).zip(c.outer_iter()) {
-        let (a, b) = (factor(a, args.trans_a), factor(b, args.trans_b));
-        let c = c.into_dimensionality::<Ix2>()?;
-        worst = worst.max(freivalds(a.view(), b.view(), c, rounds, 1)?.worst);
-    }
+    product.each(|a, b, index| {
+        worst = worst.max(freivalds(a, b, matrix(c, index)?, rounds, 1)?.worst);
+        Ok(())
+    })?;
     ensure!(
         worst <= 1.0,
-        "the product is wrong: it is off by {worst:.1} times what rounding explains (Freivalds' check)"
+        "the product is wrong: it is off by {} times what rounding explains (Freivalds' check)",
+        significant(worst, 2)
     );
     Ok(worst)
 }

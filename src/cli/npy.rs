@@ -14,11 +14,13 @@ use ndarray_npy::{WritableElement, WriteNpyExt};
 use num_complex::Complex;
 
 use crate::output::{self, Draft};
-use crate::stream;
+use crate::{memory, stream};
 
 #[cfg(test)]
 mod tests;
 
+/// What to change if a file's elements do not fit in memory.
+const PARTS: &str = "split the file into parts";
 /// The most axes that NumPy allows.
 const MOST_AXES: usize = 64;
 
@@ -82,6 +84,46 @@ impl Type {
 
     const fn size(self) -> usize {
         self.facts().1
+    }
+
+    /// The type to which NumPy converts both elements before it multiplies them (`result_type`), with float32 in place
+    /// of float16.
+    pub(crate) fn promoted(self, other: Self) -> Self {
+        let half = |element: Self| if element == Self::Float16 { Self::Float32 } else { element };
+        let (a, b) = (half(self), half(other));
+        let whole = |element: Self| element.facts().0.starts_with(['i', 'u']);
+        let unsigned = |element: Self| element.facts().0.starts_with('u');
+        let is_complex = |element: Self| element.facts().2 == 2;
+        match (a, b) {
+            _ if a == b => a,
+            (Self::Bool, other) | (other, Self::Bool) => other,
+            _ if whole(a) && whole(b) => {
+                let (large, small) = if a.size() >= b.size() { (a, b) } else { (b, a) };
+                if unsigned(a) == unsigned(b) || (!unsigned(large) && large.size() > small.size()) {
+                    return large;
+                }
+                // An unsigned type as wide as the other needs the next wider signed one.
+                match large.size() {
+                    1 => Self::Int16,
+                    2 => Self::Int32,
+                    4 => Self::Int64,
+                    _ => Self::Float64,
+                }
+            }
+            // Single precision holds integers of 16 bits.
+            _ => {
+                let narrow = |element: Self| match element {
+                    Self::Float32 | Self::Complex64 => true,
+                    other => whole(other) && other.size() <= 2,
+                };
+                match (is_complex(a) || is_complex(b), narrow(a) && narrow(b)) {
+                    (true, true) => Self::Complex64,
+                    (true, false) => Self::Complex128,
+                    (false, true) => Self::Float32,
+                    (false, false) => Self::Float64,
+                }
+            }
+        }
     }
 }
 
@@ -308,12 +350,19 @@ impl<R: Read> Npy<R> {
         if self.element() != Some(E::TYPE) {
             return Err(self.refuse(&E::TYPE.to_string()));
         }
+        self.elements()
+    }
+
+    /// Reads the elements, whose type was checked.
+    fn elements<E: Stored>(&mut self) -> Result<ArrayD<E>> {
+        let count = self.header.shape.iter().product();
+        memory::room(&self.path.display().to_string(), &[count], size_of::<E>(), PARTS)?;
         self.header.elements(&mut self.reader).map_err(|error| unreadable(&self.path, &error))
     }
 
     /// Reads bool elements as 0 and 1.
     pub(crate) fn read_bool(mut self) -> Result<ArrayD<i8>> {
-        let array = self.header.elements::<i8>(&mut self.reader).map_err(|error| unreadable(&self.path, &error))?;
+        let array = self.elements::<i8>()?;
         match array.iter().find(|value| !matches!(value, 0 | 1)) {
             Some(value) => Err(unreadable(&self.path, &anyhow!("a bool is 0 or 1, it holds {value}"))),
             None => Ok(array),
@@ -322,29 +371,51 @@ impl<R: Read> Npy<R> {
 
     /// Reads float16 as float32, which is exact.
     pub(crate) fn read_half(mut self) -> Result<ArrayD<f32>> {
-        let halves = self.header.elements::<u16>(&mut self.reader).map_err(|error| unreadable(&self.path, &error))?;
-        Ok(halves.mapv(widen))
+        let halves = self.elements::<u16>()?;
+        converted(halves, widen)
+    }
+
+    /// Reads bool and integers as 64-bit integers of the same bits, those of fewer bits with the same value.
+    pub(crate) fn read_whole(self) -> Result<ArrayD<i64>> {
+        match self.element() {
+            Some(Type::Bool) => converted(self.read_bool()?, i64::from),
+            Some(Type::Int8) => converted(self.read::<i8>()?, i64::from),
+            Some(Type::Int16) => converted(self.read::<i16>()?, i64::from),
+            Some(Type::Int32) => converted(self.read::<i32>()?, i64::from),
+            Some(Type::Int64) => self.read(),
+            Some(Type::Uint8) => converted(self.read::<u8>()?, i64::from),
+            Some(Type::Uint16) => converted(self.read::<u16>()?, i64::from),
+            Some(Type::Uint32) => converted(self.read::<u32>()?, i64::from),
+            Some(Type::Uint64) => converted(self.read::<u64>()?, u64::cast_signed),
+            _ => Err(self.refuse("bool or integers")),
+        }
     }
 
     /// Reads any real numbers as float64; integers with more digits are rounded.
     pub(crate) fn read_real(self) -> Result<ArrayD<f64>> {
         #[expect(clippy::cast_precision_loss, reason = "NumPy rounds to the nearest number too")]
-        Ok(match self.element() {
-            Some(Type::Bool) => self.read_bool()?.mapv(f64::from),
-            Some(Type::Int8) => self.read::<i8>()?.mapv(f64::from),
-            Some(Type::Int16) => self.read::<i16>()?.mapv(f64::from),
-            Some(Type::Int32) => self.read::<i32>()?.mapv(f64::from),
-            Some(Type::Int64) => self.read::<i64>()?.mapv(|value| value as f64),
-            Some(Type::Uint8) => self.read::<u8>()?.mapv(f64::from),
-            Some(Type::Uint16) => self.read::<u16>()?.mapv(f64::from),
-            Some(Type::Uint32) => self.read::<u32>()?.mapv(f64::from),
-            Some(Type::Uint64) => self.read::<u64>()?.mapv(|value| value as f64),
-            Some(Type::Float16) => self.read_half()?.mapv(f64::from),
-            Some(Type::Float32) => self.read::<f32>()?.mapv(f64::from),
-            Some(Type::Float64) => self.read()?,
-            Some(Type::Complex64 | Type::Complex128) | None => return Err(self.refuse(REAL)),
-        })
+        match self.element() {
+            Some(Type::Bool) => converted(self.read_bool()?, f64::from),
+            Some(Type::Int8) => converted(self.read::<i8>()?, f64::from),
+            Some(Type::Int16) => converted(self.read::<i16>()?, f64::from),
+            Some(Type::Int32) => converted(self.read::<i32>()?, f64::from),
+            Some(Type::Int64) => converted(self.read::<i64>()?, |value| value as f64),
+            Some(Type::Uint8) => converted(self.read::<u8>()?, f64::from),
+            Some(Type::Uint16) => converted(self.read::<u16>()?, f64::from),
+            Some(Type::Uint32) => converted(self.read::<u32>()?, f64::from),
+            Some(Type::Uint64) => converted(self.read::<u64>()?, |value| value as f64),
+            Some(Type::Float16) => converted(self.read_half()?, f64::from),
+            Some(Type::Float32) => converted(self.read::<f32>()?, f64::from),
+            Some(Type::Float64) => self.read(),
+            Some(Type::Complex64 | Type::Complex128) | None => Err(self.refuse(REAL)),
+        }
     }
+}
+
+/// The array with elements of another type.
+pub(crate) fn converted<A: Clone, B>(array: ArrayD<A>, to: impl Fn(A) -> B) -> Result<ArrayD<B>> {
+    memory::room("the same array in another type", array.shape(), size_of::<B>(), PARTS)?;
+    Ok(array.mapv(to))
 }
 
 /// The types that [`Npy::read_real`] accepts, for error messages.

@@ -11,7 +11,7 @@ use ndarray_npy::WritableElement;
 use num_complex::Complex;
 use serde_json::{Map, Value, json};
 use wavemill::nufft::{ModeOrder, NufftPlan, NufftPlan3, Shape, Sign, Stage, Timings};
-use wavemill::{Device, Real};
+use wavemill::{Device, Real, significant};
 
 use crate::args::{self, Kernel, Order, Precision};
 use crate::input::{Points, Values};
@@ -62,6 +62,9 @@ impl<T: Real> Input<T> {
         };
         let batch = match values.shape() {
             shape if shape == item => None,
+            [0, shape @ ..] if shape == item => {
+                bail!("{} holds a batch of no transforms; give at least one", args.values.display())
+            }
             [batch, shape @ ..] if shape == item => Some(*batch),
             shape => bail!(
                 "{} has the shape {shape:?}, but there are {item:?} {name}; a type {} needs values of that shape, \
@@ -267,7 +270,7 @@ where
     text.push('\n');
     for name in NAMES {
         if let Some(times) = samples.get(name) {
-            writeln!(text, "{name:<12} {:>12.6} s", median(times))?;
+            writeln!(text, "{name:<12} {:>12} s", significant(median(times), 4))?;
         }
     }
     output::print(&text)

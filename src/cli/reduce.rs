@@ -56,6 +56,14 @@ impl<E> Written for E where
 
 /// Reduces the data, and writes or prints the results. With `truths` the elements 0 and 1 stand for bool.
 fn reduce<E: Written>(args: &args::Reduce, data: &ArrayD<E>, truths: bool) -> Result<()> {
+    let weighed = args.ops.iter().find(|op| matches!(op, Op::WeightedSum | Op::Average));
+    match (weighed, &args.weights) {
+        (Some(op), None) => bail!("--ops {op} needs weights; name their file with --weights"),
+        (None, Some(_)) => {
+            bail!("--weights is for wsum and average, which --ops does not name; add one or leave it out")
+        }
+        _ => {}
+    }
     let ops: Vec<Op> = args.ops.iter().map(|op| op.with_ddof(args.ddof)).collect();
     let mut builder = ReducePlan::<E>::builder(data.shape()).ops(ops.iter().copied());
     builder = builder.keepdims(args.keepdims).skip_nan(args.skip_nan);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use wavemill::significant;
 
 use crate::cases::{Group, PUBLISHED, PUBLISHED_POINTS};
 use crate::rows::Report;
@@ -46,7 +47,7 @@ impl Report {
                     let warning = if row.kept_promise() { "" } else { "  above 4 x tol" };
                     writeln!(
                         text,
-                        "{:<10}  {:>15}  {:>8}  {:<4} {:>6}  {:>11}  {:>11}  {:>9.3}  {:>8}{warning}",
+                        "{:<10}  {:>15}  {:>8}  {:<4} {:>6}  {:>11}  {:>11}  {:>9}  {:>8}{warning}",
                         row.label,
                         row.extents,
                         row.points,
@@ -54,7 +55,7 @@ impl Report {
                         format!("{:e}", row.tolerance),
                         duration(row.total),
                         duration(row.execute),
-                        row.rate() / 1e6,
+                        significant(row.rate() / 1e6, 4),
                         format!("{:.1e}", row.error),
                     )?;
                 }
@@ -66,8 +67,8 @@ impl Report {
                 "\n{name}\n\nReductions and matrix products, beside the most that memory or arithmetic allows"
             )?;
             for rate in self.rates.iter().filter(|rate| rate.device == number) {
-                let ceiling = rate.ceiling.map_or(String::new(), |most| format!("of {most:.1}"));
-                let (unit, at) = (rate.unit(), format!("{:.2}", rate.rate));
+                let ceiling = rate.ceiling.map_or(String::new(), |most| format!("of {}", significant(most, 3)));
+                let (unit, at) = (rate.unit(), significant(rate.rate, 3));
                 let took = duration(rate.seconds);
                 writeln!(
                     text,
@@ -175,11 +176,11 @@ impl Report {
     }
 }
 
-/// Formats a time with three or more digits, in a suitable unit.
+/// Formats a time with four digits, in a suitable unit.
 fn duration(seconds: f64) -> String {
     match seconds {
-        s if s < 1e-3 => format!("{:.2} µs", s * 1e6),
-        s if s < 1.0 => format!("{:.3} ms", s * 1e3),
-        s => format!("{s:.3} s"),
+        s if s < 1e-3 => format!("{} µs", significant(s * 1e6, 4)),
+        s if s < 1.0 => format!("{} ms", significant(s * 1e3, 4)),
+        s => format!("{} s", significant(s, 4)),
     }
 }

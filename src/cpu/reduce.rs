@@ -13,6 +13,7 @@ use crate::element::Element;
 use crate::loops::folds::{Block, Compiled, PanelRows, Panels};
 use crate::loops::lanes::LANES;
 use crate::machine::parallel;
+use crate::reduce::best::{is_plain_zero, settle};
 use crate::reduce::layout::{Inner, Layout};
 use crate::reduce::partial::{Join, Pair};
 use crate::reduce::partials::Partials;
@@ -294,6 +295,22 @@ impl<E: Element> Task<'_, E> {
             let end = group + count == steps.end;
             Compiled::rows(PanelRows { rows: &rows[..count], first: group as u64, panel: &mut panel, end, partials });
         }
+        self.settle(partials, |output| {
+            steps.clone().any(|step| {
+                self.layout.slice(tile.outer, step, tile.column + output, 1).iter().any(|x| is_plain_zero(x.widen()[0]))
+            })
+        });
+    }
+
+    /// Removes the minus sign of extremes that are 0 where `plain_zero` says that the elements of the block that was
+    /// added last hold a zero without one, for each output by its number.
+    fn settle(&self, partials: &mut Partials<E::Scalar>, plain_zero: impl Fn(usize) -> bool) {
+        for (output, best) in partials.least.iter_mut().enumerate() {
+            settle(best, || plain_zero(output));
+        }
+        for (output, best) in partials.greatest.iter_mut().enumerate() {
+            settle(best, || plain_zero(output));
+        }
     }
 
     /// Reduces a tile of results of few elements each, after a transposition that makes them columns.
@@ -324,6 +341,7 @@ impl<E: Element> Task<'_, E> {
         let mut panel = Panels::new(self.skip);
         let rows: Vec<&[E::Scalar]> = columns.chunks_exact(width).collect();
         Compiled::rows(PanelRows { rows: &rows, first: 0, panel: &mut panel, end: true, partials });
+        self.settle(partials, |output| rows.iter().any(|row| is_plain_zero(row[output * E::PARTS])));
     }
 }
 

@@ -188,7 +188,7 @@ impl Context {
     /// A buffer of at least this many bytes; wgpu has no empty ones.
     pub(super) fn create(&self, what: &'static str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
         self.alive()?;
-        let size = bytes.max(16).next_multiple_of(4);
+        let size = bytes.clamp(16, u64::MAX - 3).next_multiple_of(4);
         if size > self.limits.max_buffer_size {
             return Err(Error::TooLarge {
                 what,

@@ -14,6 +14,7 @@ use crate::gpu::phase::Phases;
 use crate::gpu::points::Points;
 use crate::gpu::queue::Queue;
 use crate::gpu::{Gpu, deconvolve, interp, jobs, spread, uniform};
+use crate::machine::pages;
 use crate::nufft::bins::{Bins, Tiling};
 use crate::nufft::recipe::UniformTransform;
 use crate::nufft::timings::{Stage, Timings};
@@ -145,6 +146,7 @@ impl Gridding for Gpu {
         grid: &mut Grid<Fine<V::Real>, V>,
         to: &mut [V],
     ) -> Result<()> {
+        pages::room("the fine grid on the host", &[to.len()], 2 * size_of::<V::Real>(), "use fewer modes")?;
         let mut all = vec![Complex::default(); to.len()];
         self.0.download("the fine grid", &grid.0.buffer, &mut all)?;
         to.iter_mut().zip(all).for_each(|(to, from)| *to = V::part_of(from));
@@ -157,6 +159,7 @@ impl Gridding for Gpu {
         from: &[V],
         fine: Fine<V::Real>,
     ) -> Result<Grid<Fine<V::Real>, V>> {
+        pages::room("the fine grid on the host", &[from.len()], 2 * size_of::<V::Real>(), "use fewer modes")?;
         let all: Vec<Complex<V::Real>> = from.iter().map(|number| number.complex()).collect();
         self.0.write("the fine grid", &fine.buffer, &all)?;
         Ok(Grid::new(fine))

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::gpu::buffer::{Alternating, Array};
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Slot, Source, folded, generate_as, unrolled};
+use crate::machine::pages;
 use crate::matmul::product::{Op, Product};
 use crate::matmul::recipe::MatmulRecipe;
 use crate::numeric::float::Float;
@@ -366,8 +367,11 @@ fn laid<'a, V: Number>(view: &'a ArrayView3<'_, V>) -> (Cow<'a, [V]>, [usize; 2]
     }
 }
 
+/// What to change if copies of the matrices do not fit in memory.
+const FEWER: &str = "multiply some rows of A, or some of the batch, at a time";
+
 /// A factor on the host: the matrices of a batch, or one matrix for the whole batch.
-fn factor<'a, V: Number>(x: &'a ArrayViewD<'_, V>, batch: usize) -> CowArray<'a, V, Ix3> {
+fn factor<'a, V: Number>(x: &'a ArrayViewD<'_, V>, batch: usize) -> Result<CowArray<'a, V, Ix3>> {
     let axes = x.ndim();
     let [rows, columns] = [x.len_of(Axis(axes - 2)), x.len_of(Axis(axes - 1))];
     let mut first = x.view();
@@ -375,9 +379,12 @@ fn factor<'a, V: Number>(x: &'a ArrayViewD<'_, V>, batch: usize) -> CowArray<'a,
         for _ in 0..axes - 2 {
             first = first.index_axis_move(Axis(0), 0);
         }
-        return first.insert_axis(Axis(0)).into_dimensionality().expect("three axes").into();
+        return Ok(first.insert_axis(Axis(0)).into_dimensionality().expect("three axes").into());
     }
-    x.to_shape((batch, rows, columns)).expect("as many elements as the batch has")
+    if !x.is_standard_layout() {
+        pages::room("a copy of a factor", &[batch, rows, columns], size_of::<V>(), FEWER)?;
+    }
+    Ok(x.to_shape((batch, rows, columns)).expect("as many elements as the batch has"))
 }
 
 /// Device memory for pieces of A or of B, which knows the piece that it holds.
@@ -431,13 +438,14 @@ pub(super) fn run<V: Number>(context: &Context, recipe: &MatmulRecipe, product: 
         c.mapv_inplace(|x| if beta == V::default() { beta } else { x * beta });
         return Ok(());
     }
-    let (a, b) = (factor(&a, batch), factor(&b, batch));
+    let (a, b) = (factor(&a, batch)?, factor(&b, batch)?);
     let bytes = [high * deep, deep * wide, high * wide].map(|count| count * size_of::<V>());
     let together = recipe.together.max(1);
     let mut a_slots = Slots::new(context, "A", bytes[0] * together)?;
     let mut b_slots = Slots::new(context, "B", bytes[1] * together)?;
     let piece = context.storage("C", (bytes[2] * together) as u64)?;
     // The caller's array is written only when all of the result has arrived.
+    pages::room("the product", &[batch, m, n], size_of::<V>(), FEWER)?;
     let mut result = Array3::<V>::default((batch, m, n));
     let before = (beta != V::default()).then(|| c.to_shape((batch, m, n)).expect("C has the batch's matrices"));
     let spans = |all: usize, each: usize| (0..all).step_by(each).map(move |first| first..all.min(first + each));

@@ -2,8 +2,7 @@
 //! the partials.
 
 use crate::numeric::scaled::ScaledProduct;
-use crate::reduce::best::Best;
-use crate::reduce::best::improve;
+use crate::reduce::best::{Best, improve, settle};
 use crate::reduce::partial::{Count, Join, Moment, Pair};
 use crate::reduce::partials::Partials;
 use crate::reduce::quantity::{Needs, Quantity};
@@ -230,13 +229,15 @@ impl Record<'_> {
         Some(ScaledProduct { exponent: power.exponent + exponent, ..power })
     }
 
-    /// Joins the record to the partials. `product` computes the product of the block's elements on the host.
+    /// Joins the record to the partials. What the shader cannot tell is computed on the host from the block's elements:
+    /// `product`, and in `plain_zero` whether one is the zero without a minus sign.
     pub(super) fn join<S: Scalar>(
         mut self,
         partials: &mut Partials<S>,
         counts: &[u32; 4],
         block: Block,
         product: impl Fn() -> ScaledProduct,
+        plain_zero: impl Fn() -> bool,
     ) {
         let Block { output, first, skip, counted, exponent } = block;
         let Format { parts, .. } = self.format;
@@ -263,12 +264,18 @@ impl Record<'_> {
                 }
                 Quantity::Least => {
                     let best = Best { value: self.scalar(), place: first + u64::from(least), skip };
-                    partials.least.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                    if let Some(all) = partials.least.get_mut(output) {
+                        improve(all, Best { place: 0, ..best });
+                        settle(all, &plain_zero);
+                    }
                     partials.first_least.get_mut(output).into_iter().for_each(|all| improve(all, best));
                 }
                 Quantity::Greatest => {
                     let best = Best { value: self.scalar(), place: first + u64::from(greatest), skip };
-                    partials.greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
+                    if let Some(all) = partials.greatest.get_mut(output) {
+                        improve(all, Best { place: 0, ..best });
+                        settle(all, &plain_zero);
+                    }
                     partials.first_greatest.get_mut(output).into_iter().for_each(|all| improve(all, best));
                 }
                 Quantity::Absolute => (0..parts).for_each(|_| partials.absolutes[output].add(self.sum())),

@@ -12,8 +12,10 @@ use crate::gpu::buffer::{Alternating, Fetch};
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Slot, Source, folded};
 use crate::gpu::record::{Block, Format, Kind, Record, times_power};
+use crate::machine::pages;
 use crate::numeric::scaled::ScaledProduct;
 use crate::real::Real;
+use crate::reduce::best::is_plain_zero;
 use crate::reduce::op::Op;
 use crate::reduce::partial::Join;
 use crate::reduce::partials::Partials;
@@ -176,7 +178,7 @@ fn refused(context: &Context, name: &str) -> Result<()> {
     if ["f32", "f64", "i8", "i16", "i32", "u8", "u16", "u32", "c64", "c128"].contains(&name) {
         return Ok(());
     }
-    let reason = format!("reduces no {name}: WGSL has integers of 32 bits; use the CPU: Device::from(Cpu::new())");
+    let reason = format!("reduces no {name}: WGSL has integers of 32 bits; use the CPU");
     Err(context.error(reason))
 }
 
@@ -188,11 +190,12 @@ pub(super) fn run<E: Element>(context: &Context, asked: &Reduction<'_, E>) -> Re
     if form.kind::<E>().0 == Kind::F64 {
         context.supports::<f64>()?;
     }
-    let (data, shape) = contiguous(view.view(), over);
+    let (data, shape) = contiguous(view.view(), over)?;
     let data = data.as_slice().expect("data are in C order");
-    let weights = weights.as_ref().map(|weights| contiguous(weights.view(), over).0);
-    let weights = weights.as_ref().map(|weights| Weights::new(weights.as_slice().expect("weights are in C order")));
-    let mut partials = Partials::identity(*needs, shape.outer * shape.columns, E::PARTS);
+    let weights = weights.as_ref().map(|weights| contiguous(weights.view(), over)).transpose()?;
+    let weights =
+        weights.as_ref().map(|(weights, _)| Weights::new(weights.as_slice().expect("weights are in C order")));
+    let mut partials = Partials::of_all(*needs, shape.outer * shape.columns, E::PARTS)?;
     if data.is_empty() {
         return Ok(partials);
     }
@@ -228,16 +231,20 @@ fn shader_shape(extents: &[usize], over: &[bool]) -> Option<Shape> {
 }
 
 /// The array in C order with its reduced axes next to each other, copied if it is not so yet.
-fn contiguous<'a, T: Clone>(view: ArrayViewD<'a, T>, over: &[bool]) -> (CowArray<'a, T, IxDyn>, Shape) {
-    if let Some(shape) = shader_shape(view.shape(), over) {
-        let data = if view.is_standard_layout() { view.into() } else { view.as_standard_layout().into_owned().into() };
-        return (data, shape);
+fn contiguous<'a, T: Clone>(view: ArrayViewD<'a, T>, over: &[bool]) -> Result<(CowArray<'a, T, IxDyn>, Shape)> {
+    let shape = shader_shape(view.shape(), over);
+    if let (Some(shape), true) = (shape, view.is_standard_layout()) {
+        return Ok((view.into(), shape));
+    }
+    pages::room("a copy in C order for the GPU", view.shape(), size_of::<T>(), "reduce a part of the array at a time")?;
+    if let Some(shape) = shape {
+        return Ok((view.as_standard_layout().into_owned().into(), shape));
     }
     let axes = |wanted: bool| (0..over.len()).filter(move |&axis| over[axis] == wanted);
     let product = |wanted: bool| axes(wanted).map(|axis| view.shape()[axis]).product();
     let shape = Shape { outer: product(false), rows: product(true), columns: 1 };
     let order: Vec<_> = axes(false).chain(axes(true)).collect();
-    (view.permuted_axes(IxDyn(&order)).as_standard_layout().into_owned().into(), shape)
+    Ok((view.permuted_axes(IxDyn(&order)).as_standard_layout().into_owned().into(), shape))
 }
 
 /// The partials of |z|² for complex numbers z in device memory, which stay there.
@@ -264,7 +271,7 @@ pub(super) fn powers<E: Element + Real>(
         return Err(Error::shape("numbers on the device", count, got));
     }
     context.bindable("numbers on the device", bytes)?;
-    let mut partials = Partials::identity(needs, shape.outer * shape.columns, 1);
+    let mut partials = Partials::of_all(needs, shape.outer * shape.columns, 1)?;
     if count > 0 {
         let kind = if size_of::<E>() == 4 { Kind::F32 } else { Kind::F64 };
         let job = Job::new(context, (kind, Load::Powers), needs, skip, shape);
@@ -446,15 +453,19 @@ impl<'a> Job<'a> {
                 counted: self.counted,
                 exponent: self.exponent,
             };
+            let parts = || {
+                let rows = row..piece.rows.1.min(row + self.block);
+                rows.map(|row| data[(outer * shape.rows + row) * shape.columns + column].widen())
+            };
             // The host computes the product of a block of complex numbers if some are not finite: the shader cannot.
             let product = || {
-                let rows = row..piece.rows.1.min(row + self.block);
-                let parts = rows.map(|row| data[(outer * shape.rows + row) * shape.columns + column].widen());
-                let valid = parts.filter(|parts| !(self.skip && parts.iter().any(|part| part.is_nan())));
+                let valid = parts().filter(|parts| !(self.skip && parts.iter().any(|part| part.is_nan())));
                 valid
                     .fold(ScaledProduct::default(), |all, [re, im]| all.join(ScaledProduct::of([re.lift(), im.lift()])))
             };
-            record.join(partials, counts, block, product);
+            // Powers, whose elements are not on the host, have no signs.
+            let plain_zero = || parts().any(|[x, _]| is_plain_zero(x));
+            record.join(partials, counts, block, product, plain_zero);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::gpu::device::Context;
 use crate::gpu::fft::Passes;
 use crate::gpu::grid::Fine;
 use crate::gpu::queue::Queue;
+use crate::machine::pages;
 use crate::nufft::recipe::UniformTransform;
 use crate::nufft::table::ModeAxis;
 use crate::nufft::timings::{Stage, Timings};
@@ -69,6 +70,7 @@ impl<T: Real> Prepared<T> {
         let bytes = (all as u64).saturating_mul(complex_bytes::<T>());
         context.bindable(what, bytes)?;
         let copied = if matches!(self, Self::Host(..)) { all } else { 0 };
+        pages::room("the fine grid on the host", &[copied], 2 * size_of::<T>(), "use fewer modes")?;
         Ok(Fine {
             buffer: context.storage(what, bytes)?,
             queue: Queue::default(),

@@ -9,7 +9,7 @@ use crate::loops::lanes::{
 };
 use crate::machine::simd::{self, Vectorised};
 use crate::numeric::scaled::ScaledProduct;
-use crate::reduce::best::{Best, improve};
+use crate::reduce::best::{Best, improve, is_plain_zero, settle};
 use crate::reduce::partial::{Count, Join, Moment};
 use crate::reduce::partials::Partials;
 use crate::reduce::quantity::Quantity;
@@ -77,6 +77,7 @@ impl<S: Accumulate> Block<'_, S> {
                 Quantity::Least => {
                     let found = fold_slices::<S, Extreme<S, false, LANES>, Extreme<S, false, 1>, FMA, SKIP, 1>(slices);
                     found.into_iter().flatten().for_each(|best| improve(&mut partials.least[output], best));
+                    settle(&mut partials.least[output], || holds_plain_zero(slices));
                 }
                 Quantity::Greatest => greatest::<S, FMA, SKIP>(slices, &mut partials.greatest[output]),
                 Quantity::FirstLeast => {
@@ -174,6 +175,13 @@ fn common<S: Accumulate, const FMA: bool, const SKIP: bool, const PARTS: usize>(
 fn greatest<S: Accumulate, const FMA: bool, const SKIP: bool>(slices: &[&[S]], known: &mut Option<Best<S, true>>) {
     let [found] = fold_slices::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices);
     found.into_iter().for_each(|best| improve(known, best));
+    settle(known, || holds_plain_zero(slices));
+}
+
+/// Whether a zero without a minus sign is among the elements.
+#[cold]
+fn holds_plain_zero<S: Accumulate>(slices: &[&[S]]) -> bool {
+    slices.iter().any(|slice| slice.iter().any(|&x| is_plain_zero(x)))
 }
 
 #[inline(always)]

@@ -11,6 +11,7 @@ use std::ops::{Deref, DerefMut};
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::{Error, Result};
+use crate::shape;
 
 /// The size in bytes from which on an array gets pages of its own: a few huge pages.
 const LARGE: usize = 8 << 20;
@@ -42,11 +43,37 @@ impl<T> fmt::Debug for Pages<T> {
 const ASKED: usize = 1 << 28;
 
 /// The available memory in bytes, where the system reports it.
-pub(crate) fn available() -> Option<u64> {
+#[must_use]
+pub fn available() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kilobytes: u64 = line.trim().trim_end_matches(" kB").trim().parse().ok()?;
     Some(kilobytes * 1024)
+}
+
+/// An error if an array of these extents, of elements of `size` bytes, has no room in memory now; `advice` says what to
+/// change. Arrays whose size the caller's numbers decide are checked, as an allocation that fails ends the program.
+pub(crate) fn room(what: &'static str, extents: &[usize], size: usize, advice: &str) -> Result<()> {
+    // Extents next to a 0 count too: arrays cannot have shapes whose other extents overflow.
+    let bytes = extents.iter().try_fold(size, |bytes, &extent| bytes.checked_mul(extent.max(1)));
+    let refused = |bytes: &str, limit: String| Error::TooLarge {
+        what,
+        needed: format!("{bytes} bytes for {} elements", shape::written(extents)),
+        limit: format!("{limit}; {advice}"),
+    };
+    let Some(bytes) = bytes.filter(|&bytes| bytes <= isize::MAX as usize) else {
+        return Err(refused("more than 2^63", "the address space ends there".into()));
+    };
+    if bytes < LARGE || extents.contains(&0) {
+        return Ok(());
+    }
+    if bytes > ASKED
+        && let Some(available) = available().filter(|&available| bytes as u64 > available)
+    {
+        return Err(refused(&bytes.to_string(), format!("{available} bytes are available")));
+    }
+    let reserved = Vec::<u8>::new().try_reserve_exact(bytes);
+    reserved.map_err(|error| refused(&bytes.to_string(), format!("the system refused them ({error})")))
 }
 
 impl<T> Default for Pages<T> {
@@ -118,6 +145,11 @@ mod tests {
                 assert_eq!(pages[len - 1], 2.5);
             }
         }
+        for extents in [&[1 << 46, 2][..], &[1 << 60, 1 << 60], &[0, 1 << 60, 1 << 60]] {
+            let error = room("a test", extents, 8, "use less").unwrap_err().to_string();
+            assert!(error.contains("use less") && error.contains(&shape::written(extents)), "{error}");
+        }
+        assert!(room("a test", &[1 << 50, 0], 8, "").is_ok() && room("a test", &[1 << 20, 9], 8, "").is_ok());
         let error = Pages::<f64>::zeroed(1 << 58, "a test", "use less").unwrap_err();
         assert!(matches!(&error, Error::TooLarge { .. }) && error.to_string().contains("use less"), "{error}");
     }

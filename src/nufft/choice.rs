@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::nufft::aliasing;
 use crate::nufft::kernel::Shape;
 use crate::numeric::float::Float;
+use crate::shape;
 
 /// A chosen width and grid, with the tolerance they keep.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,7 +160,7 @@ impl Candidate {
             if cells > f64::from(u32::MAX / 4) {
                 return Err(Error::TooLarge {
                     what: "the fine grid",
-                    needed: format!("{cells:.0} cells on an axis"),
+                    needed: format!("{} cells on an axis", shape::significant(cells, 3)),
                     limit: "an axis holds at most 2^30; use fewer modes".into(),
                 });
             }

@@ -8,6 +8,7 @@ use num_complex::Complex;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::machine::pages;
 use crate::nufft::points::{Points, Unit};
 use crate::numeric::float::{Coordinate, Float};
 use crate::numeric::sign::Sign;
@@ -28,6 +29,7 @@ pub fn type1<T: Float, C: Coordinate>(
         return Err(Error::shape("modes", format!("{} extents", points.len()), modes.len()));
     }
     let count = shape::product("the modes", modes)?;
+    pages::room("the modes", modes, size_of::<[i64; 3]>() + size_of::<Complex<f64>>(), "use fewer modes")?;
     let at: Vec<[i64; 3]> = (0..count).map(|index| mode_at(index, modes)).collect();
     let values = type1_at(points, strengths, &at, sign)?;
     ArrayD::from_shape_vec(IxDyn(modes), values).map_err(|error| Error::shape("modes", count, error))

@@ -117,13 +117,13 @@ impl fmt::Display for Recipe {
             Some([host, device]) => {
                 writeln!(
                     f,
-                    ", expected to take {:.3} ms on the host and {:.3} ms on the device",
-                    host * 1e3,
-                    device * 1e3
+                    ", expected to take {} ms on the host and {} ms on the device",
+                    shape::significant(host * 1e3, 4),
+                    shape::significant(device * 1e3, 4)
                 )?;
             }
             None => writeln!(f)?,
         }
-        write!(f, "memory      {:.1} MB without points", self.bytes as f64 / 1e6)
+        write!(f, "memory      {} MB without points", shape::significant(self.bytes as f64 / 1e6, 3))
     }
 }

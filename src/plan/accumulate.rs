@@ -11,7 +11,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::nufft::points::{Coordinates, Points};
 use crate::nufft::timings::Timings;
-use crate::plan::arrays::{InOrder, PointsOf, check, rows, zeros};
+use crate::plan::arrays::{InOrder, PointsOf, SMALLER, check, rows, zeros};
 use crate::plan::nufft::{Geometry, NufftPlan};
 use crate::plan::on_backend::{OnBackend, SumsOnBackend, on_backend};
 use crate::plan::stages::Batch;
@@ -111,13 +111,13 @@ impl<T: Real, V: Number<Real = T>, S: PointsOf<D>, D: Dimension> Accumulation<T,
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if strengths have another dimension than the plan's batch asks for,
-    /// [`crate::Error::DeviceLost`].
+    /// [`crate::Error::TooLarge`] if there is no memory for the modes, [`crate::Error::DeviceLost`].
     pub fn finish(self) -> Result<Array<Complex<T>, S::Modes>> {
         let expected: Vec<usize> = self.batched.into_iter().chain([0]).collect();
         if let Some(axes) = S::NDIM {
             check("the axes of strengths", &IxDyn(&[expected.len()]), &[axes])?;
         }
-        let mut modes = zeros(self.modes.clone());
+        let mut modes = zeros("the modes", self.modes.clone(), SMALLER)?;
         self.finish_into(&mut modes)?;
         Ok(modes)
     }
@@ -129,7 +129,7 @@ impl<T: Real, V: Number<Real = T>, S: PointsOf<D>, D: Dimension> Accumulation<T,
     /// written then.
     pub fn finish_into<E: Dimension>(self, modes: &mut ArrayRef<Complex<T>, E>) -> Result<()> {
         check("modes", &self.modes, modes.shape())?;
-        let (mut target, batch) = (InOrder::to_write(modes), self.batch);
+        let (mut target, batch) = (InOrder::to_write(modes)?, self.batch);
         on_backend!(SumsOnBackend, self.sums, stages, sums => {
             stages.modes_of_sums(sums, target.slice(), batch, &mut Timings::default())
         })?;

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use ndarray::{Array, ArrayRef, ArrayView2, Axis, Dimension, Ix1, Ix2, Ix3, Ix4, IxDyn};
 
 use crate::error::{Error, Result};
+use crate::machine::pages;
 use crate::real::Number;
 
 /// The dimension of the strengths (one axis, or two with a batch), which determines that of the modes.
@@ -63,9 +64,15 @@ impl<D: Dimension> ModesOf<D> for IxDyn {
     type Points = IxDyn;
 }
 
-/// An array of zeros. The shape has the dimension `D` because `D` comes from the traits above or a checked array.
-pub(super) fn zeros<V: Number, D: Dimension>(shape: IxDyn) -> Array<V, D> {
-    Array::default(shape).into_dimensionality().expect("the shape was checked against what the dimension was made of")
+/// What to change if a result of a transform does not fit in memory.
+pub(super) const SMALLER: &str = "compute fewer transforms of the batch at a time, or fewer modes or points";
+
+/// An array of zeros; an error with `advice` if there is no memory for it. The shape has the dimension `D` because `D`
+/// comes from the traits above or a checked array.
+pub(super) fn zeros<V: Number, D: Dimension>(what: &'static str, shape: IxDyn, advice: &str) -> Result<Array<V, D>> {
+    pages::room(what, shape.slice(), size_of::<V>(), advice)?;
+    let array = Array::default(shape).into_dimensionality();
+    Ok(array.expect("the shape was checked against what the dimension was made of"))
 }
 
 /// A view with one row for each transform, of an array of shape `[M]` or `[batch, M]` with any strides.
@@ -80,9 +87,16 @@ pub(super) fn rows_of_slice<V>(numbers: &[V], batch: usize) -> ArrayView2<'_, V>
     ArrayView2::from_shape((batch, numbers.len() / batch), numbers).expect("a length that was checked")
 }
 
+/// What to change if a copy of an array does not fit in memory.
+const IN_ORDER: &str = "give an array in C order, which is not copied";
+
 /// An array's elements in C order: its own memory if it is laid out so, else a copy.
-pub(super) fn in_order<V: Number, D: Dimension>(array: &ArrayRef<V, D>) -> Cow<'_, [V]> {
-    array.as_slice().map_or_else(|| array.iter().copied().collect::<Vec<_>>().into(), Cow::from)
+pub(super) fn in_order<V: Number, D: Dimension>(array: &ArrayRef<V, D>) -> Result<Cow<'_, [V]>> {
+    if let Some(slice) = array.as_slice() {
+        return Ok(slice.into());
+    }
+    pages::room("a copy of the input in C order", array.shape(), size_of::<V>(), IN_ORDER)?;
+    Ok(array.iter().copied().collect::<Vec<_>>().into())
 }
 
 /// An output array that is written in C order: its own memory if it is laid out so, else a copy.
@@ -92,9 +106,13 @@ pub(super) struct InOrder<'a, V, D: Dimension> {
 }
 
 impl<'a, V: Number, D: Dimension> InOrder<'a, V, D> {
-    pub(super) fn to_write(array: &'a mut ArrayRef<V, D>) -> Self {
-        let copy = array.as_slice().is_none().then(|| vec![V::default(); array.len()]);
-        Self { array, copy }
+    pub(super) fn to_write(array: &'a mut ArrayRef<V, D>) -> Result<Self> {
+        if array.as_slice().is_some() {
+            return Ok(Self { array, copy: None });
+        }
+        pages::room("a copy of the output in C order", array.shape(), size_of::<V>(), IN_ORDER)?;
+        let copy = Some(vec![V::default(); array.len()]);
+        Ok(Self { array, copy })
     }
 
     /// The elements in C order.

@@ -49,14 +49,15 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
     /// Computes op(A)·op(B), of shape `[.., m, n]` with the batch's axes in front.
     ///
     /// # Errors
-    /// See [`MatmulPlan::execute_into`].
+    /// See [`MatmulPlan::execute_into`]; and [`Error::TooLarge`] if there is no memory for the result.
     pub fn execute<DA: Dimension, DB: Dimension>(
         &self,
         a: &ArrayRef<V, DA>,
         b: &ArrayRef<V, DB>,
     ) -> Result<Array<V, D>> {
         let [m, _, n] = self.recipe.shape;
-        let mut c = zeros(self.batched([m, n]));
+        let mut c =
+            zeros("the product", self.batched([m, n]), "multiply some rows of A, or some of the batch, at a time")?;
         self.execute_into(V::unit(), a, b, V::default(), &mut c)?;
         Ok(c)
     }

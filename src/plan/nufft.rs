@@ -16,7 +16,7 @@ use crate::nufft::recipe::Recipe;
 use crate::nufft::timings::{Stage, Timings};
 use crate::numeric::float::Coordinate;
 use crate::numeric::sign::Sign;
-use crate::plan::arrays::{InOrder, ModesOf, PointsOf, check, in_order, rows, rows_of_slice, zeros};
+use crate::plan::arrays::{InOrder, ModesOf, PointsOf, SMALLER, check, in_order, rows, rows_of_slice, zeros};
 use crate::plan::builder::{NufftBuilder, ToModes};
 use crate::plan::on_backend::{OnBackend, on_backend};
 use crate::plan::stages::{Batch, Progress, Stages, Watcher};
@@ -200,7 +200,7 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         // The shape is checked before the result is allocated: with an axis too many or too few, as for a missing
         // batch, the result's dimension would not fit its shape.
         check("strengths", &self.values_shape(self.points_set("type1")?), strengths.shape())?;
-        let mut modes = zeros(self.modes_shape());
+        let mut modes = zeros("the modes", self.modes_shape(), SMALLER)?;
         self.type1_into(strengths, &mut modes)?;
         Ok(modes)
     }
@@ -217,7 +217,7 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     ) -> Result<()> {
         check("strengths", &self.values_shape(self.points_set("type1")?), strengths.shape())?;
         check("modes", &self.modes_shape(), modes.shape())?;
-        let (mut modes, mut timings) = (InOrder::to_write(modes), self.lasting_timings());
+        let (mut modes, mut timings) = (InOrder::to_write(modes)?, self.lasting_timings());
         on_backend!(OnBackend, &self.stages, stages => {
             stages.on_host(rows(strengths), modes.slice(), &mut timings, |fine, strengths, modes, timings| {
                 stages.type1(fine, strengths, modes, self.batch(), timings)
@@ -252,7 +252,7 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     ) -> Result<Array<V, M::Points>> {
         let points = self.points_set("type2")?;
         check("modes", &self.modes_shape(), modes.shape())?;
-        let mut values = zeros(self.values_shape(points));
+        let mut values = zeros("the values", self.values_shape(points), SMALLER)?;
         self.type2_into(modes, &mut values)?;
         Ok(values)
     }
@@ -270,8 +270,8 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         let points = self.points_set("type2")?;
         check("modes", &self.modes_shape(), modes.shape())?;
         check("values", &self.values_shape(points), values.shape())?;
-        let (modes, batch) = (in_order(modes), self.batch());
-        let (mut values, mut timings) = (InOrder::to_write(values), self.lasting_timings());
+        let (modes, batch) = (in_order(modes)?, self.batch());
+        let (mut values, mut timings) = (InOrder::to_write(values)?, self.lasting_timings());
         on_backend!(OnBackend, &self.stages, stages => {
             let rows = rows_of_slice(&modes, batch.count);
             stages.on_host(rows, values.slice(), &mut timings, |fine, modes, values, timings| {
@@ -294,8 +294,8 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
         strengths: &ArrayRef<V, S>,
     ) -> Result<Array<V, S::Modes>> {
         check("strengths", &self.values_shape(self.points_set("spread")?), strengths.shape())?;
-        let mut grids: Array<V, S::Modes> = zeros(self.with_batch(&self.recipe.grid));
-        let (mut target, mut timings) = (InOrder::to_write(&mut grids), self.lasting_timings());
+        let mut grids: Array<V, S::Modes> = zeros("the grids", self.with_batch(&self.recipe.grid), SMALLER)?;
+        let (mut target, mut timings) = (InOrder::to_write(&mut grids)?, self.lasting_timings());
         on_backend!(OnBackend, &self.stages, stages => {
             stages.spread(rows(strengths), target.slice(), self.batch(), &mut timings)
         })?;
@@ -314,9 +314,9 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
     ) -> Result<Array<V, M::Points>> {
         let points = self.points_set("interpolate")?;
         check("grid", &self.with_batch(&self.recipe.grid), grid.shape())?;
-        let mut values: Array<V, M::Points> = zeros(self.values_shape(points));
-        let grid = in_order(grid);
-        let (mut target, mut timings) = (InOrder::to_write(&mut values), self.lasting_timings());
+        let mut values: Array<V, M::Points> = zeros("the values", self.values_shape(points), SMALLER)?;
+        let grid = in_order(grid)?;
+        let (mut target, mut timings) = (InOrder::to_write(&mut values)?, self.lasting_timings());
         on_backend!(OnBackend, &self.stages, stages => {
             stages.interpolate(&grid, target.slice(), self.batch(), &mut timings)
         })?;

@@ -18,7 +18,7 @@ use crate::nufft::recipe::{ModeOrder, Recipe};
 use crate::nufft::rescale::Rescaling;
 use crate::nufft::timings::{Stage, Timings};
 use crate::numeric::float::{Coordinate, Numeric as _};
-use crate::plan::arrays::{InOrder, check, rows};
+use crate::plan::arrays::{InOrder, SMALLER, check, rows, zeros};
 use crate::plan::builder::{NufftBuilder, ToFrequencies};
 use crate::plan::nufft::NufftPlan;
 use crate::plan::on_backend::{OnBackend, OnBackend3, on_backend};
@@ -269,7 +269,7 @@ impl<T: Real> NufftPlan3<T> {
     pub fn type3<V: Number<Real = T>, D: Dimension>(&self, strengths: &ArrayRef<V, D>) -> Result<Array<Complex<T>, D>> {
         let PointData { sources, targets, .. } = *self.points_set("type3")?;
         check("strengths", &self.shape(sources), strengths.shape())?;
-        let mut values = self.zeros(targets);
+        let mut values = self.zeros("the values", targets)?;
         self.type3_into(strengths, &mut values)?;
         Ok(values)
     }
@@ -298,7 +298,7 @@ impl<T: Real> NufftPlan3<T> {
     pub fn adjoint<V: Number<Real = T>, D: Dimension>(&self, values: &ArrayRef<V, D>) -> Result<Array<Complex<T>, D>> {
         let PointData { sources, targets, .. } = *self.points_set("adjoint")?;
         check("values", &self.shape(targets), values.shape())?;
-        let mut strengths = self.zeros(sources);
+        let mut strengths = self.zeros("the strengths", sources)?;
         self.adjoint_into(values, &mut strengths)?;
         Ok(strengths)
     }
@@ -333,11 +333,12 @@ impl<T: Real> NufftPlan3<T> {
         let input = match V::values(rows(input)) {
             Values::Complex(rows) => rows,
             Values::Real(rows) => {
+                pages::room("complex strengths", rows.shape(), 2 * size_of::<T>(), SMALLER)?;
                 copy = rows.mapv(|number| number.complex());
                 copy.view()
             }
         };
-        let (mut output, mut timings) = (InOrder::to_write(output), self.timings());
+        let (mut output, mut timings) = (InOrder::to_write(output)?, self.timings());
         timings.forget(&[Stage::SetPoints]);
         on_backend!(OnBackend3, &plans.stages, stages => {
             stages.on_host(input, output.slice(), (batch, adjoint), &mut timings)
@@ -363,8 +364,8 @@ impl<T: Real> NufftPlan3<T> {
     }
 
     /// An array of zeros for `len` points, of the same dimension as the input, whose shape was checked.
-    fn zeros<D: Dimension>(&self, len: usize) -> Array<Complex<T>, D> {
-        crate::plan::arrays::zeros(self.shape(len))
+    fn zeros<D: Dimension>(&self, what: &'static str, len: usize) -> Result<Array<Complex<T>, D>> {
+        zeros(what, self.shape(len), SMALLER)
     }
 }
 

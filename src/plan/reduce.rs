@@ -8,10 +8,11 @@ use crate::backend::reduction::Reduce as _;
 use crate::device::Device;
 use crate::element::Element;
 use crate::error::{Error, Result};
+use crate::machine::pages;
 use crate::plan::state::ReduceState;
 use crate::reduce::answer::{Answer, Column, empty};
 use crate::reduce::op::Op;
-use crate::reduce::partials::Partials;
+use crate::reduce::partials::{FEWER, Partials};
 use crate::reduce::quantity::Needs;
 use crate::reduce::request::{Reduced, Reduction};
 use crate::shape;
@@ -180,8 +181,10 @@ impl<E: Element> ReducePlan<E> {
     }
 
     /// A state that takes in an array of this shape chunk by chunk. Weights are given with the chunks.
-    #[must_use]
-    pub fn state(&self) -> ReduceState<E> {
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] if there is no memory for the state of so many results.
+    pub fn state(&self) -> Result<ReduceState<E>> {
         ReduceState::new(self.clone())
     }
 
@@ -281,7 +284,8 @@ impl<E: Element> ReduceBuilder<E> {
     /// # Errors
     /// [`Error::Parameter`] for an axis that does not exist or is given twice, no operations, or an operation that the
     /// element type does not have; [`Error::Shape`] for weights that do not fit, or no elements where an operation
-    /// needs one; [`Error::TooLarge`] for a shape that does not fit in the address space.
+    /// needs one; [`Error::TooLarge`] for a shape that does not fit in the address space, or results that do not fit in
+    /// memory.
     pub fn build(self, device: &Device) -> Result<ReducePlan<E>> {
         let Self { shape, axes, ops, keepdims, skip, weights, .. } = self;
         shape::product("data", &shape)?;
@@ -323,6 +327,10 @@ impl<E: Element> ReduceBuilder<E> {
             }
             _ => {}
         }
+        let kept: Vec<_> = shape.iter().zip(&over).filter(|&(_, &over)| !over).map(|(&len, _)| len).collect();
+        // Tiles of results are computed first, and then put in order.
+        let each = 2 * ops.iter().map(|&op| Column::<E>::size(op)).sum::<usize>();
+        pages::room("the results", &kept, each, FEWER)?;
         Ok(ReducePlan { shape, over, ops, keepdims, skip, weights, device: device.clone(), element: PhantomData })
     }
 }

@@ -20,7 +20,7 @@ use crate::shape;
 /// let x = Array2::from_shape_fn((100, 6), |(t, i)| ((7 * t + i) % 50) as f64);
 /// let plan = ReducePlan::builder(x.shape()).axes(&[0]).ops([Op::Mean, Op::ArgMin]).build(&wavemill::Device::auto())?;
 /// // Two workers, in any order.
-/// let (mut early, mut late) = (plan.state(), plan.state());
+/// let (mut early, mut late) = (plan.state()?, plan.state()?);
 /// late.update(&x.slice(s![60.., ..]), &[60, 0])?;
 /// early.update(&x.slice(s![..60, ..]), &[0, 0])?;
 /// late.merge(&early)?;
@@ -47,9 +47,9 @@ pub struct ReduceState<E: Element> {
 const MAGIC: [u8; 8] = *b"wmreduc2";
 
 impl<E: Element> ReduceState<E> {
-    pub(crate) fn new(plan: ReducePlan<E>) -> Self {
-        let partials = Partials::identity(plan.needs(), plan.outputs(), E::PARTS);
-        Self { plan, partials }
+    pub(crate) fn new(plan: ReducePlan<E>) -> Result<Self> {
+        let partials = Partials::of_all(plan.needs(), plan.outputs(), E::PARTS)?;
+        Ok(Self { plan, partials })
     }
 
     /// Takes in the chunk of the array that begins at these indices. Chunks must not overlap.
@@ -160,10 +160,10 @@ impl<E: Element> ReduceState<E> {
     /// Reads a state from the bytes that [`ReduceState::to_bytes`] gave for an equal plan, on this machine or another.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if the bytes are not a state of such a plan.
+    /// [`Error::Parameter`] if the bytes are not a state of such a plan, [`Error::TooLarge`] as for a new state.
     pub fn from_bytes(plan: &ReducePlan<E>, bytes: &[u8]) -> Result<Self> {
         let wrong = |got: String| Error::parameter("bytes", format!("a state of the plan {}", plan.describe()), got);
-        let mut state = Self::new(plan.clone());
+        let mut state = Self::new(plan.clone())?;
         let expected = state.to_bytes();
         let head = 8 + 2 + 1 + 1 + E::NAME.len() + 8;
         if bytes.len() != expected.len() || bytes[..head] != expected[..head] {

@@ -116,6 +116,18 @@ impl<E: Reducible> Column<E> {
         })
     }
 
+    /// The bytes of a result of `op`.
+    pub(crate) fn size(op: Op) -> usize {
+        match op {
+            Op::Sum | Op::Prod => size_of::<E::Sum>(),
+            Op::Mean | Op::Average | Op::WeightedSum => size_of::<E::Mean>(),
+            Op::Var { .. } | Op::Std { .. } | Op::Norm1 | Op::Norm2 | Op::NormInf => size_of::<E::Float>(),
+            Op::Min | Op::Max => size_of::<E>(),
+            Op::ArgMin | Op::ArgMax | Op::Count => size_of::<u64>(),
+            Op::Any | Op::All => size_of::<bool>(),
+        }
+    }
+
     /// Concatenates columns of the same operation.
     pub(crate) fn join(columns: impl Iterator<Item = Self>, empty: Self) -> Self {
         columns.fold(empty, |mut all, next| {
@@ -160,10 +172,9 @@ fn shaped<T: Clone>(all: Vec<T>, extents: &[usize], order: &[usize], shape: &[us
 fn elements<E: Reducible, const GREATEST: bool>(all: &[Option<Best<E::Scalar, GREATEST>>], op: Op) -> Result<Vec<E>> {
     let element = |best: &Option<Best<E::Scalar, GREATEST>>| match best {
         Some(best) => {
-            // Signs of 0 and bits of NaN would depend on which was met first: there is one 0 and one NaN.
-            let zero = E::Scalar::default();
-            let value = if best.value == zero { zero } else { best.value };
-            Ok(E::narrow([if value.is_nan() { E::Scalar::nan() } else { value }, zero]))
+            // The bits of a NaN would depend on which was met first: there is one NaN.
+            let value = if best.value.is_nan() { E::Scalar::nan() } else { best.value };
+            Ok(E::narrow([value, E::Scalar::default()]))
         }
         None => Err(empty(op)),
     };
@@ -197,7 +208,8 @@ fn largest<E: Reducible>(partials: &Partials<E::Scalar>, output: usize) -> f64 {
         return if greatest.skip { 0.0 } else { value };
     }
     let least = partials.least.get(output).copied().flatten();
-    least.map_or(value, |least| value.max(-least.value.lift()))
+    // Of zeros alone it is the one without a sign.
+    least.map_or(value, |least| value.max(-least.value.lift()).abs())
 }
 
 /// A product as f64; infinite or 0 if it is out of range.

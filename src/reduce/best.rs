@@ -21,11 +21,13 @@ pub(crate) fn better<S: Scalar>(x: S, best: S, greatest: bool, skip: bool) -> bo
 }
 
 impl<S: Scalar, const GREATEST: bool> Join for Best<S, GREATEST> {
-    /// The sets may come in any order: of equal elements the one with the lower place is taken.
+    /// The sets may come in any order: of equal elements the one with the lower place is taken, and of the zeros of
+    /// extremes without places the one without a minus sign.
     #[inline(always)]
     fn join(self, other: Self) -> Self {
         let (before, after) = if self.place <= other.place { (self, other) } else { (other, self) };
-        if better(after.value, before.value, GREATEST, self.skip) { after } else { before }
+        let zeros = before.value.is_minus_zero() && after.value == S::default() && before.place == after.place;
+        if zeros || better(after.value, before.value, GREATEST, self.skip) { after } else { before }
     }
 }
 
@@ -48,6 +50,26 @@ impl<S: Scalar, const GREATEST: bool> Partial for Option<Best<S, GREATEST>> {
         let (place, [kind]) = (from.take().map(u64::from_le_bytes)?, from.take()?);
         (kind < 4).then(|| (kind & 1 != 0).then_some(Best { value, place, skip: kind & 2 != 0 }))
     }
+}
+
+/// Removes the minus sign of a zero if there is a zero without one among the elements of the block that was added last.
+/// The loops keep the zero they meet first; so the result is that of any order of elements and blocks.
+#[inline(always)]
+pub(crate) fn settle<S: Scalar, const GREATEST: bool>(
+    best: &mut Option<Best<S, GREATEST>>,
+    plain_zero: impl FnOnce() -> bool,
+) {
+    if let Some(best) = best
+        && best.value.is_minus_zero()
+        && plain_zero()
+    {
+        best.value = S::default();
+    }
+}
+
+/// Whether an element is the zero without a minus sign.
+pub(crate) fn is_plain_zero<S: Scalar>(x: S) -> bool {
+    x == S::default() && !x.is_minus_zero()
 }
 
 /// Updates an extreme with that of one more block.

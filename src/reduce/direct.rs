@@ -64,7 +64,7 @@ fn one(elements: &[(usize, [f64; 2], f64)], (op, parts_of): (Op, usize), skip_na
         Complex::new(part(0), part(1))
     };
     let real = |x: f64| Complex::new(x, 0.0);
-    // Of the division by a complex number: a part that is not finite makes the other one NaN.
+    // Of a division or multiplication by a complex number: a part that is not finite makes the other one NaN.
     let quotient = |z: Complex<f64>| if parts_of == 2 { Complex::new(z.re + z.im * 0.0, z.im - z.re * 0.0) } else { z };
     let sizes =
         || elements.iter().map(|&(_, [re, im], _)| if re.is_nan() || im.is_nan() { f64::NAN } else { re.hypot(im) });
@@ -89,7 +89,8 @@ fn one(elements: &[(usize, [f64; 2], f64)], (op, parts_of): (Op, usize), skip_na
         Op::Max => real(best(&|x, best| x > best)?.1[0]),
         Op::ArgMin => real(best(&|x, best| x < best)?.0 as f64),
         Op::ArgMax => real(best(&|x, best| x > best)?.0 as f64),
-        Op::Prod => elements.iter().fold(real(1.0), |product, &(_, [re, im], _)| product * Complex::new(re, im)),
+        Op::Prod if parts_of == 1 => real(elements.iter().map(|&(_, [re, _], _)| re).product()),
+        Op::Prod => quotient(elements.iter().fold(real(1.0), |all, &(_, [re, im], _)| all * Complex::new(re, im))),
         Op::Norm1 => real(exact(sizes())),
         Op::Norm2 => real(exact(elements.iter().map(|&(_, [re, im], _)| re * re + im * im)).sqrt()),
         Op::NormInf => real(sizes().fold(0.0, |a, b| if a > b || a.is_nan() { a } else { b })),

@@ -113,8 +113,13 @@ where
     fn mean([re, im]: [f64; 2]) -> Self {
         Self::new(T::nearest(re), T::nearest(im))
     }
-    fn product(_: i64, [re, im]: [f64; 2]) -> Self {
-        Self::new(T::nearest(re), T::nearest(im))
+    fn product(_: i64, parts: [f64; 2]) -> Self {
+        let [re, im] = parts.map(|part| -> f64 { T::nearest(part).into() });
+        if re.is_finite() && im.is_finite() {
+            return Self::new(T::nearest(re), T::nearest(im));
+        }
+        // As one more factor of 1 makes it, by the formula for complex numbers.
+        Self::new(T::nearest(re - im * 0.0), T::nearest(im + re * 0.0))
     }
 }
 

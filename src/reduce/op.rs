@@ -29,15 +29,22 @@ pub enum Op {
         /// Delta degrees of freedom: 0 for a population, 1 for a sample.
         ddof: f64,
     },
-    /// The least element; an error without elements. Not for complex numbers.
+    /// The least element; an error without elements. Not for complex numbers. If it is 0, it has a minus sign where all
+    /// zeros have.
     Min,
-    /// The greatest element; an error without elements. Not for complex numbers.
+    /// The greatest element; an error without elements. Not for complex numbers. If it is 0, it has a minus sign where
+    /// all zeros have.
     Max,
     /// The index of the first least element, in C order over the reduced axes.
     ArgMin,
     /// The index of the first greatest element, in C order over the reduced axes.
     ArgMax,
-    /// `Π x`; 1 without elements. No intermediate product overflows.
+    /// `Π x`; 1 without elements. No intermediate product overflows: only a result can, and only where the exact
+    /// product is beyond the range.
+    ///
+    /// Complex numbers are multiplied by `(a + ib)(c + id) = (ac - bd) + i(ad + bc)`, and by 1 at last, as NumPy's are
+    /// by all factors: where a part of the result is infinite or NaN, the other part is NaN. So a NaN in any factor
+    /// makes both parts NaN.
     Prod,
     /// `Σ |x|`.
     Norm1,

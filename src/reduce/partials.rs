@@ -3,6 +3,8 @@
 
 use std::ops::{Deref, DerefMut};
 
+use crate::error::Result;
+use crate::machine::pages;
 use crate::numeric::scaled::ScaledProduct;
 use crate::reduce::best::Best;
 use crate::reduce::partial::{Bytes, Count, Partial};
@@ -10,6 +12,9 @@ use crate::reduce::quantity::{Needs, Quantity};
 use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::FloatTally;
 use crate::reduce::variance::Variance;
+
+/// What to change if results do not fit in memory.
+pub(crate) const FEWER: &str = "reduce more axes, or a part of the array at a time";
 
 /// One quantity of all outputs: `parts` partials for each output, one output after another. Empty for a quantity that
 /// is not needed.
@@ -97,6 +102,21 @@ impl<S: Scalar> Partials<S> {
             weighted: Column::new(all(Quantity::Weighted, parts)),
             weights: Column::new(all(Quantity::Weighted, 1)),
         }
+    }
+
+    /// The partials of no elements for all results of an array at once; an error if there is no memory for them.
+    pub(crate) fn of_all(needs: Needs, outputs: usize, parts: usize) -> Result<Self> {
+        struct Bytes(usize);
+        impl Visitor for Bytes {
+            fn visit<P: Partial>(&mut self, column: &mut Column<P>, _: &Column<P>) -> Option<()> {
+                self.0 += column.len() * size_of::<P>();
+                Some(())
+            }
+        }
+        let (mut one, mut bytes) = (Self::identity(needs, 1, parts), Bytes(0));
+        let _always = one.visit(&Self::identity(needs, 0, parts), &mut bytes);
+        pages::room("the state of a reduction", &[outputs], bytes.0, FEWER)?;
+        Ok(Self::identity(needs, outputs, parts))
     }
 
     /// Visits the columns of every quantity, in the order in which states are written.
@@ -190,5 +210,20 @@ impl<S: Scalar> Partials<S> {
         let mut partials = Self::identity(needs, outputs, parts);
         partials.visit(&Self::identity(needs, 0, parts), &mut Read(from))?;
         Some(partials)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Partials;
+    use crate::reduce::op::Op;
+    use crate::reduce::quantity::Needs;
+
+    #[test]
+    fn states_that_memory_cannot_hold_are_refused() {
+        let needs = Needs::of(&[Op::Sum, Op::Var { ddof: 0.0 }], false);
+        assert!(Partials::<f32>::of_all(needs, 1000, 2).is_ok());
+        let error = Partials::<f32>::of_all(needs, 1 << 40, 2).unwrap_err().to_string();
+        assert!(error.contains("reduce more axes") && error.contains("bytes"), "{error}");
     }
 }

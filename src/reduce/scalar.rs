@@ -27,6 +27,8 @@ pub(crate) trait Scalar: bytemuck::Pod + PartialOrd + Debug + Default + Send + S
     /// An integer as `i64`, wrapped; 0 for floating-point numbers.
     fn whole(self) -> i64;
     fn is_nan(self) -> bool;
+    /// Whether it is the zero with a minus sign.
+    fn is_minus_zero(self) -> bool;
     /// A block's sum from the two numbers that a device computes for it; for integers, both are whole and below 2^53.
     #[cfg(feature = "gpu")]
     fn block_of(sum: Pair) -> <Self::Tally as Tally>::Block;
@@ -57,6 +59,10 @@ impl Scalar for f32 {
     #[inline(always)]
     fn is_nan(self) -> bool {
         self.is_nan()
+    }
+    #[inline(always)]
+    fn is_minus_zero(self) -> bool {
+        self.to_bits() == (-0.0f32).to_bits()
     }
     #[cfg(feature = "gpu")]
     fn block_of(sum: Pair) -> Pair {
@@ -94,6 +100,10 @@ impl Scalar for f64 {
     #[inline(always)]
     fn is_nan(self) -> bool {
         self.is_nan()
+    }
+    #[inline(always)]
+    fn is_minus_zero(self) -> bool {
+        self.to_bits() == (-0.0f64).to_bits()
     }
     #[cfg(feature = "gpu")]
     fn block_of(sum: Pair) -> Pair {
@@ -133,6 +143,10 @@ macro_rules! integer_scalar {
             }
             #[inline(always)]
             fn is_nan(self) -> bool {
+                false
+            }
+            #[inline(always)]
+            fn is_minus_zero(self) -> bool {
                 false
             }
             #[cfg(feature = "gpu")]

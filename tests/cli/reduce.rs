@@ -135,3 +135,38 @@ fn a_type_that_cannot_be_reduced_is_named() {
     let message = fail(&["reduce", &data, "--ops", "sum", "--device", "cpu"]);
     assert!(message.contains("\"<U2\"") && message.contains("float16") && message.contains("astype"), "{message}");
 }
+
+/// Messages of the library come in the words of the command line.
+#[test]
+fn messages_name_options_and_no_calls() {
+    let folder = Folder::new("words");
+    let [data, whole, weights, none] = ["x.npy", "i.npy", "w.npy", "none.npy"].map(|name| folder.path(name));
+    write_npy(&data, &Array2::<f64>::ones((3, 4))).unwrap();
+    write_npy(&whole, &Array2::<i64>::ones((3, 4))).unwrap();
+    write_npy(&weights, &Array1::<f64>::ones(4)).unwrap();
+    write_npy(&none, &Array2::<f64>::ones((0, 4))).unwrap();
+    let says = |args: &[&str], parts: &[&str]| {
+        let line = fail(args);
+        parts.iter().for_each(|part| assert!(line.contains(part), "{part}: {line}"));
+        assert!(!line.contains("::") && !line.contains("()") && !line.contains("builder"), "{line}");
+    };
+    says(&["reduce", &data, "--ops", "sum,wsum"], &["--ops wsum", "--weights"]);
+    says(&["reduce", &data, "--ops", "average"], &["--ops average", "--weights"]);
+    says(&["reduce", &data, "--ops", "sum", "--weights", &weights], &["--weights is for wsum and average"]);
+    says(&["reduce", &data, "--ops", "sum", "--axis", "1,-1"], &["axis 1 twice"]);
+    says(&["reduce", &data, "--ops", "var", "--ddof", "nan"], &["ddof"]);
+    let transform = |kind: &str, values: &str, more: &[&str]| {
+        let common = ["nufft", "--type", kind, "--points", &weights, "--values", values, "--out", &none];
+        let line = fail(&[&common[..], more].concat());
+        assert!(!line.contains("::") && !line.contains("()"), "{line}");
+        line
+    };
+    let line = transform("1", &none, &["--modes", "5"]);
+    assert!(line.contains("none.npy holds a batch of no transforms"), "{line}");
+    assert!(transform("3", &none, &["--targets", &weights]).contains("batch of no transforms"));
+    transform("1", &weights, &["--modes", "5", "--tol", "1e-20"]);
+    transform("1", &weights, &["--modes", "5", "--upsampling", "1.01"]);
+    if crate::devices::has_gpu() {
+        says(&["reduce", &whole, "--ops", "sum", "--device", "gpu:0"], &["reduces no i64", "use the CPU"]);
+    }
+}

@@ -113,3 +113,28 @@ fn any_bytes_are_data_or_an_error() {
         })
     });
 }
+
+/// `numpy.result_type` of every pair of types, with float16 replaced by float32.
+#[test]
+fn types_are_promoted_as_numpy_does() {
+    let wanted = [
+        "b1 i1 i2 i4 i8 u1 u2 u4 u8 f4 f4 f8 c8 c16",
+        "i1 i1 i2 i4 i8 i2 i4 i8 f8 f4 f4 f8 c8 c16",
+        "i2 i2 i2 i4 i8 i2 i4 i8 f8 f4 f4 f8 c8 c16",
+        "i4 i4 i4 i4 i8 i4 i4 i8 f8 f8 f8 f8 c16 c16",
+        "i8 i8 i8 i8 i8 i8 i8 i8 f8 f8 f8 f8 c16 c16",
+        "u1 i2 i2 i4 i8 u1 u2 u4 u8 f4 f4 f8 c8 c16",
+        "u2 i4 i4 i4 i8 u2 u2 u4 u8 f4 f4 f8 c8 c16",
+        "u4 i8 i8 i8 i8 u4 u4 u4 u8 f8 f8 f8 c16 c16",
+        "u8 f8 f8 f8 f8 u8 u8 u8 u8 f8 f8 f8 c16 c16",
+        "f4 f4 f4 f8 f8 f4 f4 f8 f8 f4 f4 f8 c8 c16",
+        "f4 f4 f4 f8 f8 f4 f4 f8 f8 f4 f4 f8 c8 c16",
+        "f8 f8 f8 f8 f8 f8 f8 f8 f8 f8 f8 f8 c16 c16",
+        "c8 c8 c8 c16 c16 c8 c8 c16 c16 c8 c8 c16 c8 c16",
+        "c16 c16 c16 c16 c16 c16 c16 c16 c16 c16 c16 c16 c16 c16",
+    ];
+    for (a, row) in Type::EVERY.into_iter().zip(wanted) {
+        let found: Vec<_> = Type::EVERY.into_iter().map(|b| a.promoted(b).facts().0).collect();
+        assert_eq!(found.join(" "), row, "{a}");
+    }
+}
