@@ -1,35 +1,22 @@
 //! Numbers as people read them: the digits that are known, and powers of ten where zeros would be many.
 
+use wavemill::significant;
+
 /// A number with six significant digits.
 pub(crate) fn short(value: f64) -> String {
-    with_digits(value, 6)
-}
-
-/// A number with this many significant digits.
-fn with_digits(value: f64, digits: usize) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return value.to_string();
-    }
-    // The exponent after rounding: 9.9999996 is 1.00000e1.
-    let written = format!("{value:.*e}", digits - 1);
-    let exponent: i32 = written.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
-    if !(-4..9).contains(&exponent) {
-        return written;
-    }
-    let decimals = usize::try_from(digits as i32 - 1 - exponent).unwrap_or(0);
-    format!("{value:.decimals$}")
+    significant(value, 6)
 }
 
 /// A value and its standard deviation to two digits, the value to the same place.
 pub(crate) fn measured(value: f64, error: f64) -> (String, String) {
-    if !(error > 0.0 && error.is_finite()) || !value.is_finite() {
+    if !(error > 0.0 && error.is_finite() && value.is_finite()) {
         return (short(value), if error == 0.0 { "0".into() } else { "?".into() });
     }
     let place = |x: f64| x.abs().log10().floor() as i32;
     // Two digits of the deviation, and no more than arithmetic leaves right.
     let digits = if value == 0.0 { 2 } else { place(value) - place(error) + 2 };
     let digits = usize::try_from(digits).unwrap_or(1).clamp(1, 12);
-    let value = with_digits(value, digits);
+    let value = significant(value, digits);
     if value.contains('e') {
         return (value, format!("{error:.1e}"));
     }

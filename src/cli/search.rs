@@ -120,7 +120,7 @@ fn grid(args: &args::Periodogram, samples: usize, span: f64) -> Result<Frequenci
     let (low, high) = args.frequency_range.unwrap_or((2.0 / span, (samples - 1) as f64 / (2.0 * span)));
     let low = if args.frequency_range.is_none() { low } else { low.max(step) };
     let steps = ((high - low) / step).floor();
-    if !(steps >= 2.0) {
+    if steps.is_nan() || steps < 2.0 {
         let found = crate::numbers::short(1.0 / span);
         if args.frequency_range.is_some() {
             bail!("--frequency-range {low},{high} holds no peak: peaks are about {found} wide; give a wider range");
@@ -217,7 +217,7 @@ impl Search<'_> {
         // A wave that is refined beyond the range is a trend, or an alias of one.
         let (lowest, highest) = (self.frequencies[0], self.frequencies[self.frequencies.len() - 1]);
         let within = (lowest..=highest).contains(&refined);
-        if !(explained > 0.0) || !within || state.at.iter().any(|other| near(other, &refined)) {
+        if explained.is_nan() || explained <= 0.0 || !within || state.at.iter().any(|other| near(other, &refined)) {
             return Ok(None);
         }
         let white = self.white(state, explained / state.fit.left)?;

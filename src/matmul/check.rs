@@ -5,6 +5,7 @@ use num_complex::Complex;
 
 use crate::error::{Error, Result};
 use crate::numeric::float::{Float, Numeric};
+use crate::numeric::random::Random;
 use crate::shape;
 
 /// The result of [`freivalds`].
@@ -108,13 +109,13 @@ pub fn freivalds<V: Numeric>(
         let lost = in_b + n as f64 * (of_a[i] + (k + 1) as f64);
         unit * ((k + 8) as f64 * of_products[i] + n as f64 * of_c[i]) + least * V::PARTS as f64 * lost
     };
-    let mut state = seed;
+    let mut random = Random::new(seed);
     let mut worst = 0.0f64;
     for _ in 0..rounds {
         let x: Array1<Complex<f64>> = columns
             .iter()
             .map(|&kind| {
-                let sign = if bits(&mut state) >> 63 == 0 { 1.0 } else { -1.0 };
+                let sign = if random.bits() >> 63 == 0 { 1.0 } else { -1.0 };
                 Complex::new(if kind == Kind::Finite { sign } else { 0.0 }, 0.0)
             })
             .collect();
@@ -165,13 +166,4 @@ fn finite<V: Numeric>(x: V) -> bool {
 fn wide<V: Numeric>(x: V) -> Complex<f64> {
     let z = x.complex();
     Complex::new(z.re.into(), z.im.into())
-}
-
-/// Random bits (splitmix64, Steele et al. 2014).
-fn bits(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
 }

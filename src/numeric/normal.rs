@@ -64,7 +64,7 @@ impl Normal {
                 matrix[row * size + column] = if column < row {
                     if dependent[column] { 0.0 } else { value / matrix[column * size + column] }
                 } else {
-                    dependent[row] = !(value > INDEPENDENT * before);
+                    dependent[row] = value.is_nan() || value <= INDEPENDENT * before;
                     if dependent[row] { 1.0 } else { value.sqrt() }
                 };
             }

@@ -127,7 +127,7 @@ impl AutoFrequency {
                 return Err(Error::parameter(what, "a finite number above 0", value));
             }
         }
-        if !(span > 0.0) {
+        if span <= 0.0 {
             return Err(Error::parameter("times", "at least two different times to choose frequencies by", "one"));
         }
         let step = 1.0 / span / samples_per_peak;

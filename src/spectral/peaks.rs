@@ -32,8 +32,8 @@ impl LombScargle {
         let rank = |place: usize| order.get(place).map_or(f64::NEG_INFINITY, |&index| power[index]);
         let mut maxima: Vec<usize> = (0..order.len())
             .filter(|&place| {
-                let here = rank(place);
-                !(place > 0 && rank(place - 1) >= here) && !(rank(place + 1) > here)
+                let (here, before) = (rank(place), if place > 0 { rank(place - 1) } else { f64::NEG_INFINITY });
+                before < here && rank(place + 1) <= here
             })
             .map(|place| order[place])
             .collect();

@@ -195,11 +195,12 @@ pub(super) fn of_one(sampling: &Sampling, values: &[f64], frequency: f64, terms:
     for ((time, &weight), &value) in sampling.centred().zip(&sampling.weights).zip(values) {
         let first = wave_at(frequency, time);
         let mut power = Complex::new(weight, 0.0);
-        for order in 0..2 * terms {
+        let [of_values, of_weights] = &mut sums;
+        for (order, sum) in of_weights.iter_mut().enumerate() {
             power *= first;
-            sums[1][order] += power;
-            if order < terms {
-                sums[0][order] += power * value;
+            *sum += power;
+            if let Some(sum) = of_values.get_mut(order) {
+                *sum += power * value;
             }
         }
     }

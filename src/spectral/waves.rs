@@ -174,7 +174,7 @@ impl Fit {
         let mut best = at(frequencies);
         for _ in 0..STEPS {
             let longest = best.steps.iter().fold(0.0, |longest, step| f64::max(longest, step.abs())) * sampling.span;
-            if !(longest > SHORTEST) {
+            if longest.is_nan() || longest <= SHORTEST {
                 break;
             }
             let mut part = (LONGEST / longest).min(1.0);
