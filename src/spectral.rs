@@ -1,4 +1,5 @@
-//! Spectra of unevenly sampled data: Lomb-Scargle periodograms, how significant their peaks are, and fits of waves.
+//! Spectra of unevenly sampled data: Lomb-Scargle periodograms, how significant their peaks are, fits of waves, and the
+//! inverse of the non-uniform FFT.
 //!
 //! | to | use |
 //! |---|---|
@@ -6,6 +7,7 @@
 //! | search many series measured at the same times, with gaps or without | [`LombScargle::plan`], [`LombScarglePlan::power`] |
 //! | search many series, each at its own times | [`LombScargle::power_of_each`] |
 //! | fit several waves and a trend at once | [`Waves::fit`] |
+//! | find the modes of values at uneven points | [`Inverse`] |
 //!
 //! # Normalisations
 //! `χ²` is the weighted sum of squares that the model leaves, `χ₀²` that of the values about their weighted mean.
@@ -29,6 +31,7 @@
 //! Understanding the Lomb-Scargle Periodogram (2018).
 
 pub(crate) mod frequencies;
+pub(crate) mod inverse;
 pub(crate) mod lomb_scargle;
 pub(crate) mod many;
 pub(crate) mod model;
@@ -38,9 +41,11 @@ pub(crate) mod series;
 pub(crate) mod significance;
 pub(crate) mod solve;
 pub(crate) mod sums;
+pub(crate) mod toeplitz;
 pub(crate) mod waves;
 
 pub use frequencies::{AutoFrequency, Frequencies};
+pub use inverse::{Inverse, InverseBuilder, NormalProduct, Solution, Stop, gap_weights};
 pub use lomb_scargle::{LombScargle, LombScargleBuilder};
 pub use many::LombScarglePlan;
 pub use normalization::Normalization;

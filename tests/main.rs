@@ -8,6 +8,7 @@ mod fft;
 mod fuzz;
 mod gpu;
 mod hostile;
+mod inverse;
 mod laws;
 mod lomb_scargle;
 mod matmul;

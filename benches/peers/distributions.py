@@ -3,8 +3,8 @@ time divided by wavemill's, with losses in another colour. Writes the figures to
 
     python3 benches/peers/distributions.py benches/record/<machine>/<date>
 
-reads peers.csv, reduce.csv and matmul.md there; writes transforms.svg, reductions.svg, products.svg and summary.csv
-beside them.
+reads peers.csv, reduce.csv, matmul.md and spectral.csv there, or those of them that there are; writes transforms.svg,
+reductions.svg, products.svg, periodograms.svg and summary.csv beside them.
 """
 
 import csv
@@ -42,6 +42,13 @@ def products(folder):
     for threads in ("1", "2"):
         label = f"{threads} thread{'s' if threads == '2' else ''}"
         yield label, [float(row[7].strip("*")) for row in rows if row[2] == threads]
+
+
+def periodograms(folder):
+    with (folder / "spectral.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for kind, label in [("one", "one series"), ("each", "own times"), ("same", "same times")]:
+        yield label, [float(row["ratio"]) for row in rows if row["kind"] == kind]
 
 
 def summary(ratios):
@@ -104,7 +111,10 @@ def main():
         "reductions": ("Reductions beside NumPy, bottleneck, numbagg, polars and ndarray",
                        "with 2 threads: numbagg and polars alone", reductions),
         "products": ("Matrix products beside OpenBLAS, faer and gemm", "", products),
+        "periodograms": ("Lomb-Scargle periodograms beside nifty-ls and astropy", "", periodograms),
     }
+    inputs = {"transforms": "peers.csv", "reductions": "reduce.csv", "products": "matmul.md", "periodograms": "spectral.csv"}
+    families = {family: of for family, of in families.items() if (folder / inputs[family]).exists()}
     with (folder / "summary.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["family", "of", "cases", "geometric_mean", "worst", "slower"])

@@ -21,7 +21,8 @@ use crate::spectral::normalization::Normalization;
 /// | `Davies` | `p₁ + τ`, an upper bound that can exceed 1 |
 /// | `Naive` | `1 - (1 - p₁)^(f T)`, as if f T frequencies were independent |
 ///
-/// with `τ(Z) = W γ (1 - Z)^((M-4)/2) √(M-1)/2 · Z)` in the standard normalisation (Baluev 2008, table 1, which has the
+/// with `τ(Z) = W γ(M-1) (1 - Z)^((M-4)/2) √((M-1) Z/2)` and `γ(n) = √(2/n) Γ(n/2)/Γ((n-1)/2)` in the standard
+/// normalisation (Baluev 2008, table 1, which has the
 /// others). Naive is known for any number of terms, the other two for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FalseAlarm {
