@@ -391,7 +391,8 @@ fn reduction<E: Element + Debug>(u: &mut Unstructured<'_>, element: impl Fn(f64)
     let axes = u.int_in_range(0..=4usize)?;
     let mut shape = Vec::new();
     for _ in 0..axes {
-        let rest = 4000 / shape.iter().product::<usize>().max(1);
+        // Beside an extent of 0 the others count too: weights have them.
+        let rest = 4000 / shape.iter().map(|&extent: &usize| extent.max(1)).product::<usize>();
         let extent = *u.choose(&[1, 1, 2, 3, 5, 8, 16, 17, 33, 70, 400, 3000, 0])?;
         shape.push(if extent <= rest { extent } else { 1 });
     }
