@@ -26,7 +26,7 @@ fn band_limited_functions_are_recovered() {
     let f = Array1::from_iter((0..65).map(|_| random.complex::<f64>()));
     let x = jittered(&mut random, 200);
     for (sign, product) in [(Sign::Plus, NormalProduct::Toeplitz), (Sign::Minus, NormalProduct::Plan)] {
-        let values = direct::type2(&[ndarray::aview1(&x)], f.view().into_dyn(), sign).unwrap();
+        let values = Array1::from(direct::type2(&[ndarray::aview1(&x)], f.view().into_dyn(), sign).unwrap());
         let builder = Inverse::<f64>::builder([65]).tolerance(1e-13).sign(sign).product(product);
         let inverse = builder.weights(&gap_weights(&x, TAU).unwrap()).build(&cpu(), [&x]).unwrap();
         let stop = Stop { residual: 1e-12, ..Stop::default() };
@@ -40,7 +40,7 @@ fn band_limited_functions_are_recovered() {
         let f = Array2::from_shape_simple_fn((12, 17), || random.complex::<f64>());
         let points = random.points(2000, 2, 10.0);
         let values = direct::type2(&views(&points), f.view().into_dyn(), Sign::Plus).unwrap();
-        let values = values.mapv(|z| Complex::new(z.re as f32, z.im as f32));
+        let values: Array1<_> = values.iter().map(|z| Complex::new(z.re as f32, z.im as f32)).collect();
         for product in [NormalProduct::Toeplitz, NormalProduct::Plan] {
             let builder = Inverse::<f32>::builder([12, 17]).tolerance(1e-6).product(product);
             let inverse = builder.build(device, views(&points)).unwrap();
@@ -64,7 +64,8 @@ fn both_products_are_the_same_matrix() {
         inverse.solve(&values, &Stop { residual: 1e-14, ..Stop::default() }).unwrap().modes
     };
     for tolerance in [1e-4, 1e-8, 1e-12] {
-        let (a, b): (Array3<_>, Array3<_>) = (solve(NormalProduct::Toeplitz, tolerance), solve(NormalProduct::Plan, tolerance));
+        let (a, b): (Array3<_>, Array3<_>) =
+            (solve(NormalProduct::Toeplitz, tolerance), solve(NormalProduct::Plan, tolerance));
         let off = norm(&(&a - &b)) / norm(&b);
         assert!(off < 10.0 * tolerance, "{off:e} for {tolerance:e}");
     }
@@ -91,7 +92,7 @@ fn weights_make_up_for_density() {
     let plain = Inverse::<f64>::builder([33]).tolerance(1e-12).build(&cpu(), [&x]).unwrap();
     let pipe = plain.pipe_weights(20).unwrap();
     let f = Array1::from_iter((0..33).map(|_| random.complex::<f64>()));
-    let values = direct::type2(&[ndarray::aview1(&x)], f.view().into_dyn(), Sign::Plus).unwrap();
+    let values = Array1::from(direct::type2(&[ndarray::aview1(&x)], f.view().into_dyn(), Sign::Plus).unwrap());
     let iterations = |weights: Option<&Vec<f64>>| {
         let builder = Inverse::<f64>::builder([33]).tolerance(1e-12);
         let builder = if let Some(weights) = weights { builder.weights(weights) } else { builder };

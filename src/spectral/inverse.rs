@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use ndarray::{Array, Array1, ArrayRef, Dimension, IntoDimension, Ix1};
+use ndarray::{Array, Array1, ArrayRef, Axis, Dimension, IntoDimension, Ix1, IxDyn};
 use num_complex::Complex;
 
 use crate::device::Device;
@@ -56,7 +56,7 @@ impl Default for Stop {
 /// What [`Inverse::solve`] found.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Solution<T: Real, D: Dimension> {
+pub struct Solution<T: Real, D: Dimension = IxDyn> {
     /// The modes.
     pub modes: Array<Complex<T>, D>,
     /// The relative residual of the normal equations before each iteration, and after the last.
@@ -99,7 +99,7 @@ pub struct Solution<T: Real, D: Dimension> {
 /// }
 /// # Ok::<(), wavemill::Error>(())
 /// ```
-pub struct Inverse<T: Real, D: Dimension> {
+pub struct Inverse<T: Real, D: Dimension = IxDyn> {
     /// Type 2 with the sign asked for; type 1 is used with the opposite one.
     plan: NufftPlan<T, D>,
     adjoint: NufftPlan<T, D>,
@@ -191,9 +191,9 @@ impl<T: Real, D: Dimension> InverseBuilder<T, D> {
             NormalProduct::Toeplitz => {
                 let mut kernel = self.kernel.expected_points(count).sign(opposite).build(device)?;
                 kernel.set_points(points)?;
-                let weights = Array1::from_iter((0..count).map(|index| {
-                    T::nearest(self.weights.as_ref().map_or(1.0, |weights| weights[index]))
-                }));
+                let weights = Array1::from_iter(
+                    (0..count).map(|index| T::nearest(self.weights.as_ref().map_or(1.0, |weights| weights[index]))),
+                );
                 let kernel = kernel.type1(&weights)?;
                 Some(Toeplitz::new(&self.modes, kernel.view()))
             }
@@ -203,9 +203,9 @@ impl<T: Real, D: Dimension> InverseBuilder<T, D> {
     }
 }
 
-impl<T: Real, D: Dimension> Inverse<T, D> {
+impl<T: Real> Inverse<T> {
     /// Starts with the modes, one extent for each axis.
-    pub fn builder<I: IntoDimension<Dim = D>>(modes: I) -> InverseBuilder<T, D> {
+    pub fn builder<I: IntoDimension>(modes: I) -> InverseBuilder<T, I::Dim> {
         let extents = modes.into_dimension();
         let mut twice = extents.clone();
         twice.slice_mut().iter_mut().for_each(|extent| *extent = extent.saturating_mul(2));
@@ -218,7 +218,9 @@ impl<T: Real, D: Dimension> Inverse<T, D> {
             product: NormalProduct::Toeplitz,
         }
     }
+}
 
+impl<T: Real, D: Dimension> Inverse<T, D> {
     /// The modes of these values at the points.
     ///
     /// # Errors
@@ -276,16 +278,29 @@ impl<T: Real, D: Dimension> Inverse<T, D> {
         }
     }
 
-    /// Weights of the points that make up for their density, by Pipe's iteration `w ← w / |A A* w|`, scaled so that
-    /// their sum is 1: with them `A*WA` is near a multiple of the identity where points are dense.
+    /// Weights of the points that make up for their density, by Pipe's iteration `w ← w / (A T A* w)`, scaled so that
+    /// their sum is 1: with them `A*WA` is near a multiple of the identity where points are dense. T tapers modes
+    /// linearly to 0 at the highest, so that `A T A*` smooths by Fejér's kernel, which is nowhere negative.
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
     pub fn pipe_weights(&self, iterations: usize) -> Result<Vec<f64>> {
         let mut weights = vec![1.0; self.points];
         for _ in 0..iterations {
-            let strengths = Array1::from_iter(weights.iter().map(|&weight| Complex::new(T::nearest(weight), T::default())));
-            let modes = self.adjoint.type1(&strengths)?;
+            let strengths =
+                Array1::from_iter(weights.iter().map(|&weight| Complex::new(T::nearest(weight), T::default())));
+            let mut modes = self.adjoint.type1(&strengths)?;
+            let extents = modes.shape().to_vec();
+            let taper = |axis: usize, index: usize| {
+                let half = extents[axis] / 2;
+                1.0 - index.abs_diff(half) as f64 / (half + 1) as f64
+            };
+            for axis in 0..extents.len() {
+                for mut lane in modes.lanes_mut(Axis(axis)) {
+                    let factors = (0..).map(|index| T::nearest(taper(axis, index)));
+                    lane.iter_mut().zip(factors).for_each(|(value, factor)| *value = *value * factor);
+                }
+            }
             let mut smoothed = Array1::default(self.points);
             self.plan.type2_into(&modes, &mut smoothed)?;
             for (weight, &density) in weights.iter_mut().zip(&smoothed) {
