@@ -18,6 +18,8 @@ use crate::spectral::sums::{self, Row, Summation, Sums};
 
 /// The most Fourier terms of a model.
 const MOST_TERMS: usize = 10;
+/// With more frequencies at once a transform keeps all threads busy by itself.
+pub(super) const LARGE: usize = 1 << 17;
 /// Frequencies that one task turns from sums into powers.
 const CHUNK: usize = 1 << 13;
 /// The errors of sums are amplified by the inverse of the part of a column that is perpendicular to the others. Where
@@ -234,12 +236,25 @@ impl LombScargle {
         summation: &Summation,
         powers: &mut [f64],
     ) -> Result<()> {
-        for block in summation.blocks() {
+        let blocks: Vec<_> = summation.blocks().collect();
+        let mut rest = powers;
+        let mut work = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            let (powers, after) = rest.split_at_mut(block.len());
+            work.push((block, powers));
+            rest = after;
+        }
+        let of_block = |(block, powers): (std::ops::Range<usize>, &mut [f64])| {
             let sums = summation.block(&block, &sampling.weights, &[Row::Values(&values.values), Row::Weights])?;
             let place = |index| frequencies.get(block.start + index);
-            self.powers(sampling, values, [&sums[0], &sums[1]], place, &mut powers[block.clone()]);
+            self.powers(sampling, values, [&sums[0], &sums[1]], place, powers);
+            Ok(())
+        };
+        // Large blocks keep all threads busy one after the other.
+        if work.len() < 4 || work[0].0.len() > LARGE {
+            return work.into_iter().try_for_each(of_block);
         }
-        Ok(())
+        self.device.install(frequencies.len(), || work.into_par_iter().try_for_each(of_block))
     }
 
     /// The powers of a block of frequencies, from the sums over values and over weights.

@@ -8,14 +8,12 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::shape;
 use crate::spectral::frequencies::Frequencies;
-use crate::spectral::lomb_scargle::LombScargle;
+use crate::spectral::lomb_scargle::{LARGE, LombScargle};
 use crate::spectral::series::Values;
 use crate::spectral::sums::{Row, Summation, Sums};
 
 /// Series that are transformed at once: they share the evaluation of kernels.
 const TOGETHER: usize = 4;
-/// With at least as many frequencies a transform keeps all threads busy by itself.
-const LARGE: usize = 1 << 17;
 
 /// Periodograms at given frequencies of any values that were measured at the times, and with the errors, of a
 /// [`LombScargle`]. The sums that do not depend on the values are kept.
@@ -79,7 +77,7 @@ impl LombScargle {
         frequencies: usize,
         work: impl Fn(T) -> Result<()> + Send + Sync,
     ) -> Result<()> {
-        if frequencies >= LARGE {
+        if frequencies > LARGE {
             return items.into_iter().try_for_each(work);
         }
         let size = items.len().saturating_mul(frequencies.max(self.sampling.len()));

@@ -10,7 +10,7 @@ use std::ops::Range;
 use ndarray::{Array2, Ix1};
 use num_complex::Complex;
 
-use crate::device::Device;
+use crate::device::{Device, Kind as DeviceKind};
 use crate::error::Result;
 use crate::nufft::{NufftPlan, NufftPlan3, Sign};
 use crate::numeric::turns::wave_at;
@@ -21,8 +21,12 @@ use crate::spectral::series::Sampling;
 /// Sums at a block of frequencies, for each harmonic from 1 on; empty where they are not needed.
 pub(super) type Sums = Vec<Vec<Complex<f64>>>;
 
-/// Frequencies that are summed at once: their sums take 100 MB for one term.
+/// The most frequencies that are summed at once: their sums take 100 MB for one term.
 const BLOCK: usize = 1 << 21;
+/// On the CPU fewer are summed at once if values are few, so that grids stay in cache: so many for each value, since
+/// each block spreads all values anew, and at least so many.
+const BLOCK_FOR_A_VALUE: usize = 32;
+const SMALL_BLOCK: usize = 1 << 16;
 /// Below this many pairs of a value and a frequency, adding up term by term takes less time than making a plan.
 const DIRECT: usize = 1 << 15;
 
@@ -67,7 +71,10 @@ impl Summation {
         let way = match &frequencies.0 {
             _ if few => Way::Direct,
             Kind::Regular { step, count, .. } => {
-                let block = BLOCK.min(*count);
+                let small = times.len().saturating_mul(BLOCK_FOR_A_VALUE).next_power_of_two().max(SMALL_BLOCK);
+                let most = if device.kind() == DeviceKind::Cpu { small.min(BLOCK) } else { BLOCK };
+                // Blocks of equal length, so that the last is not mostly beyond the end.
+                let block = count.div_ceil(count.div_ceil(most).max(1));
                 let plan = |order: usize| {
                     let builder = NufftPlan::<f64>::builder([block]).tolerance(tolerance).accept_reachable();
                     let builder = builder.period(1.0 / (order as f64 * step)).expected_points(times.len());
@@ -157,10 +164,12 @@ impl Summation {
                     plan.type3(&strengths(weights, &needed, &waves, order))?
                 }
             };
-            let mut found = found.outer_iter();
-            for (sums, &row) in sums.iter_mut().zip(rows) {
-                let row = if self.needs(row, order) { found.next() } else { None };
-                sums.push(row.map_or(Vec::new(), |row| row.iter().take(block.len()).copied().collect()));
+            let length = found.ncols();
+            let mut found = found.into_raw_vec_and_offset().0;
+            for (sums, &row) in sums.iter_mut().zip(rows).rev() {
+                let mut row = if self.needs(row, order) { found.split_off(found.len() - length) } else { Vec::new() };
+                row.truncate(block.len());
+                sums.push(row);
             }
         }
         Ok(sums)
