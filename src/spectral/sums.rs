@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use ndarray::{Array2, Ix1};
 use num_complex::Complex;
+use rayon::prelude::*;
 
 use crate::device::{Device, Kind as DeviceKind};
 use crate::error::Result;
@@ -29,6 +30,9 @@ const BLOCK_FOR_A_VALUE: usize = 32;
 const SMALL_BLOCK: usize = 1 << 16;
 /// Below this many pairs of a value and a frequency, adding up term by term takes less time than making a plan.
 const DIRECT: usize = 1 << 15;
+
+/// Values that one task multiplies by waves.
+const TASK: usize = 1 << 13;
 
 /// What to sum over a series, beside waves and weights.
 #[derive(Debug, Clone, Copy)]
@@ -145,7 +149,7 @@ impl Summation {
         let waves = match self.way {
             Way::Regular(modes, _) => {
                 let middle = self.frequencies.get(block.start) + self.step() * (modes / 2) as f64;
-                self.times.iter().map(|&time| wave_at(middle, time)).collect()
+                self.times.par_iter().with_min_len(TASK).map(|&time| wave_at(middle, time)).collect()
             }
             _ => Vec::new(),
         };
@@ -225,12 +229,13 @@ fn targets(frequencies: &[f64], order: usize) -> Vec<f64> {
 /// any.
 fn strengths(weights: &[f64], rows: &[Row<'_>], waves: &[Complex<f64>], order: usize) -> Array2<Complex<f64>> {
     let mut strengths = Array2::default((rows.len(), weights.len()));
-    for (index, (mut column, &weight)) in strengths.columns_mut().into_iter().zip(weights).enumerate() {
-        let wave = waves.get(index).map_or(Complex::new(1.0, 0.0), |&wave| (1..order).fold(wave, |z, _| z * wave));
-        for (strength, row) in column.iter_mut().zip(rows) {
-            let factor = if let Row::Values(values) = row { weight * values[index] } else { weight };
+    for (mut strengths, row) in strengths.outer_iter_mut().zip(rows) {
+        let strengths = strengths.as_slice_mut().unwrap_or(&mut []);
+        strengths.par_iter_mut().enumerate().with_min_len(TASK).for_each(|(index, strength)| {
+            let wave = waves.get(index).map_or(Complex::new(1.0, 0.0), |&wave| (1..order).fold(wave, |z, _| z * wave));
+            let factor = if let Row::Values(values) = row { weights[index] * values[index] } else { weights[index] };
             *strength = wave * factor;
-        }
+        });
     }
     strengths
 }
