@@ -27,7 +27,7 @@ const CHUNK: usize = 1 << 13;
 const INDEPENDENT: f64 = 1e-3;
 /// And where it is smaller than this, those lose too many digits as well, and the model is fitted to the values
 /// themselves, which amplifies rounding by its root only.
-const DEPENDENT: f64 = 1e-4;
+const DEPENDENT: f64 = 1e-5;
 /// The part of the variance that a model may leave before it is computed from the values themselves, where the power
 /// depends on what is left.
 const LEFT: f64 = 1e-2;

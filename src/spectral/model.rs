@@ -20,16 +20,19 @@ impl Model {
     }
 
     /// The columns `1, sin(2πft), cos(2πft), sin(4πft), ..` at these times.
-    pub(super) fn columns(self, times: impl Iterator<Item = f64> + Clone, frequency: f64) -> Vec<Vec<f64>> {
+    pub(super) fn columns(self, times: impl ExactSizeIterator<Item = f64>, frequency: f64) -> Vec<Vec<f64>> {
         let mut columns = Vec::with_capacity(self.len());
         if self.mean {
-            columns.push(times.clone().map(|_| 1.0).collect());
+            columns.push(vec![1.0; times.len()]);
         }
-        for term in 1..=self.terms {
-            let frequency = term as f64 * frequency;
-            let (cosines, sines) = times.clone().map(|time| wave_at(frequency, time)).map(|z| (z.re, z.im)).unzip();
-            columns.push(sines);
-            columns.push(cosines);
+        let waves: Vec<_> = times.map(|time| wave_at(frequency, time)).collect();
+        let mut powers = waves.clone();
+        for term in 0..self.terms {
+            if term > 0 {
+                powers.iter_mut().zip(&waves).for_each(|(power, wave)| *power *= wave);
+            }
+            columns.push(powers.iter().map(|power| power.im).collect());
+            columns.push(powers.iter().map(|power| power.re).collect());
         }
         columns
     }
