@@ -204,6 +204,19 @@ fn its_figures_of_a_gpu_are_of_the_record() {
     }
 }
 
+/// The README agrees with the record of periodograms.
+#[test]
+fn its_figures_of_periodograms_are_of_the_record() {
+    let (readme, table) =
+        (joined(&file("README.md")), file("benches/record/intel-xeon-2-cores/2026-11-27/spectral.csv"));
+    let place = table.lines().next().unwrap().split(',').position(|name| name == "ratio").unwrap();
+    let ratios: Vec<f64> =
+        table.lines().skip(1).map(|row| row.split(',').nth(place).unwrap().parse().unwrap()).collect();
+    let (cases, mean, worst, slower) = summed_up(&ratios);
+    let figures = format!("{cases} cases, geometric mean {mean:.2}, worst {worst:.2}, {slower} slower");
+    assert!(readme.contains(&figures), "{figures}");
+}
+
 /// Every promise names tests that there are: a module of `tests/`, or of the program's tests, and a function of it.
 #[test]
 fn every_promise_names_its_tests() {
