@@ -11,19 +11,20 @@
 //!
 //! [`matmul`] multiplies matrices, alpha·op(A)·op(B) + beta·C, of any strides and in batches. Start at [`MatmulPlan`].
 //!
-//! [`spectral`] is what analysis of uneven samples builds on transforms: the generalised Lomb-Scargle periodogram of one
-//! series or of many, false-alarm probabilities, peaks with standard deviations, and the inverse transform. Start at
-//! [`spectral::LombScargle`] and [`spectral::Inverse`].
+//! [`spectral`] is what analysis of uneven samples builds on transforms: the generalised Lomb-Scargle periodogram of
+//! one series or of many, false-alarm probabilities, peaks with standard deviations, and the inverse transform. Start
+//! at [`spectral::LombScargle`] and [`spectral::Inverse`].
 //!
 //! `fft` is the uniform FFT of numbers on a GPU, which the other plans use there.
 //!
 //! # Layout
 //! [`nufft`] holds the mathematics of transforms and knows no device: points are folded and sorted into bins, kernels
 //! become tables of polynomials, and a plan runs the stages in order. [`reduce`] does the same for reductions
-//! (operations, states that merge, plans), and [`matmul`] for products; [`spectral`] is built on plans alone. The traits of `src/backend.rs` say what a
-//! device must be able to do; [`Cpu`] implements them with rayon and `Gpu` with WGSL shaders on wgpu. The three files
-//! of a kernel have one name: the shader `shaders/spread.wgsl`, its CPU twin `src/cpu/spread.rs` and its host half
-//! `src/gpu/spread.rs`. [`Device`] says which devices were found and which one to use.
+//! (operations, states that merge, plans), and [`matmul`] for products; [`spectral`] is built on plans alone. The
+//! traits of `src/backend.rs` say what a device must be able to do; [`Cpu`] implements them with rayon and `Gpu` with
+//! WGSL shaders on wgpu. The three files of a kernel have one name: the shader `shaders/spread.wgsl`, its CPU twin
+//! `src/cpu/spread.rs` and its host half `src/gpu/spread.rs`. [`Device`] says which devices were found and which one to
+//! use.
 //!
 //! # Features
 //! `gpu` (default): the GPU backend; without it the dependencies hold no wgpu. `cli`: the program `wavemill`.

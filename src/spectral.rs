@@ -4,7 +4,7 @@
 //! | to | use |
 //! |---|---|
 //! | search one series for periods | [`LombScargle`]: powers, peaks, false-alarm probabilities, the spectral window |
-//! | search many series measured at the same times, with gaps or without | [`LombScargle::plan`], [`LombScarglePlan::power`] |
+//! | search many series at the same times, with gaps or without | [`LombScargle::plan`], [`LombScarglePlan::power`] |
 //! | search many series, each at its own times | [`LombScargle::power_of_each`] |
 //! | fit several waves and a trend at once | [`Waves::fit`] |
 //! | find the modes of values at uneven points | [`Inverse`] |

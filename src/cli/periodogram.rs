@@ -1,4 +1,4 @@
-//! The `periodogram` command: lists the periods in unevenly sampled data with their significance, and draws the spectrum.
+//! The `periodogram` command: lists the periods in unevenly sampled data, how sure they are, and draws the spectrum.
 
 use std::fmt::Write;
 use std::path::Path;

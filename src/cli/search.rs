@@ -254,8 +254,8 @@ impl Search<'_> {
         }
     }
 
-    /// The probability that noise of the background's level at `frequency` explains as much anywhere. The level is itself
-    /// estimated from so many independent powers, so that the ratio has an F distribution.
+    /// The probability that noise of the background's level at `frequency` explains as much anywhere. The level is
+    /// itself estimated from so many independent powers, so that the ratio has an F distribution.
     fn coloured(&self, state: &State, explained: f64, frequency: f64) -> f64 {
         let noise = self.noise(state, frequency);
         if noise <= NOTHING * explained {
@@ -325,8 +325,8 @@ impl Search<'_> {
         Ok(probabilities.into_iter().filter_map(level).collect())
     }
 
-    /// The level of noise at each frequency: medians around some frequencies, joined by power laws, since noise of nature
-    /// rises towards low frequencies. Below the lowest, the power law of those next to it goes on.
+    /// The level of noise at each frequency: medians around some frequencies, joined by power laws, since noise of
+    /// nature rises towards low frequencies. Below the lowest, the power law of those next to it goes on.
     fn background(&self, power: &Array1<f64>) -> Vec<f64> {
         let frequencies = &self.frequencies;
         let (lowest, highest) = (frequencies[0], frequencies[frequencies.len() - 1]);

@@ -67,9 +67,9 @@ pub struct Solution<T: Real, D: Dimension = IxDyn> {
 /// `Σ_j w_j |Σ_k f[k] exp(±i k·x[j]) - c[j]|² + λ Σ_k |f[k]|²`.
 ///
 /// # Method
-/// Conjugate gradients on the normal equations `(A*WA + λ) f = A*W c`, where A is a type 2 and A* its adjoint. `A*WA` is
-/// a Toeplitz matrix on each axis, with the kernel `t[q] = Σ_j w_j exp(∓i q·x[j])`; an iteration multiplies by it with
-/// two FFTs ([`NormalProduct::Toeplitz`]), or with two transforms ([`NormalProduct::Plan`]).
+/// Conjugate gradients on the normal equations `(A*WA + λ) f = A*W c`, where A is a type 2 and A* its adjoint. `A*WA`
+/// is a Toeplitz matrix on each axis, with the kernel `t[q] = Σ_j w_j exp(∓i q·x[j])`; an iteration multiplies by it
+/// with two FFTs ([`NormalProduct::Toeplitz`]), or with two transforms ([`NormalProduct::Plan`]).
 ///
 /// # Accuracy
 /// The normal matrix has the transforms' errors: residuals do not fall below some tolerances times its condition. Modes

@@ -126,11 +126,11 @@ impl<T: Coordinates, Y: Coordinates> LombScargleBuilder<T, Y> {
 /// frequency explains.
 ///
 /// # Formula
-/// At each frequency f the model `y(t) = θ₀ + Σ_n [θ_{2n-1} sin(2πn f t) + θ_{2n} cos(2πn f t)]`, n from 1 to the number
-/// of terms, is fitted to values y at times t by least squares with the weights `1/σ²`. With `χ²(f)` the weighted sum of
-/// squares that it leaves, and `χ₀²` that of the values without their weighted mean, the power is
-/// `P(f) = 1 - χ²(f)/χ₀²`, or another [`Normalization`] of the same numbers. Without θ₀ (`fit_mean(false)`) and with one
-/// term this is the periodogram of Lomb (1976) and Scargle (1982); with θ₀, that of Zechmeister and Kürster (2009).
+/// At each frequency f the model `y(t) = θ₀ + Σ_n [θ_{2n-1} sin(2πn f t) + θ_{2n} cos(2πn f t)]`, n from 1 to the
+/// number of terms, is fitted to values y at times t by least squares with the weights `1/σ²`. With `χ²(f)` the
+/// weighted sum of squares that it leaves, and `χ₀²` that of the values without their weighted mean, the power is `P(f)
+/// = 1 - χ²(f)/χ₀²`, or another [`Normalization`] of the same numbers. Without θ₀ (`fit_mean(false)`) and with one term
+/// this is the periodogram of Lomb (1976) and Scargle (1982); with θ₀, that of Zechmeister and Kürster (2009).
 ///
 /// # Shapes and units
 /// M times and values, as slices, `Vec`s or arrays of one dimension, f64 or f32, in any order; times may repeat.

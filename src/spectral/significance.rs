@@ -22,8 +22,8 @@ use crate::spectral::normalization::Normalization;
 /// | `Naive` | `1 - (1 - p₁)^(f T)`, as if f T frequencies were independent |
 ///
 /// with `τ(Z) = W γ(M-1) (1 - Z)^((M-4)/2) √((M-1) Z/2)` and `γ(n) = √(2/n) Γ(n/2)/Γ((n-1)/2)` in the standard
-/// normalisation (Baluev 2008, table 1, which has the
-/// others). Naive is known for any number of terms, the other two for one.
+/// normalisation (Baluev 2008, table 1, which has the others). Naive is known for any number of terms, the other two
+/// for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FalseAlarm {
     /// The default.
@@ -38,12 +38,13 @@ pub enum FalseAlarm {
 impl LombScargle {
     /// The probability that noise alone has a peak of at least this power at any frequency up to `highest`.
     ///
-    /// Noise is white and normal, its variance unknown in all normalisations but [`Normalization::Psd`], for which it is
-    /// that of the errors given.
+    /// Noise is white and normal, its variance unknown in all normalisations but [`Normalization::Psd`], for which it
+    /// is that of the errors given.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a highest frequency that is not above 0, fewer than 4 values for one term (two more than
-    /// there are coefficients in general), data that were not centred, or several terms with a method other than naive.
+    /// [`Error::Parameter`] for a highest frequency that is not above 0, fewer than 4 values for one term (one more
+    /// than there are coefficients in general), data that were not centred, or several terms with a method other than
+    /// naive.
     pub fn false_alarm(&self, method: FalseAlarm, power: f64, highest: f64) -> Result<f64> {
         Ok(self.null(method, highest)?.probability(method, power))
     }

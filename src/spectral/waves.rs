@@ -52,11 +52,11 @@ pub struct Wave {
 
 /// A trend and waves, fitted to a series at once.
 ///
-/// The model is `Σ_i p_i T_i(τ) + Σ_waves Σ_n A_n cos(2π(n f (t - epoch) - φ_n))`, where `T_i` are Chebyshev polynomials
-/// up to the degree of the trend, and τ is time on the span of the series, from -1 to 1. Coefficients are fitted by
-/// linear least squares with the weights 1/σ², frequencies by Gauss-Newton steps from those given, each of which lowers
-/// the weighted sum of squares. Standard deviations are those of the linearised problem, in which frequencies and
-/// coefficients are correlated; they hold for white noise.
+/// The model is `Σ_i p_i T_i(τ) + Σ_waves Σ_n A_n cos(2π(n f (t - epoch) - φ_n))`, where `T_i` are Chebyshev
+/// polynomials up to the degree of the trend, and τ is time on the span of the series, from -1 to 1. Coefficients are
+/// fitted by linear least squares with the weights 1/σ², frequencies by Gauss-Newton steps from those given, each of
+/// which lowers the weighted sum of squares. Standard deviations are those of the linearised problem, in which
+/// frequencies and coefficients are correlated; they hold for white noise.
 #[derive(Debug, Clone)]
 pub struct Waves {
     /// The waves, in the order of the frequencies given.
