@@ -24,10 +24,13 @@ FLOORS = [
     ["device"],
     ["plan"],
     ["discover"],
+    ["source"],
+    ["dynamic"],
+    ["stream"],
     ["spectral"],
     ["cli"],
 ]
-FACES = {"lib", "nufft", "reduce", "matmul", "fft", "spectral"}
+FACES = {"lib", "nufft", "reduce", "matmul", "fft", "source", "spectral", "stream"}
 CIRCLES = [{"plan::builder", "plan::nufft"}, {"plan::reduce", "plan::state"}]
 
 SRC = Path(__file__).resolve().parent.parent / "src"

@@ -63,6 +63,25 @@ pub enum Error {
         /// What limits it, and what to change.
         limit: String,
     },
+    /// A file, a store or a chunk of it cannot be read, or does not hold what it should.
+    #[error("cannot read {what}: {reason}")]
+    Read {
+        /// The file, and the variable, chunk or place in it.
+        what: String,
+        /// What went wrong, and what to do.
+        reason: String,
+    },
+    /// A file or a store cannot be written. What was at its place before is still there.
+    #[error("cannot write {what}: {reason}")]
+    Write {
+        /// The file, and the place in it.
+        what: String,
+        /// What went wrong, and what to do.
+        reason: String,
+    },
+    /// Long work was stopped by the function that watches it.
+    #[error("stopped")]
+    Stopped,
     /// A call came before the one it depends on.
     #[error("{call} needs {first} first: call it once before")]
     Order {
@@ -93,6 +112,11 @@ impl Error {
     /// A shape error from anything that prints.
     pub(crate) fn shape(what: &'static str, expected: impl ToString, got: impl ToString) -> Self {
         Self::Shape { what, expected: expected.to_string(), got: got.to_string() }
+    }
+
+    /// A read error from anything that prints.
+    pub(crate) fn read(what: impl ToString, reason: impl ToString) -> Self {
+        Self::Read { what: what.to_string(), reason: reason.to_string() }
     }
 
     /// A parameter error from anything that prints.

@@ -11,6 +11,9 @@
 //!
 //! [`matmul`] multiplies matrices, alpha·op(A)·op(B) + beta·C, of any strides and in batches. Start at [`MatmulPlan`].
 //!
+//! [`source`] reads arrays block by block from `.npy`, NetCDF and Zarr, and [`stream`] reduces and multiplies them within
+//! a memory budget, whatever their size. Start at [`source::open`], [`stream::Pass`] and [`stream::Multiply`].
+//!
 //! [`spectral`] is what analysis of uneven samples builds on transforms: the generalised Lomb-Scargle periodogram of
 //! one series or of many, false-alarm probabilities, peaks with standard deviations, and the inverse transform. Start
 //! at [`spectral::LombScargle`] and [`spectral::Inverse`].
@@ -27,12 +30,14 @@
 //! use.
 //!
 //! # Features
-//! `gpu` (default): the GPU backend; without it the dependencies hold no wgpu. `cli`: the program `wavemill`.
+//! `gpu` (default): the GPU backend; without it the dependencies hold no wgpu. `netcdf` and `zarr`: sources of these
+//! formats. `cli`: the program `wavemill`, which has both.
 
 mod backend;
 mod cpu;
 mod device;
 mod discover;
+pub mod dynamic;
 mod element;
 mod error;
 #[cfg(feature = "gpu")]
@@ -48,7 +53,9 @@ mod plan;
 mod real;
 pub mod reduce;
 mod shape;
+pub mod source;
 pub mod spectral;
+pub mod stream;
 
 pub use cpu::Cpu;
 pub use device::{Device, Kind};

@@ -26,6 +26,8 @@ mod memory;
 mod periodogram;
 #[path = "cli/reduce.rs"]
 mod reduce;
+#[path = "cli/sources.rs"]
+mod sources;
 
 /// A temporary folder for one test, which is removed afterwards.
 struct Folder(PathBuf);

@@ -131,7 +131,7 @@ fn every_option_answers_as_astropy() {
                 };
                 let search = series.builder("none").build(&cpu()).unwrap();
                 let found = search.autofrequency(&options).unwrap();
-                assert_eq!(found.len(), words[7].parse().unwrap(), "{line}");
+                assert_eq!(found.len(), words[7].parse::<usize>().unwrap(), "{line}");
                 check(4, off(found.get(0), number(words[5]), 1e-14, 0.0));
                 check(4, off(found.get(found.len() - 1), number(words[6]), 1e-13, 0.0));
             }

@@ -20,5 +20,7 @@ mod reduce_gpu;
 mod reduce_numpy;
 mod reduce_state;
 mod shaders;
+mod source;
+mod stream;
 mod type3;
 mod vanderplas;

@@ -16,8 +16,9 @@ Non-uniform FFTs, reductions and matrix products of NumPy files (.npy), on the p
 Examples:
   Fourier coefficients, 1000 along each axis, of strengths c at points x, y; relative error 1e-9:
     wavemill nufft --type 1 --modes 1000,1000 --points x.npy,y.npy --values c.npy --tol 1e-9 --out f.npy
-  Mean and variance of every column:
+  Mean and variance of every column, and of data larger than memory:
     wavemill reduce data.npy --ops mean,var --axis 0
+    wavemill reduce 'data/*.nc:t2m' --ops mean,std --axis time --memory 1GB --out out.zarr
   A product of matrices, checked:
     wavemill matmul a.npy b.npy --check 5 --out c.npy
   The periods in unevenly sampled data, and a drawing of their spectrum:
@@ -46,8 +47,13 @@ pub(crate) enum Command {
     /// Transforms NumPy files by a non-uniform FFT: from strengths at points to modes (type 1), from modes to values at
     /// points (type 2), or from strengths at points to any frequencies (type 3).
     Nufft(Nufft),
-    /// Reduces a NumPy file over some of its axes: sums, means, variances, extremes and more, in one pass.
+    /// Reduces a file, a store or a list of files over some axes: sums, means, variances, extremes and more, in one pass
+    /// and little memory.
     Reduce(Reduce),
+    /// Says what a file or store holds: extents, type, chunks, axes, units.
+    Info(Info),
+    /// Writes example data that are larger than memory.
+    Demo(Demo),
     /// Multiplies the matrices of two NumPy files, or batches of them.
     Matmul(Matmul),
     /// Measures times and errors on every hardware device and writes a folder with tables and plots.
@@ -64,6 +70,7 @@ impl Command {
             Self::Devices => return true,
             Self::Nufft(args) => args.run.device,
             Self::Reduce(args) => args.run.device,
+            Self::Info(_) | Self::Demo(_) => return false,
             Self::Matmul(args) => args.run.device,
             Self::Bench(args) => args.device.unwrap_or(Choice::Auto),
             Self::Periodogram(args) => args.device,
@@ -240,19 +247,27 @@ pub(crate) struct Nufft {
 /// Options of `reduce`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Reduce {
-    /// .npy file to reduce: bool, integers, floats or complex numbers; `-` is standard input.
+    /// What to reduce: an .npy file, file.nc:variable, store.zarr:array, or a pattern of files as 'data/*.nc:variable',
+    /// which are joined along --along; `-` is an .npy file on standard input. Numbers of any type.
     ///
     /// As in NumPy, a sum of bool counts the true ones, and minimum and maximum of bool are bool. float16 is computed
     /// as float32 and gives float32.
-    #[arg(value_name = "DATA.NPY")]
-    pub(crate) data: PathBuf,
+    #[arg(value_name = "SOURCE")]
+    pub(crate) data: String,
     /// Operations: sum, mean, var, std, min, max, argmin, argmax, prod, norm1, norm2, norminf, count, any, all; with
     /// --weights also wsum, the weighted sum, and average, the weighted mean.
-    #[arg(long, value_name = "OP[,OP..]", value_delimiter = ',', num_args = 1, required = true)]
+    #[arg(long, value_name = "OP[,OP..]", value_delimiter = ',', num_args = 1, required_unless_present = "expr")]
     pub(crate) ops: Vec<Op>,
-    /// Axes to reduce, counted from 0, or from -1 backwards from the last [default: all].
+    /// Axes to reduce, by name, or counted from 0, or from -1 backwards from the last [default: all].
     #[arg(long, value_name = "A[,B..]", value_delimiter = ',', num_args = 1, allow_hyphen_values = true)]
-    pub(crate) axis: Vec<isize>,
+    pub(crate) axis: Vec<String>,
+    /// Reduces only these indices of an axis, as in Python: time=::4, lat=10:-10, time=7.
+    #[arg(long, value_name = "AXIS=START:STOP:STEP")]
+    pub(crate) slice: Vec<String>,
+    /// A result as a sum or difference, in the manner of NumPy: --expr 'change=x[-1] - x.mean(0)', with x for the data
+    /// and axes by name or number. All are computed from one read; may be given several times.
+    #[arg(long, value_name = "NAME=EXPRESSION", conflicts_with_all = ["ops", "axis", "slice", "weights", "keepdims"])]
+    pub(crate) expr: Vec<String>,
     /// Keeps reduced axes, with one element each.
     #[arg(long)]
     pub(crate) keepdims: bool,
@@ -265,11 +280,67 @@ pub(crate) struct Reduce {
     /// .npy file of weights, real, of a shape that broadcasts to the data's.
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
+    /// Axis along which the files of a pattern follow one another, by name or number [default: the first].
+    #[arg(long, value_name = "AXIS")]
+    pub(crate) along: Option<String>,
+    /// Takes elements as they are stored. Without this, fill values are NaN and scale factors and offsets are applied.
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Most memory for results, data and states, as 512MB or 2GB [default: half of what is available]. The program needs
+    /// some 30 MB more for itself.
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "timings")]
+    pub(crate) memory: Option<usize>,
+    /// Prints what would be read, how, and with how much memory, and stops.
+    #[arg(long, conflicts_with = "timings")]
+    pub(crate) plan: bool,
+    /// PNG file to draw the result to, if it is one with two axes.
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) map: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) run: Run,
-    /// Folder to write a file OP.npy to for each operation [default: the results are printed].
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder to write a file NAME.npy to for each result, with --expr also NAME.png; or a Zarr store to write, if the
+    /// name ends in .zarr [default: the results are printed].
+    #[arg(long, value_name = "FOLDER|STORE.zarr")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Options of `info`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Info {
+    /// An .npy file, file.nc:variable, store.zarr:array, or a pattern of files.
+    #[arg(value_name = "SOURCE")]
+    pub(crate) data: String,
+    /// Axis along which the files of a pattern follow one another, by name or number [default: the first].
+    #[arg(long, value_name = "AXIS")]
+    pub(crate) along: Option<String>,
+    /// Takes elements as they are stored, without fill values, scale factors and offsets.
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+/// Options of `demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    /// What to write: weather, temperatures x[t,j,i] = i + j/1000 + (t mod 4) + 273.15 in float32, as a Zarr store or as
+    /// NetCDF files of 4 steps each.
+    #[arg(value_name = "weather")]
+    pub(crate) what: Example,
+    /// Extents: time steps, latitudes, longitudes.
+    #[arg(long, value_name = "T,J,I", value_delimiter = ',', num_args = 1, default_value = "1464,721,1440")]
+    pub(crate) shape: Vec<usize>,
+    /// Extents of a chunk of the store.
+    #[arg(long, value_name = "T,J,I", value_delimiter = ',', num_args = 1, default_value = "4,200,200")]
+    pub(crate) chunks: Vec<usize>,
+    /// Place to write to: a store, if the name ends in .zarr, else a folder of NetCDF files.
+    #[arg(long, value_name = "STORE.zarr|FOLDER")]
+    pub(crate) out: PathBuf,
+}
+
+/// Example data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Example {
+    /// Temperatures over time, latitude and longitude.
+    Weather,
 }
 
 /// Options of `matmul`.
@@ -295,10 +366,20 @@ pub(crate) struct Matmul {
     /// Checks the product with R random vectors (Freivalds' check), and ends with an error if it is wrong.
     #[arg(long, value_name = "R")]
     pub(crate) check: Option<NonZeroUsize>,
+    /// Multiplies in this much memory, as 256MB: A and B may then be larger than memory, and also store.zarr:array or
+    /// file.nc:variable, of float32, float64 or complex numbers, with two axes.
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with_all = ["timings", "check"])]
+    pub(crate) memory: Option<usize>,
+    /// Prints the sum of the product's elements.
+    #[arg(long, requires = "memory")]
+    pub(crate) sum: bool,
+    /// Prints what would be read, how, and with how much memory, and stops.
+    #[arg(long, requires = "memory")]
+    pub(crate) plan: bool,
     #[command(flatten)]
     pub(crate) run: Run,
-    /// .npy file to write the product to.
-    #[arg(long, value_name = "FILE", required_unless_present = "timings")]
+    /// .npy file, or with --memory also a Zarr store, to write the product to.
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["timings", "sum", "plan"])]
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -434,6 +515,27 @@ impl Periodogram {
     pub(crate) fn is_default(&self, column: &str) -> bool {
         (column == "1" && self.time.is_none()) || (column == "2" && self.value.is_empty())
     }
+}
+
+/// Bytes, as 512MB, 2GB, 64MiB or 1000000.
+fn size(text: &str) -> Result<usize, String> {
+    let wrong = || "give a size as 512MB, 2GB or 64MiB".to_owned();
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+    let number: f64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1_048_576.0,
+        "gib" => 1_073_741_824.0,
+        "tib" => 1_099_511_627_776.0,
+        _ => return Err(wrong()),
+    };
+    let bytes = number * unit;
+    if (1.0..1e18).contains(&bytes) { Ok(bytes as usize) } else { Err(wrong()) }
 }
 
 fn character(text: &str) -> Result<u8, String> {

@@ -12,7 +12,7 @@ use wavemill::reduce::{Answer, Op, ReducePlan};
 use wavemill::{Device, Float, Kind, Number};
 
 use crate::measure::{median, runs};
-use crate::reduce::read_time;
+use crate::measured::read_time;
 
 /// One measurement of a reduction or a matrix product.
 #[derive(Debug)]

@@ -2,9 +2,12 @@
 //! code.
 
 mod args;
+mod axes;
 mod bench;
 mod cases;
+mod demo;
 mod device;
+mod expression;
 mod factors;
 mod families;
 #[cfg(test)]
@@ -13,19 +16,27 @@ mod fuzz;
 mod gpu_report;
 #[cfg(feature = "gpu")]
 mod gpu_rows;
+mod info;
 mod input;
 mod integers;
+mod large;
+mod map;
 mod matmul;
 mod measure;
+mod measured;
 mod memory;
+mod named;
 mod npy;
 mod nufft;
 mod numbers;
 mod output;
 mod periodogram;
+mod picture;
 mod plot;
+mod progress;
 mod reduce;
 mod report;
+mod results;
 mod rows;
 mod search;
 mod series;
@@ -97,6 +108,8 @@ fn run(args: &Args) -> Result<()> {
         Command::Devices => device::print_all(),
         Command::Nufft(args) => nufft::run(args),
         Command::Reduce(args) => reduce::run(args),
+        Command::Info(args) => info::run(args),
+        Command::Demo(args) => demo::run(args),
         Command::Matmul(args) => matmul::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Periodogram(args) => periodogram::run(args),

@@ -6,19 +6,23 @@ use ndarray_npy::WritableElement;
 use num_complex::Complex;
 use serde_json::json;
 use wavemill::matmul::{MatmulPlan, Op, freivalds};
+use wavemill::source::Stored;
 use wavemill::{Float, Number, significant};
 
 use crate::args;
 use crate::factors::{Factors, matrix, write_timings};
 use crate::measure::samples;
-use crate::npy::{self, Npy, Stored, Type};
-use crate::{device, integers, output};
+use crate::npy::{self, Npy, Type};
+use crate::{device, integers, large, output};
 
 /// The approximate number of multiplications and additions of a processor in a second, for the choice of a device.
 const OPERATIONS_PER_SECOND: f64 = 2e10;
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Matmul) -> Result<()> {
+    if let Some(bytes) = args.memory {
+        return large::multiply(args, bytes);
+    }
     output::check(args.run.timings.iter().chain(&args.out))?;
     let files = [Npy::open(&args.a)?, Npy::open(&args.b)?];
     let types = files.each_ref().map(Npy::element);

@@ -51,6 +51,23 @@ fn failed(path: &Path) -> String {
     format!("cannot write {}; name a file in a folder you can write to", path.display())
 }
 
+/// A folder that is being written, for the handler of signals.
+#[derive(Debug)]
+pub(crate) struct StagedFolder(PathBuf);
+
+impl Drop for StagedFolder {
+    fn drop(&mut self) {
+        forget(&self.0);
+    }
+}
+
+/// Has this folder removed if a signal ends the program before the value that is returned is dropped.
+pub(crate) fn stage(folder: &Path) -> StagedFolder {
+    remove_drafts_on_signals();
+    drafts().push(folder.to_owned());
+    StagedFolder(folder.to_owned())
+}
+
 /// Makes SIGINT and SIGTERM remove temporary files before they end the program.
 fn remove_drafts_on_signals() {
     static ONCE: Once = Once::new();
@@ -59,7 +76,10 @@ fn remove_drafts_on_signals() {
         let _ = ctrlc::set_handler(|| {
             // The lock is kept, so that no new file begins.
             let drafts = drafts();
-            drafts.iter().for_each(|draft| drop(fs::remove_file(draft)));
+            drafts.iter().for_each(|draft| {
+                let removed = if draft.is_dir() { fs::remove_dir_all(draft) } else { fs::remove_file(draft) };
+                drop(removed);
+            });
             std::process::exit(130);
         });
     });

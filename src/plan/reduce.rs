@@ -216,6 +216,17 @@ impl<E: Element> ReducePlan<E> {
         Needs::of(&self.ops, self.skip)
     }
 
+    /// Bytes of the results of all operations.
+    pub(crate) fn answer_bytes(&self) -> usize {
+        let each: usize = self.ops.iter().map(|&op| Column::<E>::size(op)).sum();
+        self.outputs().saturating_mul(each)
+    }
+
+    /// Bytes of a state.
+    pub(crate) fn state_bytes(&self) -> usize {
+        self.outputs().saturating_mul(Partials::<E::Scalar>::bytes(self.needs(), E::PARTS))
+    }
+
     /// The number of results of each operation.
     pub(crate) fn outputs(&self) -> usize {
         self.shape.iter().zip(&self.over).filter(|&(_, &over)| !over).map(|(&len, _)| len).product()

@@ -102,13 +102,10 @@ impl<E: Element> ReduceState<E> {
         let (kept, gone) = (axes(false), axes(true));
         let output = IndexMap { from: &reduced.order, to: &kept, extents: &extents, at, whole };
         let place = IndexMap { from: &gone, to: &gone, extents: &extents, at, whole };
-        let mut index = 0;
+        let mut outputs = output.indices();
         for mut tile in reduced.tiles {
             tile.move_places(|local| place.index(local as usize) as u64);
-            for from in 0..tile.outputs {
-                self.partials.merge_one(output.index(index), &tile, from);
-                index += 1;
-            }
+            self.partials.merge_at(&tile, &mut outputs);
         }
         Ok(())
     }
@@ -212,5 +209,18 @@ impl IndexMap<'_> {
             local /= self.extents[axis];
         }
         self.to.iter().fold(0, |index, &axis| index * self.whole[axis] + place[axis])
+    }
+
+    /// The indices in the whole array of all indices in the chunk, in order.
+    fn indices(&self) -> impl Iterator<Item = usize> {
+        let inner = self.from.last().map_or(1, |&axis| self.extents[axis]).max(1);
+        let all: usize = self.from.iter().map(|&axis| self.extents[axis]).product();
+        let rows = all / inner;
+        // From one index to the next on the innermost axis it is always the same step.
+        (0..rows).flat_map(move |row| {
+            let first = self.index(row * inner);
+            let step = if inner > 1 { self.index(row * inner + 1) - first } else { 0 };
+            (0..inner).map(move |at| first + at * step)
+        })
     }
 }

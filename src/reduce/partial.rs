@@ -12,6 +12,8 @@ pub(crate) trait Join: Copy {
 
 /// The partial result for one quantity of one output, while elements are still coming.
 pub(crate) trait Partial: Clone + Default {
+    /// Bytes that it may have elsewhere, after a merge.
+    const BOXED: usize = 0;
     /// Adds the partial result of other elements.
     fn merge(&mut self, other: &Self);
     /// Appends the partial as bytes, whose number does not depend on the data.

@@ -104,18 +104,23 @@ impl<S: Scalar> Partials<S> {
         }
     }
 
-    /// The partials of no elements for all results of an array at once; an error if there is no memory for them.
-    pub(crate) fn of_all(needs: Needs, outputs: usize, parts: usize) -> Result<Self> {
+    /// Bytes for each output, after blocks were merged.
+    pub(crate) fn bytes(needs: Needs, parts: usize) -> usize {
         struct Bytes(usize);
         impl Visitor for Bytes {
             fn visit<P: Partial>(&mut self, column: &mut Column<P>, _: &Column<P>) -> Option<()> {
-                self.0 += column.len() * size_of::<P>();
+                self.0 += column.len() * (size_of::<P>() + P::BOXED);
                 Some(())
             }
         }
         let (mut one, mut bytes) = (Self::identity(needs, 1, parts), Bytes(0));
         let _always = one.visit(&Self::identity(needs, 0, parts), &mut bytes);
-        pages::room("the state of a reduction", &[outputs], bytes.0, FEWER)?;
+        bytes.0
+    }
+
+    /// The partials of no elements for all results of an array at once; an error if there is no memory for them.
+    pub(crate) fn of_all(needs: Needs, outputs: usize, parts: usize) -> Result<Self> {
+        pages::room("the state of a reduction", &[outputs], Self::bytes(needs, parts), FEWER)?;
         Ok(Self::identity(needs, outputs, parts))
     }
 
@@ -144,24 +149,26 @@ impl<S: Scalar> Partials<S> {
 
     /// Merges the partials of other elements of the same outputs.
     pub(crate) fn merge(&mut self, other: &Self) {
-        (0..self.outputs).for_each(|output| self.merge_one(output, other, output));
+        self.merge_at(other, &mut (0..self.outputs));
     }
 
-    /// Merges output `from` of the other partials into output `to`.
-    pub(crate) fn merge_one(&mut self, to: usize, other: &Self, from: usize) {
-        struct Merge {
-            to: usize,
-            from: usize,
-        }
-        impl Visitor for Merge {
-            #[inline]
+    /// Merges the outputs of other partials, in order, into the outputs of these numbers.
+    pub(crate) fn merge_at(&mut self, other: &Self, to: &mut impl Iterator<Item = usize>) {
+        struct Merge<'a>(&'a [usize]);
+        impl Visitor for Merge<'_> {
             fn visit<P: Partial>(&mut self, column: &mut Column<P>, other: &Column<P>) -> Option<()> {
-                let pairs = column.of_mut(self.to).iter_mut().zip(other.of(self.from));
-                pairs.for_each(|(to, from)| to.merge(from));
+                if other.is_empty() {
+                    return Some(());
+                }
+                for (from, &to) in self.0.iter().enumerate() {
+                    let pairs = column.of_mut(to).iter_mut().zip(other.of(from));
+                    pairs.for_each(|(to, from)| to.merge(from));
+                }
                 Some(())
             }
         }
-        let _always = self.visit(other, &mut Merge { to, from });
+        let numbers: Vec<usize> = to.take(other.outputs).collect();
+        let _always = self.visit(other, &mut Merge(&numbers));
     }
 
     /// Maps the places of extremes.

@@ -111,6 +111,9 @@ impl Tally for FloatTally {
 }
 
 impl Partial for FloatTally {
+    // With what an allocator adds.
+    const BOXED: usize = size_of::<Superaccumulator>() + 16;
+
     fn merge(&mut self, other: &Self) {
         self.special = canonical(self.special + other.special);
         if let Some(pair) = other.one {

@@ -88,6 +88,9 @@ impl Variance {
 }
 
 impl Partial for Variance {
+    // With what an allocator adds.
+    const BOXED: usize = size_of::<Many>() + 16;
+
     fn merge(&mut self, other: &Self) {
         self.special = canonical(self.special + other.special);
         if let Some(block) = other.one {

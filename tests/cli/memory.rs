@@ -81,6 +81,9 @@ fn files_larger_than_memory_are_refused() {
     };
     refused(&folder, &["nufft", "--type", "1", "--modes", "3", "--points", &x, "--values", &small], "split the file");
     refused(&folder, &["matmul", &x, &small], "split the file");
-    let line = fail(&["reduce", &x, "--ops", "sum"]);
+    // A reduction reads the file in parts; what is measured is read whole.
+    let line = fail(&["reduce", &x, "--ops", "sum", "--timings", &folder.path("t.json")]);
     assert!(line.contains("bytes") && line.contains("split the file"), "{line}");
+    let plan = succeed(&["reduce", &x, "--ops", "sum", "--plan"]);
+    assert!(plan.contains("reads 4.40 TB"), "{plan}");
 }

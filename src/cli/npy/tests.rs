@@ -1,5 +1,7 @@
 //! Tests of the `.npy` reader: valid and invalid headers, every float16, both byte and memory orders, arbitrary bytes.
 
+use num_complex::Complex;
+
 use super::*;
 use crate::fuzz;
 
@@ -86,7 +88,7 @@ fn any_bytes_are_data_or_an_error() {
         .iter()
         .map(|element| {
             let order = if element.size() == 1 { '|' } else { '<' };
-            let text = dictionary(&format!("{order}{}", element.facts().0), false, "(2, 3)");
+            let text = dictionary(&format!("{order}{}", element.code()), false, "(2, 3)");
             file(&text, &vec![1; 6 * element.size()])
         })
         .collect();
@@ -134,7 +136,7 @@ fn types_are_promoted_as_numpy_does() {
         "c16 c16 c16 c16 c16 c16 c16 c16 c16 c16 c16 c16 c16 c16",
     ];
     for (a, row) in Type::EVERY.into_iter().zip(wanted) {
-        let found: Vec<_> = Type::EVERY.into_iter().map(|b| a.promoted(b).facts().0).collect();
+        let found: Vec<_> = Type::EVERY.into_iter().map(|b| a.promoted(b).code()).collect();
         assert_eq!(found.join(" "), row, "{a}");
     }
 }
