@@ -233,10 +233,11 @@ impl Multiply {
 
     fn run_as<V: Number + Stored>(&self, watch: &dyn Fn(Progress) -> bool, take: &mut Take<'_>) -> Result<()> {
         let (total, mut done) = (self.reads(), 0);
-        // Panels that were multiplied go back to the reader, which fills them again.
-        let (full, panels) = sync_channel::<Result<[Vec<V>; 2]>>(1);
-        let (back, empty) = sync_channel(2);
         std::thread::scope(|scope| {
+            // Panels that were multiplied go back to the reader, which fills them again. An error drops these ends, and
+            // the reader ends too.
+            let (full, panels) = sync_channel::<Result<[Vec<V>; 2]>>(1);
+            let (back, empty) = sync_channel(2);
             scope.spawn(move || self.read_all::<V>(&full, &empty));
             let mut c = Vec::new();
             for [i, j, rows, columns] in self.tiles() {
