@@ -22,7 +22,7 @@ use crate::matmul::{OPS, applied, close, laid, matrix, oracle};
 type Case = arbitrary::Result<()>;
 
 /// Checks a property for as many cases as time allows.
-fn fuzz(name: &str, bytes: u32, mut property: impl FnMut(&mut Unstructured<'_>) -> Case) {
+pub(crate) fn fuzz(name: &str, bytes: u32, mut property: impl FnMut(&mut Unstructured<'_>) -> Case) {
     let seconds = std::env::var("WAVEMILL_FUZZ_SECONDS").map_or(3.0, |text| text.parse().expect("a number of seconds"));
     let mut cases = 0u64;
     let counted = |u: &mut Unstructured<'_>| {

@@ -6,6 +6,7 @@ mod error_law;
 mod extremes;
 mod fft;
 mod fuzz;
+mod fuzz_files;
 mod gpu;
 mod hostile;
 mod inverse;

@@ -1,6 +1,7 @@
 //! The elements of a small source as f64: coordinates.
 
 use crate::error::Result;
+use crate::machine::pages;
 use crate::source::description::Source;
 use crate::source::element::ElementType;
 use crate::source::region::Region;
@@ -8,6 +9,8 @@ use crate::source::region::Region;
 /// The elements of a source of one axis as f64; `None` if they are not real numbers.
 pub(crate) fn numbers(source: &dyn Source) -> Result<Option<Vec<f64>>> {
     let about = source.description();
+    // What a file says of its size may be anything.
+    pages::room("coordinates", &about.shape, about.element.size(), "check the file: it says that it has so many")?;
     let mut bytes = vec![0; about.bytes()];
     source.read(&Region::whole(&about.shape), &mut bytes)?;
     #[expect(clippy::cast_precision_loss, reason = "coordinates are positions, for people")]

@@ -4,21 +4,27 @@ pub(crate) mod folder;
 pub(crate) mod writer;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
-use zarrs::array::{Array, ArrayBytesDecodeIntoTarget, ArrayBytesFixedDisjointView, ArraySubset, CodecOptions};
+use unsafe_cell_slice::UnsafeCellSlice;
+use zarrs::array::{
+    Array, ArrayBytes, ArrayBytesDecodeIntoTarget, ArrayBytesFixedDisjointView, ArrayShardedExt, ArraySubset,
+    CodecOptions,
+};
 use zarrs::metadata::ArrayMetadata;
 use zarrs::plugin::{ExtensionName, ZarrVersion};
 use zarrs::storage::{ReadableStorage, ReadableStorageTraits};
 
 use crate::error::{Error, Result};
+use crate::shape;
 use crate::source::decoded::{Decoded, Decoding};
 use crate::source::description::{Axis, Coordinates, Description, Source};
 use crate::source::element::ElementType;
 use crate::source::flat::widen_from_the_back;
-use crate::source::region::Region;
+use crate::source::region::{Place, Region, copy};
 use folder::Folder;
 
 /// The most bytes of a decoded chunk: a store that claims larger ones is refused before anything is allocated.
@@ -32,6 +38,10 @@ pub struct Zarr {
     /// The path of the array in the store.
     path: String,
     half: bool,
+    /// The extents of a chunk, which may reach beyond the array; at least 1.
+    chunk: Vec<usize>,
+    /// Whether chunks are decoded one by one: all have the same extents, and no smaller chunks in them.
+    whole: bool,
 }
 
 impl fmt::Debug for Zarr {
@@ -66,23 +76,22 @@ impl Zarr {
         let array = Array::open(storage.clone(), &path).map_err(|error| Error::read(&name, error))?;
         let number =
             |extent: &u64| usize::try_from(*extent).map_err(|_| Error::read(&name, "its extents are too large"));
-        let shape: Vec<usize> = array.shape().iter().map(number).collect::<Result<_>>()?;
-        crate::shape::product("the array", &shape)?;
+        let extents: Vec<usize> = array.shape().iter().map(number).collect::<Result<_>>()?;
+        shape::product("the array", &extents)?;
         let (element, half) = element(&array, &name)?;
-        let mut description = Description::new(&name, &shape, element);
-        let origin = vec![0; shape.len()];
+        let mut description = Description::new(&name, &extents, element);
+        let origin = vec![0; extents.len()];
         let chunk = array.chunk_shape_usize(&origin).map_err(|error| Error::read(&name, error))?;
         let bytes = chunk.iter().try_fold(element.size(), |all, &extent| all.checked_mul(extent));
         if bytes.is_none_or(|bytes| bytes > LARGEST_CHUNK) {
-            let reason =
-                format!("a chunk of {} elements has more than {LARGEST_CHUNK} bytes", crate::shape::written(&chunk));
+            let reason = format!("a chunk of {} elements has more than {LARGEST_CHUNK} bytes", shape::written(&chunk));
             return Err(Error::read(&name, reason));
         }
         description.divisible = false;
-        description.chunks = chunk.iter().zip(&shape).map(|(&chunk, &extent)| chunk.min(extent.max(1))).collect();
+        description.chunks = chunk.iter().zip(&extents).map(|(&chunk, &extent)| chunk.min(extent.max(1))).collect();
         let names = array.dimension_names().clone().unwrap_or_default();
         let listed = array.attributes().get("_ARRAY_DIMENSIONS").and_then(Value::as_array);
-        description.axes = (0..shape.len())
+        description.axes = (0..extents.len())
             .map(|axis| {
                 let old = || listed.and_then(|names| names.get(axis)?.as_str().map(str::to_owned));
                 Axis { name: names.get(axis).cloned().flatten().or_else(old) }
@@ -95,7 +104,10 @@ impl Zarr {
             .or_else(|| path.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned));
         let version = if matches!(array.metadata(), ArrayMetadata::V2(_)) { 2 } else { 3 };
         description.format = format!("Zarr v{version}, {}", array.data_type());
-        Ok(Self { description, array, storage, path, half })
+        let last: Vec<u64> = array.chunk_grid_shape().iter().map(|count| count.saturating_sub(1)).collect();
+        let regular = array.chunk_shape_usize(&last).is_ok_and(|last| last == chunk);
+        let whole = regular && !array.is_sharded();
+        Ok(Self { description, array, storage, path, half, chunk, whole })
     }
 
     /// How elements are to be decoded, by the array's attributes.
@@ -197,6 +209,75 @@ fn element(array: &Array<dyn ReadableStorageTraits>, name: &str) -> Result<(Elem
     ))
 }
 
+impl Zarr {
+    /// Reads the chunks that a block touches.
+    fn read_chunks(&self, block: &Region, to: &mut [u8]) -> Result<(), String> {
+        let size = to.len() / block.len();
+        let axes = 0..block.shape.len();
+        let first: Vec<_> = axes.clone().map(|axis| block.start[axis] / self.chunk[axis]).collect();
+        let counts: Vec<_> =
+            axes.clone().map(|axis| (block.range(axis).end - 1) / self.chunk[axis] + 1 - first[axis]).collect();
+        if !self.whole {
+            return self.decode_into(block, block, to, size);
+        }
+        for mut number in 0..counts.iter().product() {
+            let mut index = first.clone();
+            for axis in axes.clone().rev() {
+                index[axis] += number % counts[axis];
+                number /= counts[axis];
+            }
+            let start: Vec<_> = axes.clone().map(|axis| index[axis] * self.chunk[axis]).collect();
+            let chunk = Region { start, shape: self.chunk.clone() };
+            let Some(part) = chunk.overlap(block) else { continue };
+            if part == chunk {
+                self.decode_into(&part, block, to, size)?;
+                continue;
+            }
+            // A part of a chunk: it is decoded as a whole, since readers of parts trust the chunk's length.
+            let index: Vec<u64> = index.iter().map(|&x| x as u64).collect();
+            let decoded = self.array.retrieve_chunk_opt::<ArrayBytes<'static>>(&index, &options()).map_err(text)?;
+            let bytes = decoded.into_fixed().map_err(text)?;
+            if bytes.len() != chunk.len() * size {
+                return Err(format!("the chunk has {} bytes, not {}", bytes.len(), chunk.len() * size));
+            }
+            let from = Place::of(&part.relative_to(&chunk.start), &chunk.shape, size);
+            copy(
+                &part.shape,
+                size,
+                (&bytes, &from),
+                (to, &Place::of(&part.relative_to(&block.start), &block.shape, size)),
+            );
+        }
+        Ok(())
+    }
+
+    /// Decodes a region of the array into its place in a block's memory.
+    fn decode_into(&self, region: &Region, block: &Region, to: &mut [u8], size: usize) -> Result<(), String> {
+        let subset =
+            |region: &Region| ArraySubset::new_with_start_shape(wide(&region.start), wide(&region.shape)).map_err(text);
+        let extents = wide(&block.shape);
+        let place = subset(&region.relative_to(&block.start))?;
+        // SAFETY: it is the only view of these bytes.
+        let view = unsafe { ArrayBytesFixedDisjointView::new(UnsafeCellSlice::new(to), size, &extents, place) };
+        let mut view = view.map_err(text)?;
+        let target = ArrayBytesDecodeIntoTarget::Fixed(&mut view);
+        self.array.retrieve_array_subset_into_opt(&subset(region)?, target, &options()).map_err(text)
+    }
+}
+
+fn wide(list: &[usize]) -> Vec<u64> {
+    list.iter().map(|&x| x as u64).collect()
+}
+
+fn text(error: impl fmt::Display) -> String {
+    error.to_string()
+}
+
+/// Blocks are read by several threads at once, so that one block needs no more than its own.
+fn options() -> CodecOptions {
+    CodecOptions::default().with_concurrent_target(1)
+}
+
 impl Source for Zarr {
     fn description(&self) -> &Description {
         &self.description
@@ -207,32 +288,15 @@ impl Source for Zarr {
         if block.is_empty() {
             return Ok(());
         }
-        let wide = |list: &[usize]| list.iter().map(|&x| x as u64).collect::<Vec<u64>>();
-        let failed = |error: &dyn fmt::Display| {
-            let what = format!(
-                "{}, the block {} at {:?}",
-                self.description.name,
-                crate::shape::written(&block.shape),
-                block.start
-            );
-            Error::read(what, error)
-        };
-        let shape = wide(&block.shape);
-        let subset =
-            ArraySubset::new_with_start_shape(wide(&block.start), shape.clone()).map_err(|error| failed(&error))?;
         let skip = if self.half { to.len() / 2 } else { 0 };
-        let size = self.description.element.size() / if self.half { 2 } else { 1 };
-        {
-            let bytes = unsafe_cell_slice::UnsafeCellSlice::new(&mut to[skip..]);
-            let all = ArraySubset::new_with_shape(shape.clone());
-            // SAFETY: it is the only view of these bytes.
-            let view = unsafe { ArrayBytesFixedDisjointView::new(bytes, size, &shape, all) };
-            let mut view = view.map_err(|error| failed(&error))?;
-            // Blocks are read by several threads at once, so that one block needs no more than its own.
-            let options = CodecOptions::default().with_concurrent_target(1);
-            let target = ArrayBytesDecodeIntoTarget::Fixed(&mut view);
-            self.array.retrieve_array_subset_into_opt(&subset, target, &options).map_err(|error| failed(&error))?;
-        }
+        let raw = &mut to[skip..];
+        // Damaged chunks must not end the program, whatever a codec makes of them.
+        let read = catch_unwind(AssertUnwindSafe(|| self.read_chunks(block, raw)));
+        let read = read.unwrap_or_else(|_| Err("the decoder gave up: the chunk is damaged".into()));
+        read.map_err(|reason| {
+            let extents = shape::written(&block.shape);
+            Error::read(format!("{}, the block {extents} at {:?}", self.description.name, block.start), reason)
+        })?;
         if self.half {
             widen_from_the_back(to);
         }
