@@ -1,5 +1,5 @@
 //! Work on arrays that are larger than memory, within a memory budget: reductions in one pass over a source ([`Pass`]),
-//! and products of matrices ([`Multiply`]).
+//! products of matrices ([`Multiply`]), and type 1 over points on disk ([`type1`]).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -39,9 +39,11 @@ pub(crate) mod pass;
 pub(crate) mod product;
 pub(crate) mod run;
 pub(crate) mod tiling;
+pub(crate) mod transform;
 pub(crate) mod view;
 
 pub use pass::{Kept, Pass, PassBuilder};
 pub use product::{Multiply, MultiplyBuilder, Take};
 pub use run::Progress;
+pub use transform::type1;
 pub use view::{Request, Slice};

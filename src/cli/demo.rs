@@ -32,8 +32,7 @@ fn temperature(t: usize, j: usize, i: usize) -> f32 {
 }
 
 fn zarr(args: &args::Demo) -> Result<()> {
-    let writer = ZarrWriter::create(&args.out)?;
-    let staged = output::stage(writer.staging());
+    let (writer, staged) = output::stage(|| ZarrWriter::create(&args.out), ZarrWriter::staging)?;
     let axes = ["time", "latitude", "longitude"].map(|name| Some(name.to_owned()));
     let mut about = Map::new();
     about.insert("units".into(), "K".into());

@@ -48,19 +48,18 @@ pub(crate) fn multiply(args: &args::Matmul, memory: usize) -> Result<()> {
 
 fn run<E: Streamed>(args: &args::Matmul, product: &Multiply) -> Result<()> {
     let shape = product.shape();
-    let sink = match &args.out {
+    let (sink, staged) = match &args.out {
         Some(path) if results::is_store(path) => {
-            let writer = ZarrWriter::create(path)?;
+            let (writer, staged) = output::stage(|| ZarrWriter::create(path), ZarrWriter::staging)?;
             let array = writer.array("product", (&shape, &product.chunks()), E::TYPE, &[None, None], Map::new())?;
-            Some(Sink::Zarr(writer, array))
+            (Some(Sink::Zarr(writer, array)), Some(staged))
         }
-        Some(path) => Some(Sink::Npy(NpyWriter::create(path, &shape, E::TYPE)?)),
-        None => None,
+        Some(path) => {
+            let (writer, staged) = output::stage(|| NpyWriter::create(path, &shape, E::TYPE), NpyWriter::staging)?;
+            (Some(Sink::Npy(writer)), Some(staged))
+        }
+        None => (None, None),
     };
-    let staged = sink.as_ref().map(|sink| match sink {
-        Sink::Npy(writer) => output::stage(writer.staging()),
-        Sink::Zarr(writer, _) => output::stage(writer.staging()),
-    });
     let device = Device::from(Cpu::new());
     let plan = ReducePlan::<E>::builder(shape).ops([wavemill::reduce::Op::Sum]).build(&device)?;
     let mut sum = plan.state()?;

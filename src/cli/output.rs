@@ -61,11 +61,19 @@ impl Drop for StagedFolder {
     }
 }
 
-/// Has this folder removed if a signal ends the program before the value that is returned is dropped.
-pub(crate) fn stage(folder: &Path) -> StagedFolder {
+/// Begins a file or a folder that is written in parts, and has it removed if a signal ends the program before the second
+/// value that is returned is dropped.
+pub(crate) fn stage<T>(
+    begin: impl FnOnce() -> wavemill::Result<T>,
+    place: impl FnOnce(&T) -> &Path,
+) -> Result<(T, StagedFolder)> {
     remove_drafts_on_signals();
-    drafts().push(folder.to_owned());
-    StagedFolder(folder.to_owned())
+    // The lock keeps a signal from ending the program between the two.
+    let mut drafts = drafts();
+    let begun = begin()?;
+    let place = place(&begun).to_owned();
+    drafts.push(place.clone());
+    Ok((begun, StagedFolder(place)))
 }
 
 /// Makes SIGINT and SIGTERM remove temporary files before they end the program.

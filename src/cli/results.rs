@@ -102,8 +102,7 @@ fn printed(values: &Values) -> String {
 /// Writes all results, and the coordinates of their axes, to a store that is not yet in its place.
 fn zarr(path: &Path, results: &[Named], source: Option<&dyn Source>) -> Result<(ZarrWriter, StagedFolder)> {
     ensure!(!results.is_empty(), "there is nothing to write");
-    let writer = ZarrWriter::create(path)?;
-    let staged = output::stage(writer.staging());
+    let (writer, staged) = output::stage(|| ZarrWriter::create(path), ZarrWriter::staging)?;
     let mut coordinates: Vec<(String, Coordinates)> = Vec::new();
     for result in results {
         let axes: Vec<Option<String>> = result

@@ -28,6 +28,9 @@ const BLOCK: usize = 1 << 14;
 const SHORT: usize = 16 * LANES;
 /// The most elements of results that are transposed, i.e. copied into columns: one by one, results cost 100 ns each.
 const TRANSPOSED: usize = 64;
+/// Columns fewer than this are gathered from several outer indices: a tile of its own for each of them costs a
+/// microsecond (100,000 x 10 x 3 over the middle axis took 20 times as long as NumPy).
+const NARROW: usize = 256;
 /// Elements of a task.
 const TASK: usize = 1 << 18;
 /// Rows that are added to the accumulators of columns at a time, for one load and store of the accumulators. So many
@@ -48,6 +51,8 @@ struct Task<'a, E> {
     direct: bool,
     /// Whether results have so few elements that they are transposed: copied into columns.
     transposed: bool,
+    /// The number of columns, if they are so few that those of several outer indices are gathered.
+    narrow: Option<usize>,
 }
 
 /// Reduces an array: calls `finish` with the partials of each tile of results, and returns its values in the order of
@@ -69,7 +74,12 @@ pub(crate) fn run<E: Element, R: Send>(
     let weights = weights.as_ref().map(|weights| Layout::new(weights.view(), over, true, false));
     let transposed =
         columns && !matches!(layout.inner, Inner::Columns(_)) && (1..=TRANSPOSED).contains(&layout.elements());
-    let task = Task { layout: &layout, weights: weights.as_ref(), needs: *needs, skip: *skip, direct, transposed };
+    let narrow = match layout.inner {
+        Inner::Columns(columns) if (1..NARROW).contains(&columns) && layout.outer() > 1 => Some(columns),
+        _ => None,
+    };
+    let weights = weights.as_ref();
+    let task = Task { layout: &layout, weights, needs: *needs, skip: *skip, direct, transposed, narrow };
     let tiles = task.run(finish);
     Reduced { order: layout.order.clone(), tiles }
 }
@@ -81,6 +91,7 @@ impl<E: Element> Task<'_, E> {
         let blocks = self.blocks();
         // A task has `wide` results, and `long` blocks of each.
         let wide = match self.layout.inner {
+            Inner::Columns(_) if self.narrow.is_some() => *COLUMNS.start(),
             Inner::Columns(columns) => {
                 let share = columns.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(LANES);
                 share.clamp(*COLUMNS.start(), *COLUMNS.end())
@@ -116,8 +127,8 @@ impl<E: Element> Task<'_, E> {
     }
 }
 
-/// Results that are computed together: `len` columns from `column` on at one outer index, or without columns `len`
-/// outer indices.
+/// Results that are computed together: `len` columns from `column` on at one outer index, or of several if they are
+/// narrow, or without columns `len` outer indices.
 #[derive(Debug, Clone, Copy)]
 struct Tile {
     outer: usize,
@@ -132,6 +143,8 @@ struct Tiles {
     wide: usize,
     outer: usize,
     columns: Option<usize>,
+    /// Results of an outer index of a tile of several.
+    each: usize,
 }
 
 impl Tiles {
@@ -145,7 +158,7 @@ impl Tiles {
             }
             None => {
                 let (outer, len) = tile(index, self.outer);
-                Tile { outer, column: 0, len }
+                Tile { outer, column: 0, len: len * self.each }
             }
         }
     }
@@ -154,12 +167,16 @@ impl Tiles {
 impl<E: Element> Task<'_, E> {
     fn tiles(&self, wide: usize) -> Tiles {
         let outer = self.layout.outer();
+        if let Some(columns) = self.narrow {
+            let wide = (wide / columns).max(1);
+            return Tiles { count: outer.div_ceil(wide), wide, outer, columns: None, each: columns };
+        }
         let columns = match self.layout.inner {
             Inner::Columns(columns) => Some(columns),
             _ => None,
         };
         let count = columns.map_or(outer.div_ceil(wide), |columns| outer * columns.div_ceil(wide));
-        Tiles { count, wide, outer, columns }
+        Tiles { count, wide, outer, columns, each: 1 }
     }
 
     /// The number of blocks of each result.
@@ -271,23 +288,32 @@ impl<E: Element> Task<'_, E> {
         let steps = block * BLOCK..self.layout.steps().min((block + 1) * BLOCK);
         let mut panel = Panels::new(self.skip);
         let width = (tile.len * E::PARTS).max(LANES);
-        let mut copies = Vec::new();
+        let (mut copies, mut gathered) = (Vec::new(), Vec::new());
         for group in steps.clone().step_by(ROWS) {
             let count = ROWS.min(steps.end - group);
             let slice = |r: usize| self.layout.slice(tile.outer, group + r, tile.column, tile.len);
             let mut rows: [&[E::Scalar]; ROWS] = [&[]; ROWS];
-            let found = rows.iter_mut().zip(0..count).all(|(row, r)| match self.scalars(slice(r)) {
-                Some(scalars) if scalars.len() >= LANES => {
-                    *row = scalars;
-                    true
-                }
-                _ => false,
-            });
+            let found = self.narrow.is_none()
+                && rows.iter_mut().zip(0..count).all(|(row, r)| match self.scalars(slice(r)) {
+                    Some(scalars) if scalars.len() >= LANES => {
+                        *row = scalars;
+                        true
+                    }
+                    _ => false,
+                });
             if !found {
-                // Rows of other types are widened, and rows narrower than a strip padded. Padding is ignored.
+                // Rows of other types are widened, narrow ones gathered, and rows narrower than a strip padded. Padding
+                // is ignored.
                 copies.clear();
                 for r in 0..count {
-                    self.fetch(slice(r), &mut copies);
+                    match self.narrow {
+                        Some(columns) => {
+                            gathered.clear();
+                            self.layout.comb(tile.outer, tile.len / columns, group + r, &mut gathered);
+                            self.fetch(&gathered, &mut copies);
+                        }
+                        None => self.fetch(slice(r), &mut copies),
+                    }
                     copies.resize((r + 1) * width, E::Scalar::default());
                 }
                 rows.iter_mut().zip(copies.chunks(width)).for_each(|(row, copy)| *row = copy);
@@ -297,7 +323,11 @@ impl<E: Element> Task<'_, E> {
         }
         self.settle(partials, |output| {
             steps.clone().any(|step| {
-                self.layout.slice(tile.outer, step, tile.column + output, 1).iter().any(|x| is_plain_zero(x.widen()[0]))
+                let (outer, column) = match self.narrow {
+                    Some(columns) => (tile.outer + output / columns, output % columns),
+                    None => (tile.outer, tile.column + output),
+                };
+                self.layout.slice(outer, step, column, 1).iter().any(|x| is_plain_zero(x.widen()[0]))
             })
         });
     }

@@ -145,6 +145,24 @@ impl<'a, E> Layout<'a, E> {
 }
 
 impl<E: Copy> Layout<'_, E> {
+    /// Appends the columns of `count` outer indices at one step. For layouts of columns only.
+    pub(crate) fn comb(&self, outer: usize, count: usize, step: usize, to: &mut Vec<E>) {
+        let Inner::Columns(columns) = self.inner else { return };
+        let &[(outers, stride)] = &self.kept[..] else {
+            (outer..outer + count).for_each(|outer| to.extend_from_slice(self.slice(outer, step, 0, columns)));
+            return;
+        };
+        assert!(outer <= outers && count <= outers - outer && step < self.steps());
+        let first = outer as isize * stride + offset(&self.reduced, step);
+        to.reserve(count * columns);
+        for index in 0..count as isize {
+            for column in 0..columns as isize {
+                // SAFETY: outer index, step and column are inside the view this was made of.
+                to.push(unsafe { *self.start.offset(first + index * stride + column) });
+            }
+        }
+    }
+
     /// Calls `take` for `count` elements of a result from step `first` on. For scattered layouts only.
     pub(crate) fn visit(&self, outer: usize, first: usize, count: usize, mut take: impl FnMut(E)) {
         assert!(self.inner == Inner::Scattered && outer < self.outer() && first + count <= self.steps());

@@ -7,6 +7,9 @@ use crate::stream::view::View;
 /// Bytes of a slab: few calls and few merges, and still a small part of memory.
 const SLAB: usize = 16 << 20;
 
+/// Bytes of a piece that is read at once, at least, where a source can be read in any pieces.
+const PIECE: usize = 1 << 17;
+
 /// The cuts of an array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tiling {
@@ -29,6 +32,15 @@ impl Tiling {
         while about.divisible && slab.iter().fold(size, |bytes, &extent| bytes.saturating_mul(extent)) > target {
             let Some(extent) = slab.iter_mut().find(|extent| **extent > 1) else { break };
             *extent = extent.div_ceil(2);
+        }
+        // Narrow tiles, of which a slab holds more along the reduced axes, need fewer merges: a mean over time of files of
+        // four steps took a third of the time.
+        let extent = |slab: &[usize], axis: usize| if reduced[axis] { shape[axis] } else { slab[axis] };
+        let column = |slab: &[usize]| (0..axes).fold(size, |bytes, axis| bytes.saturating_mul(extent(slab, axis)));
+        let piece = |slab: &[usize]| slab.iter().fold(size, |bytes, &extent| bytes.saturating_mul(extent));
+        while about.divisible && column(&slab) > target && piece(&slab) > PIECE {
+            let Some(axis) = (0..axes).find(|&axis| !reduced[axis] && slab[axis] > 1) else { break };
+            slab[axis] = slab[axis].div_ceil(2);
         }
         // First along reduced axes, where a longer slab means fewer merges; then along the others.
         let (inner, outer): (Vec<_>, Vec<_>) = (0..axes).rev().partition(|&axis| reduced[axis]);

@@ -191,3 +191,36 @@ fn too_little_memory_ends_without_half_a_file() {
     let left: Vec<_> = folder.names().into_iter().filter(|name| name.ends_with(".tmp")).collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// Stores and files that are written in parts: products of matrices larger than the memory allowed, and results.
+#[test]
+fn stores_are_there_whole_or_not_at_all() {
+    let (folder, a) = with_square("stores", 600);
+    let [npy, zarr] = ["c.npy", "c.zarr"].map(|name| folder.path(name));
+    let product = |out: &str| {
+        ["matmul".to_owned(), a.clone(), a.clone(), "--memory".into(), "4MB".into(), "--out".into(), out.to_owned()]
+    };
+    for out in [&npy, &zarr] {
+        let owned = product(out);
+        let args: Vec<&str> = owned.iter().map(String::as_str).collect();
+        // The disk is full.
+        for limit in [0, 100] {
+            let error = line(&limited(&args, &[(libc::RLIMIT_FSIZE as i32, limit)]));
+            assert!(error.contains("cannot write"), "{error}");
+            assert_eq!(folder.names(), ["a.npy"]);
+        }
+        // The program is ended by a signal, at times from its start to beyond its end.
+        let mut ended = 0;
+        for step in 0..12 {
+            ended += usize::from(killed(&args, Duration::from_millis(8 * step), libc::SIGTERM));
+            let names = folder.names();
+            let whole = names == ["a.npy"] || names.len() == 2 && out.ends_with(&names[1]);
+            assert!(whole, "{names:?}");
+            if names.len() == 2 {
+                assert!(succeed(&["reduce", out, "--ops", "sum"]).starts_with("sum: 216000000.0"));
+                if out == &npy { fs::remove_file(out).unwrap() } else { fs::remove_dir_all(out).unwrap() }
+            }
+        }
+        assert!(ended > 0, "it was too fast to be ended");
+    }
+}
