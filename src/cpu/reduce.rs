@@ -30,7 +30,7 @@ const SHORT: usize = 16 * LANES;
 const TRANSPOSED: usize = 64;
 /// Columns fewer than this are gathered from several outer indices: a tile of its own for each of them costs a
 /// microsecond (100,000 x 10 x 3 over the middle axis took 20 times as long as NumPy).
-const NARROW: usize = 256;
+const NARROW: usize = 64;
 /// Elements of a task.
 const TASK: usize = 1 << 18;
 /// Rows that are added to the accumulators of columns at a time, for one load and store of the accumulators. So many

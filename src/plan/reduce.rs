@@ -113,7 +113,11 @@ impl<E: Element> ReducePlan<E> {
         };
         let reduced = self.reduce(data.view().into_dyn(), weights, |partials| self.columns(&partials))?;
         let mut columns: Vec<_> = self.columns(&Partials::identity(self.needs(), 0, E::PARTS))?;
-        let tiles = reduced.tiles.into_iter().collect::<Result<Vec<_>>>()?;
+        let mut tiles = reduced.tiles.into_iter().collect::<Result<Vec<_>>>()?;
+        if tiles.len() == 1 {
+            return Ok(self.shaped(tiles.remove(0), &reduced.order));
+        }
+        columns.iter_mut().for_each(|column| column.reserve(self.outputs()));
         for tile in tiles {
             let joined = columns.into_iter().zip(tile).map(|(all, next)| Column::join(std::iter::once(next), all));
             columns = joined.collect();

@@ -128,6 +128,18 @@ impl<E: Reducible> Column<E> {
         }
     }
 
+    /// Makes room for so many results more.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        match self {
+            Self::Sum(all) => all.reserve_exact(more),
+            Self::Mean(all) => all.reserve_exact(more),
+            Self::Float(all) => all.reserve_exact(more),
+            Self::Element(all) => all.reserve_exact(more),
+            Self::Index(all) => all.reserve_exact(more),
+            Self::Truth(all) => all.reserve_exact(more),
+        }
+    }
+
     /// Concatenates columns of the same operation.
     pub(crate) fn join(columns: impl Iterator<Item = Self>, empty: Self) -> Self {
         columns.fold(empty, |mut all, next| {
@@ -159,6 +171,10 @@ impl<E: Reducible> Column<E> {
 }
 
 fn shaped<T: Clone>(all: Vec<T>, extents: &[usize], order: &[usize], shape: &[usize]) -> ArrayD<T> {
+    if order.is_sorted() {
+        // No copy: where results are as many as elements, it costs as much as the reduction.
+        return ArrayD::from_shape_vec(IxDyn(shape), all).expect("there are as many results as the shape says");
+    }
     let array = ArrayD::from_shape_vec(IxDyn(extents), all).expect("there are as many results as the shape says");
     // Axis `rank` of the answer is axis `back[rank]` of the array.
     let mut back = vec![0; order.len()];
