@@ -198,6 +198,33 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
         self.assemble(device, choice, true, start)
     }
 
+    /// Makes a plan for [`NufftPlan::spread`] and [`NufftPlan::interpolate`] alone: its grid has one cell for each mode,
+    /// so that its transforms, which no finer grid protects from aliasing, are of no use. The kernel is that of a
+    /// transform of this tolerance and upsampling factor [default: 2].
+    ///
+    /// # Errors
+    /// As [`NufftBuilder::build`], and [`Error::Parameter`] for axes shorter than two widths of the kernel.
+    pub fn build_spreading(self, device: &Device) -> Result<NufftPlan<T, D>> {
+        let start = Instant::now();
+        let ToModes { modes, shape, upsampling, .. } = &self.kind;
+        let upsampling = upsampling.unwrap_or(2.0);
+        let choice = choice::choose::<T>(&Request {
+            modes,
+            tolerance: self.tolerance,
+            accept: self.accept,
+            shape: *shape,
+            upsampling: Some(upsampling),
+            points: None,
+            cells: usize::MAX,
+        })?;
+        if let Some(short) = modes.iter().find(|&&cells| cells < 2 * choice.width) {
+            let expected = format!("at least {} on each axis, twice the kernel's width, to spread", 2 * choice.width);
+            return Err(Error::parameter("modes", expected, short));
+        }
+        let choice = Choice { grid: modes.clone(), upsampling, ..choice };
+        self.assemble(device, choice, true, start)
+    }
+
     /// Makes the plan for a chosen width and grid; `transforms` is false for a plan that only spreads and interpolates.
     pub(super) fn assemble(
         self,

@@ -1,0 +1,54 @@
+"""Types of the extension module."""
+
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+version: str
+gpu: bool
+
+class ToleranceError(ValueError): ...
+
+class Device:
+    def __new__(cls, name: str, threads: int) -> Device: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+
+class Request(TypedDict):
+    ops: list[tuple[str, float]]
+    axes: list[int]
+    keepdims: bool
+    skip: bool
+
+class Nufft:
+    def __new__(cls, type3: bool, parameters: dict[str, Any], device: Device) -> Nufft: ...
+    def tolerance(self) -> float | None: ...
+    def describe(self) -> str: ...
+    def set_points(self, points: list[npt.NDArray[Any]], targets: list[npt.NDArray[Any]]) -> None: ...
+    def execute(self, direction: str, data: npt.NDArray[Any], out: npt.NDArray[Any], opposite: bool) -> None: ...
+
+def devices() -> str: ...
+def reduce(
+    data: npt.NDArray[Any], request: Request, weights: npt.NDArray[np.float64] | None, device: Device
+) -> list[npt.NDArray[Any]]: ...
+def state(
+    data: npt.NDArray[Any],
+    whole: list[int],
+    at: list[int],
+    request: Request,
+    weights: npt.NDArray[np.float64] | None,
+    device: Device,
+) -> bytes: ...
+def merge(
+    like: npt.NDArray[Any], states: list[bytes], whole: list[int], request: Request, device: Device
+) -> bytes: ...
+def finish(
+    like: npt.NDArray[Any], state: bytes, whole: list[int], request: Request, device: Device
+) -> list[npt.NDArray[Any]]: ...
+def matmul(
+    a: npt.NDArray[Any], b: npt.NDArray[Any], c: npt.NDArray[Any], add: bool, device: Device
+) -> None: ...
+def matmul_integers(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], c: npt.NDArray[np.int64]) -> None: ...
