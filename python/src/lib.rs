@@ -9,6 +9,7 @@ mod errors;
 mod matmul;
 mod nufft;
 mod reduce;
+mod spectral;
 mod states;
 
 #[pymodule(gil_used = false)]
@@ -23,6 +24,8 @@ mod _wavemill {
     use crate::nufft::Nufft;
     #[pymodule_export]
     use crate::reduce::reduce;
+    #[pymodule_export]
+    use crate::spectral::Periodogram;
     #[pymodule_export]
     use crate::states::{finish, merge, state};
 

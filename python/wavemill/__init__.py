@@ -3,6 +3,7 @@
 - `nufft1d1` to `nufft3d3` and `Plan`: FINUFFT's interface; ``import wavemill.finufft as finufft`` is a drop-in.
 - `sum`, `mean`, `var` and the others: NumPy's reductions; `reduce` computes several from one read.
 - `matmul`: NumPy's product.
+- `LombScargle`: periodograms with astropy's names.
 - `wavemill.dask`: the same on arrays in chunks, on any number of machines.
 - `show`: the devices found.
 """
@@ -46,6 +47,7 @@ from ._nufft import (
     nufft3d3,
 )
 from ._reduce import OPERATIONS, average, count_nonzero, norm, reduce
+from ._spectral import LombScargle
 from ._wavemill import Device, ToleranceError
 
 __version__: str = _wavemill.version
@@ -54,6 +56,7 @@ __all__ = [
     "IGNORED_OPTIONS",
     "OPERATIONS",
     "Device",
+    "LombScargle",
     "Plan",
     "ToleranceError",
     "all",
