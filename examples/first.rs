@@ -15,7 +15,6 @@ fn main() -> wavemill::Result<()> {
     let mut plan = NufftPlan::<f32>::builder([257]).tolerance(1e-5).sign(Sign::Minus).build(&device)?;
     println!("{}", plan.describe());
     plan.set_points([&times])?;
-    // Real strengths take half the time of complex ones; `plan.type1` takes both.
     let spectrum = plan.type1(&samples)?;
 
     let strength = |k: i32| spectrum[(k + 128) as usize].norm() / 1000.0;

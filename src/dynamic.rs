@@ -55,7 +55,8 @@ macro_rules! with_element {
     ($element:expr, $run:ident($($argument:expr),*)) => {
         match $element {
             // 0 and 1, of which the extremes become bool again.
-            $crate::source::element::ElementType::Bool | $crate::source::element::ElementType::Int8 => $run::<i8>($($argument),*),
+            $crate::source::element::ElementType::Bool => $run::<i8>($($argument),*),
+            $crate::source::element::ElementType::Int8 => $run::<i8>($($argument),*),
             $crate::source::element::ElementType::Int16 => $run::<i16>($($argument),*),
             $crate::source::element::ElementType::Int32 => $run::<i32>($($argument),*),
             $crate::source::element::ElementType::Int64 => $run::<i64>($($argument),*),
@@ -63,7 +64,8 @@ macro_rules! with_element {
             $crate::source::element::ElementType::Uint16 => $run::<u16>($($argument),*),
             $crate::source::element::ElementType::Uint32 => $run::<u32>($($argument),*),
             $crate::source::element::ElementType::Uint64 => $run::<u64>($($argument),*),
-            $crate::source::element::ElementType::Float16 | $crate::source::element::ElementType::Float32 => $run::<f32>($($argument),*),
+            $crate::source::element::ElementType::Float16 => $run::<f32>($($argument),*),
+            $crate::source::element::ElementType::Float32 => $run::<f32>($($argument),*),
             $crate::source::element::ElementType::Float64 => $run::<f64>($($argument),*),
             $crate::source::element::ElementType::Complex64 => $run::<num_complex::Complex<f32>>($($argument),*),
             $crate::source::element::ElementType::Complex128 => $run::<num_complex::Complex<f64>>($($argument),*),
@@ -173,7 +175,6 @@ impl Values {
 
     /// Real numbers as f64; `None` for complex ones. Integers of more than 53 bits are rounded.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "said above")]
     pub fn to_f64(&self) -> Option<ArrayD<f64>> {
         Some(match self {
             Self::Bool(array) => array.mapv(|x| if x { 1.0 } else { 0.0 }),

@@ -44,6 +44,6 @@ pub(crate) mod view;
 
 pub use pass::{Kept, Pass, PassBuilder};
 pub use product::{Multiply, MultiplyBuilder, Take};
-pub use run::Progress;
+pub use run::{Emit, Progress};
 pub use transform::type1;
 pub use view::{Request, Slice};

@@ -62,7 +62,6 @@ fn damage(u: &mut arbtest::arbitrary::Unstructured<'_>, bytes: &mut Vec<u8>) -> 
 }
 
 #[test]
-#[cfg(feature = "netcdf")]
 fn netcdf_files() {
     let folder = Folder::new("fuzz-netcdf");
     let files: Vec<_> = files(".nc").into_iter().map(|(path, names)| (fs::read(path).unwrap(), names)).collect();
@@ -79,7 +78,6 @@ fn netcdf_files() {
 }
 
 #[test]
-#[cfg(feature = "zarr")]
 fn zarr_stores() {
     let folder = Folder::new("fuzz-zarr");
     let stores = files(".zarr");

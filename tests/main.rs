@@ -6,6 +6,7 @@ mod error_law;
 mod extremes;
 mod fft;
 mod fuzz;
+#[cfg(all(feature = "netcdf", feature = "zarr"))]
 mod fuzz_files;
 mod gpu;
 mod hostile;

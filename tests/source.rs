@@ -2,7 +2,7 @@
 //! from it, whole and block by block; lists of files, memory orders, and what is wrong with files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Array3, s};
@@ -98,10 +98,10 @@ fn without_nan_bits(kind: &str, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-#[test]
 #[cfg(all(feature = "netcdf", feature = "zarr", target_endian = "little"))]
+#[test]
 fn files_are_read_as_other_libraries_read_them() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sources");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sources");
     let mut random = Random::new(5);
     let mut count = 0;
     for line in include_str!("data/sources.txt").lines() {
@@ -133,10 +133,10 @@ fn files_are_read_as_other_libraries_read_them() {
     assert!(count > 100, "{count} arrays");
 }
 
-#[test]
 #[cfg(feature = "netcdf")]
+#[test]
 fn coordinates_and_units_come_with_the_data() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sources");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sources");
     let a = open(&format!("{}:a", folder.join("netcdf3_classic.nc").display()));
     assert_eq!(a.description().axis_name(0), "time");
     assert_eq!(a.description().axis("x"), Some(2));
@@ -154,10 +154,10 @@ fn coordinates_and_units_come_with_the_data() {
     assert!(error.to_string().contains("String"), "{error}");
 }
 
-#[test]
 #[cfg(feature = "zarr")]
+#[test]
 fn stores_say_what_they_hold() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sources");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sources");
     for version in [2, 3] {
         let t = open(&format!("{}:t", folder.join(format!("xarray{version}.zarr")).display()));
         let about = t.description();
@@ -268,8 +268,8 @@ fn files_that_are_cut_off_or_missing_are_named() {
     }
 }
 
-#[test]
 #[cfg(feature = "zarr")]
+#[test]
 fn what_is_written_is_read_and_half_a_store_is_not_there() {
     use serde_json::Map;
     use wavemill::source::ZarrWriter;
@@ -294,7 +294,7 @@ fn what_is_written_is_read_and_half_a_store_is_not_there() {
         let array = fill(&writer);
         let half = Region { start: vec![1, 0], shape: vec![2, 4] };
         assert!(array.write(&half, &[0; 64]).unwrap_err().to_string().contains("whole chunks"));
-        assert_eq!(Path::new(&path).exists(), round > 0, "the store is at its place before it is complete");
+        assert_eq!(std::path::Path::new(&path).exists(), round > 0, "the store is at its place before it is complete");
         writer.finish().unwrap();
         let source = open(&path);
         assert_eq!((&source.description().shape[..], source.description().axis("x")), (&[5, 7][..], Some(1)));
@@ -312,7 +312,7 @@ fn what_is_written_is_read_and_half_a_store_is_not_there() {
     fs::write(folder.path("mine/work.txt"), "years of it").unwrap();
     let error = ZarrWriter::create(folder.path("mine")).unwrap_err().to_string();
     assert!(error.contains("is not a Zarr store"), "{error}");
-    assert!(Path::new(&folder.path("mine/work.txt")).exists());
+    assert!(std::path::Path::new(&folder.path("mine/work.txt")).exists());
 }
 
 #[test]
@@ -341,8 +341,8 @@ fn npy_files_are_written_in_blocks_and_whole_or_not_at_all() {
     assert!(error.contains("cannot write") && error.contains("folder.npy"), "{error}");
 }
 
-#[test]
 #[cfg(feature = "zarr")]
+#[test]
 fn hostile_stores_are_refused() {
     let folder = Folder::new("hostile");
     let store = |text: &str| {

@@ -74,7 +74,7 @@ fn a_pass_gives_what_a_plan_gives() {
         let rounds = if device.kind() == wavemill::Kind::Cpu { 150 } else { 5 };
         for _ in 0..rounds {
             let number = |random: &mut Random| {
-                if random.bits() % 20 == 0 { f64::NAN } else { random.between(-3.0, 3.0) }
+                if random.bits().is_multiple_of(20) { f64::NAN } else { random.between(-3.0, 3.0) }
             };
             // A product of NaNs alone has no extremes; few numbers are NaN.
             agrees(&mut random, |random| number(random) as f32, &every, device);

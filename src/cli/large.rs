@@ -17,7 +17,7 @@ use crate::{device, output, progress, results};
 /// Where the product goes.
 enum Sink {
     Npy(NpyWriter),
-    Zarr(ZarrWriter, ZarrArray),
+    Zarr(ZarrWriter, Box<ZarrArray>),
 }
 
 /// Multiplies in so many bytes of memory.
@@ -52,7 +52,7 @@ fn run<E: Streamed>(args: &args::Matmul, product: &Multiply) -> Result<()> {
         Some(path) if results::is_store(path) => {
             let (writer, staged) = output::stage(|| ZarrWriter::create(path), ZarrWriter::staging)?;
             let array = writer.array("product", (&shape, &product.chunks()), E::TYPE, &[None, None], Map::new())?;
-            (Some(Sink::Zarr(writer, array)), Some(staged))
+            (Some(Sink::Zarr(writer, Box::new(array))), Some(staged))
         }
         Some(path) => {
             let (writer, staged) = output::stage(|| NpyWriter::create(path, &shape, E::TYPE), NpyWriter::staging)?;

@@ -83,7 +83,6 @@ impl Side {
 
     /// The values at the first and the last index.
     fn ends(&self, len: usize) -> (f64, f64) {
-        #[expect(clippy::cast_precision_loss, reason = "an index of a picture")]
         let indices = (0.0, (len - 1) as f64);
         self.coordinates.as_ref().map_or(indices, |found| match found.values[..] {
             [first, .., last] => (first, last),
@@ -108,7 +107,6 @@ impl Side {
 
 /// About so many round numbers in a range, or fewer.
 fn round_numbers(low: f64, high: f64, count: usize) -> Vec<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "a few")]
     let rough = (high - low) / count.max(1) as f64;
     if !(rough > 0.0 && rough.is_finite()) {
         return vec![low];
@@ -158,7 +156,6 @@ impl Scale {
         }
         let way = if self.high > self.low { ((x - self.low) / (self.high - self.low)).clamp(0.0, 1.0) } else { 0.5 };
         let steps = self.colours.len() - 1;
-        #[expect(clippy::cast_precision_loss, reason = "some colours")]
         let place = way * steps as f64;
         let at = (place as usize).min(steps - 1);
         let (a, b, part) = (self.colours[at], self.colours[at + 1], place - at as f64);
@@ -166,7 +163,6 @@ impl Scale {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "pixels of a picture")]
 fn draw(values: &Array2<f64>, title: &str, axes: &[Side; 2]) -> Picture {
     let (rows, columns) = values.dim();
     // Small fields are enlarged by a whole factor, large ones are thinned out.

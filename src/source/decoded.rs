@@ -69,7 +69,7 @@ pub struct Decoded {
 impl Decoded {
     /// A source that decodes another one's elements; complex ones and bool stay as they are.
     #[must_use]
-    pub fn new(inner: Arc<dyn Source>, decoding: Decoding) -> Arc<dyn Source> {
+    pub fn of(inner: Arc<dyn Source>, decoding: Decoding) -> Arc<dyn Source> {
         let raw = inner.description().element;
         let stored = decoding.stored(raw);
         let delivered = decoding.delivers(raw);
@@ -119,7 +119,7 @@ impl Decoded {
             for (place, &x) in place.chunks_exact_mut(size_of::<O>()).zip(raw.iter()) {
                 let number: O = x.as_();
                 let number = if plain { number } else { number * scale + offset };
-                let number = if fills.iter().any(|&fill| fill == x) { O::nan() } else { number };
+                let number = if fills.contains(&x) { O::nan() } else { number };
                 place.copy_from_slice(bytemuck::bytes_of(&number));
             }
         }

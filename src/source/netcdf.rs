@@ -148,7 +148,7 @@ impl NetCdf {
     /// The same variable with its elements decoded.
     pub(crate) fn decoded(self) -> Arc<dyn Source> {
         let decoding = self.decoding.clone();
-        Decoded::new(Arc::new(self), decoding)
+        Decoded::of(Arc::new(self), decoding)
     }
 
     fn file(&self) -> Result<Arc<NcFile>> {

@@ -13,7 +13,6 @@ pub(crate) fn numbers(source: &dyn Source) -> Result<Option<Vec<f64>>> {
     pages::room("coordinates", &about.shape, about.element.size(), "check the file: it says that it has so many")?;
     let mut bytes = vec![0; about.bytes()];
     source.read(&Region::whole(&about.shape), &mut bytes)?;
-    #[expect(clippy::cast_precision_loss, reason = "coordinates are positions, for people")]
     fn all<E: bytemuck::AnyBitPattern>(bytes: &[u8], to: impl Fn(E) -> f64) -> Option<Vec<f64>> {
         Some(bytes.chunks_exact(size_of::<E>()).map(|x| to(bytemuck::pod_read_unaligned(x))).collect())
     }

@@ -136,7 +136,7 @@ impl Zarr {
     /// The same array with its elements decoded.
     pub(crate) fn decoded(self) -> Arc<dyn Source> {
         let decoding = self.decoding();
-        Decoded::new(Arc::new(self), decoding)
+        Decoded::of(Arc::new(self), decoding)
     }
 }
 

@@ -249,8 +249,8 @@ impl Pass {
         if used < read / 2 {
             let _ = writeln!(
                 text,
-                "the chunks do not suit this: {} of what is read are used. Chunks that are shorter along the sliced axes would \
-                 be read alone; making them reads and writes {} once",
+                "the chunks do not suit this: {} of what is read are used. Chunks that are shorter along the sliced axes \
+                 would be read alone; making them reads and writes {} once",
                 bytes(used),
                 bytes(all),
             );
@@ -282,7 +282,6 @@ impl Pass {
 /// Bytes with a unit.
 pub(crate) fn bytes(bytes: u64) -> String {
     let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let number = bytes as f64;
     units.iter().find(|(unit, _)| number >= *unit).map_or_else(
         || format!("{bytes} bytes"),

@@ -250,8 +250,7 @@ impl Multiply {
                     let [a, b] = panels.recv().map_err(|_| Error::read("a factor", "its reader ended"))??;
                     let one = self.symmetric && i == j;
                     let left = self.panel(&a, [rows, depth], self.ops[0]);
-                    let right =
-                        if one { left.clone().reversed_axes() } else { self.panel(&b, [depth, columns], self.ops[1]) };
+                    let right = if one { left.reversed_axes() } else { self.panel(&b, [depth, columns], self.ops[1]) };
                     // The views are transposed already; conjugation is left to the plan.
                     let plan = MatmulPlan::<V>::builder(rows, depth, columns);
                     let only = |op: Op| if op.conjugates() { Op::Conjugate } else { Op::Plain };

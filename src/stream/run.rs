@@ -25,6 +25,10 @@ pub struct Progress {
     pub total: u64,
 }
 
+/// What takes the results of a pass: the request's number, where the part begins among all of its results, and the part
+/// for each operation.
+pub type Emit<'a> = dyn Fn(usize, &[usize], Vec<Values>) -> Result<()> + Sync + 'a;
+
 /// What the workers of a pass share.
 struct Run<'a> {
     pass: &'a Pass,
@@ -36,14 +40,14 @@ struct Run<'a> {
     done: AtomicU64,
     total: u64,
     watch: &'a (dyn Fn(Progress) -> bool + Sync),
-    emit: &'a (dyn Fn(usize, &[usize], Vec<Values>) -> Result<()> + Sync),
+    emit: &'a Emit<'a>,
 }
 
 impl Pass {
     /// Runs the pass; gives the results of each request, in the order of its operations.
     ///
     /// # Errors
-    /// [`Error::Read`] if the source cannot be read, and as [`ReducePlan::execute`].
+    /// [`Error::Read`] if the source cannot be read, and as [`crate::reduce::ReducePlan::execute`].
     pub fn run(&self) -> Result<Vec<Vec<Values>>> {
         self.run_watched(&|_| true)
     }
@@ -77,11 +81,7 @@ impl Pass {
     ///
     /// # Errors
     /// As [`Pass::run_watched`], and the first error that `emit` gives.
-    pub fn run_to(
-        &self,
-        watch: &(dyn Fn(Progress) -> bool + Sync),
-        emit: &(dyn Fn(usize, &[usize], Vec<Values>) -> Result<()> + Sync),
-    ) -> Result<()> {
+    pub fn run_to(&self, watch: &(dyn Fn(Progress) -> bool + Sync), emit: &Emit<'_>) -> Result<()> {
         let slabs = self.tiling.slabs(&self.tiling.tile(0)).max(1);
         let segments = if self.tiling.tiles() >= 4 * self.workers { 1 } else { slabs.min(4 * self.workers) };
         let run = Run {

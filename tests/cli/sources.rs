@@ -151,8 +151,8 @@ fn zeros(path: &str, rows: usize, columns: usize) {
     file.set_len((start + 4 * rows * columns) as u64).unwrap();
 }
 
-#[test]
 #[cfg(target_os = "linux")]
+#[test]
 fn the_budget_is_kept_on_data_ten_times_as_large() {
     let folder = Folder::new("budget");
     let (x, budget) = (folder.path("x.npy"), 40_000_000);

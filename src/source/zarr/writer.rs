@@ -185,8 +185,8 @@ impl ZarrArray {
         let axes = 0..self.shape.len();
         let aligned = axes.clone().all(|axis| {
             let range = block.range(axis);
-            range.start % self.chunks[axis] == 0
-                && (range.end % self.chunks[axis] == 0 || range.end == self.shape[axis])
+            range.start.is_multiple_of(self.chunks[axis])
+                && (range.end.is_multiple_of(self.chunks[axis]) || range.end == self.shape[axis])
         });
         if !aligned {
             let got = format!("{} at {:?}", shape::written(&block.shape), block.start);
