@@ -9,7 +9,7 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 RUNS = {
     "finufft_speed": (["--points", "4000"], "wavemill"),
-    "radial_mri": (["--size", "64", "--spokes", "60"], "12 iterations: relative error 0.0|12 iterations: relative error 0.1"),
+    "radial_mri": (["--size", "64", "--spokes", "101"], "12 iterations: relative error 0.17"),
     "co2_periodogram": ([], "highest peak at 0.999|highest peak at 1.000"),
     "sst_mean": (["--days", "20", "--step", "6"], "20 maps of (30, 60)"),
     "scale": (["--seconds-a-task", "2e-4"], "40 PB"),
