@@ -76,6 +76,18 @@ pub(crate) fn stage<T>(
     Ok((begun, StagedFolder(place)))
 }
 
+/// Removes a temporary file or folder. Nothing more can be done if the system refuses.
+fn remove(draft: &Path) {
+    if !draft.is_dir() {
+        let _ = fs::remove_file(draft);
+        return;
+    }
+    // Threads that still write to the folder find it no longer once it has another name.
+    let removed = draft.with_extension("removed");
+    let folder = if fs::rename(draft, &removed).is_ok() { &removed } else { draft };
+    let _ = fs::remove_dir_all(folder);
+}
+
 /// Makes SIGINT and SIGTERM remove temporary files before they end the program.
 fn remove_drafts_on_signals() {
     static ONCE: Once = Once::new();
@@ -84,10 +96,7 @@ fn remove_drafts_on_signals() {
         let _ = ctrlc::set_handler(|| {
             // The lock is kept, so that no new file begins.
             let drafts = drafts();
-            drafts.iter().for_each(|draft| {
-                let removed = if draft.is_dir() { fs::remove_dir_all(draft) } else { fs::remove_file(draft) };
-                drop(removed);
-            });
+            drafts.iter().for_each(|draft| remove(draft));
             std::process::exit(130);
         });
     });
@@ -112,6 +121,14 @@ fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)
+}
+
+/// Whether new files can be made in a folder.
+fn probe(folder: &Path) -> io::Result<()> {
+    remove_drafts_on_signals();
+    // The lock keeps a signal from ending the program while the file is there.
+    let _lock = drafts();
+    temporary(folder).and_then(NamedTempFile::close)
 }
 
 /// Writes a file to a temporary one in its folder, so that a failure leaves no half-written file. Links are followed,
@@ -178,8 +195,7 @@ pub(crate) fn csv(rows: impl IntoIterator<Item = Vec<String>>) -> Result<String>
 pub(crate) fn make_folder(folder: &Path) -> Result<()> {
     let context = || format!("cannot write to the folder {}; name one in a place you can write to", folder.display());
     fs::create_dir_all(folder).with_context(context)?;
-    temporary(folder).with_context(context)?;
-    Ok(())
+    probe(folder).with_context(context)
 }
 
 /// Checks before a long computation whether files could be written at these paths, and that no two are the same.
@@ -198,7 +214,7 @@ pub(crate) fn check<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<
         }
         let to = destination(path);
         if !path.exists() || path.is_file() {
-            temporary(folder_of(&to)).with_context(|| failed(path))?;
+            probe(folder_of(&to)).with_context(|| failed(path))?;
             ensure!(!earlier.contains(&to), "{} is given for two results; name a file for each", path.display());
             earlier.push(to);
         }

@@ -33,6 +33,17 @@ impl Folder {
         Ok(self.root.join(key.as_str()))
     }
 
+    /// Makes the folders that a key's file lies in, but not the root: a store that was removed does not come back.
+    fn make_folders(&self, key: &StoreKey) -> io::Result<()> {
+        for (end, _) in key.as_str().match_indices('/') {
+            match std::fs::create_dir(self.root.join(&key.as_str()[..end])) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn open(&self, key: &StoreKey) -> Result<Option<File>, StorageError> {
         match File::open(self.path(key)?) {
             Ok(file) => Ok(Some(file)),
@@ -94,9 +105,9 @@ impl ReadableStorageTraits for Folder {
 impl WritableStorageTraits for Folder {
     fn set(&self, key: &StoreKey, value: Bytes) -> Result<(), StorageError> {
         let path = self.path(key)?;
-        let written = std::fs::write(&path, &value).or_else(|error| match (error.kind(), path.parent()) {
-            (io::ErrorKind::NotFound, Some(folder)) => {
-                std::fs::create_dir_all(folder)?;
+        let written = std::fs::write(&path, &value).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                self.make_folders(key)?;
                 std::fs::write(&path, &value)
             }
             _ => Err(error),

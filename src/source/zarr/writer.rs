@@ -1,6 +1,7 @@
 //! Zarr stores that are written: a store appears at its place whole or not at all.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -120,23 +121,45 @@ impl ZarrWriter {
     /// # Errors
     /// [`Error::Write`] if that fails; what was there before is still there then.
     pub fn finish(mut self) -> Result<()> {
-        let old = self.staging.with_extension("old");
         let exists = self.path.exists();
-        if exists {
-            fs::rename(&self.path, &old).map_err(|error| failed(&self.path, error))?;
-        }
-        if let Err(error) = fs::rename(&self.staging, &self.path) {
-            if exists {
-                fs::rename(&old, &self.path).map_err(|error| failed(&self.path, error))?;
-            }
-            return Err(failed(&self.path, error));
-        }
+        place(&self.staging, &self.path, exists).map_err(|error| failed(&self.path, error))?;
         self.placed = true;
         if exists {
-            fs::remove_dir_all(&old).map_err(|error| failed(&old, error))?;
+            // The store that was there before has the place of the new one now.
+            fs::remove_dir_all(&self.staging).map_err(|error| failed(&self.staging, error))?;
         }
         Ok(())
     }
+}
+
+/// Moves a folder to its place, or exchanges the two if there is one already, so that one of them is always there.
+#[cfg(target_os = "linux")]
+fn place(staging: &Path, path: &Path, exists: bool) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    if exists {
+        match renameat_with(CWD, staging, CWD, path, RenameFlags::EXCHANGE) {
+            // File systems that do not know it.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => return place_in_steps(staging, path),
+            exchanged => return Ok(exchanged?),
+        }
+    }
+    fs::rename(staging, path)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn place(staging: &Path, path: &Path, exists: bool) -> io::Result<()> {
+    if exists { place_in_steps(staging, path) } else { fs::rename(staging, path) }
+}
+
+/// Exchanges two folders where the system has no call for it. For a moment nothing is at `path`.
+fn place_in_steps(staging: &Path, path: &Path) -> io::Result<()> {
+    let old = staging.with_extension("old");
+    fs::rename(path, &old)?;
+    if let Err(error) = fs::rename(staging, path) {
+        fs::rename(&old, path)?;
+        return Err(error);
+    }
+    fs::rename(&old, staging)
 }
 
 impl Drop for ZarrWriter {
