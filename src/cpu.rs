@@ -10,6 +10,7 @@ pub(crate) mod interp;
 pub(crate) mod matmul;
 mod modes;
 pub(crate) mod phase;
+mod plain;
 pub(crate) mod reduce;
 pub(crate) mod spread;
 
@@ -26,8 +27,9 @@ use crate::machine::parallel;
 use crate::matmul::product::Product;
 use crate::matmul::recipe::MatmulRecipe;
 use crate::real::Number;
+use crate::reduce::op::Op;
 use crate::reduce::partials::Partials;
-use crate::reduce::request::{Reduced, Reduction};
+use crate::reduce::request::{Answered, Reduced, Reduction};
 
 /// The CPU. Results are the same bits whatever the number of threads.
 #[derive(Debug, Clone, Default)]
@@ -95,6 +97,10 @@ impl Reduce for Cpu {
         finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,
     ) -> Result<Reduced<R>> {
         Ok(self.install(asked.view.len(), || reduce::run(asked, finish)))
+    }
+
+    fn plain<E: Element>(&self, asked: &Reduction<'_, E>, ops: &[Op]) -> Option<Answered<E::Scalar>> {
+        self.install(asked.view.len(), || plain::run(asked, ops))
     }
 }
 

@@ -14,8 +14,9 @@ use crate::gpu::Gpu;
 use crate::matmul::product::Product;
 use crate::matmul::recipe::MatmulRecipe;
 use crate::real::{Number, Real};
+use crate::reduce::op::Op;
 use crate::reduce::partials::Partials;
-use crate::reduce::request::{Reduced, Reduction};
+use crate::reduce::request::{Answered, Reduced, Reduction};
 
 /// A backend, and why it was chosen.
 #[derive(Debug, Clone)]
@@ -151,6 +152,14 @@ impl Reduce for Device {
             AnyBackend::Cpu(cpu) => cpu.reduce(asked, finish),
             #[cfg(feature = "gpu")]
             AnyBackend::Gpu(gpu) => gpu.reduce(asked, finish),
+        }
+    }
+
+    fn plain<E: Element>(&self, asked: &Reduction<'_, E>, ops: &[Op]) -> Option<Answered<E::Scalar>> {
+        match &self.backend {
+            AnyBackend::Cpu(cpu) => cpu.plain(asked, ops),
+            #[cfg(feature = "gpu")]
+            AnyBackend::Gpu(gpu) => gpu.plain(asked, ops),
         }
     }
 }

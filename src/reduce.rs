@@ -38,6 +38,7 @@ pub(crate) mod layout;
 pub(crate) mod op;
 pub(crate) mod partial;
 pub(crate) mod partials;
+pub(crate) mod plain;
 pub(crate) mod quantity;
 pub(crate) mod request;
 pub(crate) mod scalar;

@@ -13,6 +13,9 @@ Writes reduce.csv and reduce.md; text in reduce.md before the first table is kep
 
 NumPy asks for huge pages for its arrays, and with them all programs read faster; the Rust program is told to do
 likewise.
+
+With `--sample N --seed S` it measures problems that are drawn from the whole space instead (reduce_sample.py), and writes
+reduce-sample.csv and a map of the ratios, reduce-sample.svg.
 """
 
 import argparse
@@ -29,6 +32,8 @@ import time
 import warnings
 
 import numpy as np
+
+import reduce_sample
 
 HERE = pathlib.Path(__file__).resolve().parent
 SHAPES = {"square f32": ((10_000, 10_000), "f4"), "square f64": ((10_000, 10_000), "f8"), "field f32": ((366, 721, 1440), "f4")}
@@ -148,8 +153,14 @@ def write(out, rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", required=True)
+    parser.add_argument("--out", required=True, type=pathlib.Path)
     parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--sample", type=int, help="so many problems drawn from the whole space, in place of the chosen ones")
+    parser.add_argument("--seed", type=int, default=1, help="of the sample")
+    parser.add_argument("--largest", type=float, default=8.3, help="of the sample: the power of ten of its largest arrays")
+    parser.add_argument("--seconds", type=float, default=0.05, help="of the sample: for each of three turns of a library")
+    parser.add_argument("--index", type=int, nargs="*", help="of the sample: these problems only")
+    parser.add_argument("--worst", type=int, default=10, help="of the sample: so many are listed at the end")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="cases whose description matches this regular expression")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the size: tries the script")
@@ -157,7 +168,11 @@ def main():
     warnings.filterwarnings("ignore")
     build = ["cargo", "build", "--release", "--message-format=short", "--manifest-path", HERE / "reduce" / "Cargo.toml"]
     subprocess.run(build, check=True)
-    out = pathlib.Path(options.out)
+    if options.sample:
+        target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE / "reduce" / "target"))
+        reduce_sample.run(options, target / "release" / "reduce-sample")
+        return
+    out = options.out
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     for threads in map(int, options.threads.split(",")):

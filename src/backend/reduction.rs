@@ -2,8 +2,9 @@
 
 use crate::element::Element;
 use crate::error::Result;
+use crate::reduce::op::Op;
 use crate::reduce::partials::Partials;
-use crate::reduce::request::{Reduced, Reduction};
+use crate::reduce::request::{Answered, Reduced, Reduction};
 
 /// A device that can reduce arrays.
 pub(crate) trait Reduce {
@@ -15,4 +16,9 @@ pub(crate) trait Reduce {
         asked: &Reduction<'_, E>,
         finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,
     ) -> Result<Reduced<R>>;
+
+    /// Computes the results of operations without partials; `None` if the device needs them for this request.
+    fn plain<E: Element>(&self, _: &Reduction<'_, E>, _: &[Op]) -> Option<Answered<E::Scalar>> {
+        None
+    }
 }

@@ -1,5 +1,5 @@
 //! Reductions on the CPU: an array is cut into blocks, blocks are reduced to partials, and partials of one result are
-//! merged.
+//! merged. Results of one block are computed without partials where that is possible, by [`crate::cpu::plain`].
 //!
 //! A block is at most [`BLOCK`] elements of a result. Where blocks begin depends on shape and strides alone, so results
 //! are the same bits for any number of threads. How a block is read depends on the memory layout. A run of one result's
@@ -241,7 +241,12 @@ impl<E: Element> Task<'_, E> {
             _ => {
                 let first = block * BLOCK;
                 let count = BLOCK.min(layout.steps() - first);
-                layout.visit(outer, first, count, |x| self.fetch(&[x], &mut scalars));
+                scalars.reserve(count * E::PARTS);
+                if E::PARTS == 1 {
+                    layout.visit(outer, first, count, |x| scalars.push(x.widen()[0]));
+                } else {
+                    layout.visit(outer, first, count, |x| self.fetch(&[x], &mut scalars));
+                }
                 if let Some(weights) = self.weights {
                     let mut weight = Vec::with_capacity(count);
                     weights.visit(outer, first, count, |w| weight.push(w));

@@ -2,7 +2,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "one index runs over the lanes of several arrays")]
 
-use crate::loops::lanes::{Fold, LANES, Rows};
+use crate::loops::lanes::{Fold, LANES, Rows, halved};
 use crate::reduce::best::{Best, better};
 use crate::reduce::scalar::Scalar;
 
@@ -23,19 +23,26 @@ impl<S: Scalar, const GREATEST: bool, const SKIP: bool, const W: usize> Fold<S, 
         Self { best: [worst; W], flag: [if SKIP { S::nan() } else { S::default() }; W] }
     }
     #[inline(always)]
-    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
-        for w in 0..W {
-            let x = row[w];
-            let beyond = if GREATEST { x > self.best[w] } else { x < self.best[w] };
-            self.best[w] = if beyond { x } else { self.best[w] };
-            // Any NaN makes the flag NaN; with `SKIP` it starts as NaN, and any number replaces it.
-            self.flag[w] = if x.is_nan() != SKIP { x } else { self.flag[w] };
-        }
+    fn one<const FMA: bool>(&mut self, w: usize, x: S) {
+        let beyond = if GREATEST { x > self.best[w] } else { x < self.best[w] };
+        self.best[w] = if beyond { x } else { self.best[w] };
+        // Any NaN makes the flag NaN; with `SKIP` it starts as NaN, and any number replaces it.
+        self.flag[w] = if x.is_nan() != SKIP { x } else { self.flag[w] };
     }
     #[inline(always)]
     fn lane(&self, lane: usize, _: u64) -> Self::Block {
         let value = if self.flag[lane].is_nan() { S::nan() } else { self.best[lane] };
         Best { value, place: 0, skip: SKIP }
+    }
+    #[inline(always)]
+    fn joined<const PARTS: usize>(&self) -> [Self::Block; PARTS] {
+        let beyond = |x: S, best: S| if GREATEST { x > best } else { x < best };
+        let best = halved::<_, W, PARTS>(self.best, |a, b| if beyond(b, a) { b } else { a });
+        let flag = halved::<_, W, PARTS>(self.flag, |a, b| if b.is_nan() != SKIP { b } else { a });
+        std::array::from_fn(|part| {
+            let value = if flag[part].is_nan() { S::nan() } else { best[part] };
+            Best { value, place: 0, skip: SKIP }
+        })
     }
 }
 
@@ -57,11 +64,15 @@ impl<S: Scalar, const GREATEST: bool, const SKIP: bool, const W: usize> Fold<S, 
         Self { value: *first, row: [S::Index::default(); W], rows: S::Index::default(), first: u64::MAX, step: 0 }
     }
     #[inline(always)]
+    fn one<const FMA: bool>(&mut self, w: usize, x: S) {
+        let replaced = better(x, self.value[w], GREATEST, SKIP);
+        self.value[w] = if replaced { x } else { self.value[w] };
+        self.row[w] = if replaced { self.rows } else { self.row[w] };
+    }
+    #[inline(always)]
     fn take<const FMA: bool>(&mut self, row: &[S; W]) {
         for w in 0..W {
-            let replaced = better(row[w], self.value[w], GREATEST, SKIP);
-            self.value[w] = if replaced { row[w] } else { self.value[w] };
-            self.row[w] = if replaced { self.rows } else { self.row[w] };
+            Fold::<S, SKIP, W>::one::<FMA>(self, w, row[w]);
         }
         self.rows = S::next(self.rows);
     }

@@ -3,6 +3,8 @@
 //!
 //! This is compiled once for each scalar type, by [`crate::machine::simd`] for the processor's instructions.
 
+use std::ops::Range;
+
 use crate::loops::best::{Extreme, First, find};
 use crate::loops::lanes::{
     Absolute, Accumulate, Counted, Counts, Fold, LANES, Moments, Products, Rows, Squares, Strip,
@@ -75,7 +77,7 @@ impl<S: Accumulate> Block<'_, S> {
                     counted = common::<S, FMA, SKIP, 1>(quantity, slices, output, partials).or(counted);
                 }
                 Quantity::Least => {
-                    let found = fold_slices::<S, Extreme<S, false, LANES>, Extreme<S, false, 1>, FMA, SKIP, 1>(slices);
+                    let found = fold_slices::<S, Extreme<S, false, LANES>, FMA, SKIP, 1>(slices);
                     found.into_iter().flatten().for_each(|best| improve(&mut partials.least[output], best));
                     settle(&mut partials.least[output], || holds_plain_zero(slices));
                 }
@@ -87,7 +89,7 @@ impl<S: Accumulate> Block<'_, S> {
                     first_of::<S, FMA, SKIP, true>(slices, first, &mut partials.first_greatest[output]);
                 }
                 Quantity::Product => {
-                    let [found] = fold_slices::<S, Products<LANES>, Products<1>, FMA, SKIP, 1>(slices);
+                    let [found] = fold_slices::<S, Products<false, LANES>, FMA, SKIP, 1>(slices);
                     found
                         .into_iter()
                         .for_each(|block| partials.products[output] = partials.products[output].join(block));
@@ -133,7 +135,7 @@ impl<S: Accumulate> Block<'_, S> {
 }
 
 /// Sums of the elements that are not NaN, and their number.
-type CountedSums<S, const W: usize> = Counted<<S as Accumulate>::Sums<true, W>, Counts<S, false, W>>;
+pub(super) type CountedSums<S, const W: usize> = Counted<<S as Accumulate>::Sums<true, W>, Counts<S, false, W>>;
 
 /// Computes a quantity that real and complex numbers share, for each part by itself. With `SKIP` it also returns the
 /// number of elements if a sum counts them anyway; then either both parts of a complex number are NaN or none.
@@ -148,23 +150,23 @@ fn common<S: Accumulate, const FMA: bool, const SKIP: bool, const PARTS: usize>(
         Quantity::Total => {
             let tallies = partials.totals[output * PARTS..].iter_mut();
             if SKIP {
-                let found = fold_slices::<S, CountedSums<S, LANES>, CountedSums<S, 1>, FMA, true, PARTS>(slices);
+                let found = fold_slices::<S, CountedSums<S, LANES>, FMA, true, PARTS>(slices);
                 tallies.zip(found).for_each(|(tally, block)| block.into_iter().for_each(|(block, _)| tally.add(block)));
                 found[0].map(|(_, count)| count)
             } else {
-                let found = fold_slices::<S, S::Sums<false, LANES>, S::Sums<false, 1>, FMA, false, PARTS>(slices);
+                let found = fold_slices::<S, S::Sums<false, LANES>, FMA, false, PARTS>(slices);
                 tallies.zip(found).for_each(|(tally, block)| block.into_iter().for_each(|block| tally.add(block)));
                 None
             }
         }
         Quantity::Moments => {
-            let found = fold_slices::<S, Moments<S, LANES>, Moments<S, 1>, FMA, SKIP, PARTS>(slices);
+            let found = fold_slices::<S, Moments<S, LANES>, FMA, SKIP, PARTS>(slices);
             let all = &mut partials.moments[output * PARTS..];
             all.iter_mut().zip(found).for_each(|(all, block)| block.into_iter().for_each(|block| all.add(block)));
             found[0].filter(|_| SKIP).map(|Moment { count, .. }| Count { valid: count as u64, truths: 0 })
         }
         _ => {
-            let [found] = fold_slices::<S, Squares<LANES>, Squares<1>, FMA, SKIP, 1>(slices);
+            let [found] = fold_slices::<S, Squares<LANES>, FMA, SKIP, 1>(slices);
             found.into_iter().for_each(|block| partials.squares[output].add(block));
             None
         }
@@ -173,7 +175,7 @@ fn common<S: Accumulate, const FMA: bool, const SKIP: bool, const PARTS: usize>(
 
 #[inline(always)]
 fn greatest<S: Accumulate, const FMA: bool, const SKIP: bool>(slices: &[&[S]], known: &mut Option<Best<S, true>>) {
-    let [found] = fold_slices::<S, Extreme<S, true, LANES>, Extreme<S, true, 1>, FMA, SKIP, 1>(slices);
+    let [found] = fold_slices::<S, Extreme<S, true, LANES>, FMA, SKIP, 1>(slices);
     found.into_iter().for_each(|best| improve(known, best));
     settle(known, || holds_plain_zero(slices));
 }
@@ -190,7 +192,7 @@ fn absolute<S: Accumulate, const FMA: bool, const SKIP: bool>(
     output: usize,
     partials: &mut Partials<S>,
 ) {
-    let [found] = fold_slices::<S, Absolute<LANES>, Absolute<1>, FMA, SKIP, 1>(slices);
+    let [found] = fold_slices::<S, Absolute<LANES>, FMA, SKIP, 1>(slices);
     found.into_iter().for_each(|block| partials.absolutes[output].add(block));
 }
 
@@ -204,12 +206,12 @@ fn count<S: Accumulate, const FMA: bool, const SKIP: bool>(
 ) {
     let needs = partials.needs;
     let count = if needs.has(Quantity::Truths) {
-        let [found] = fold_slices::<S, Counts<S, true, LANES>, Counts<S, true, 1>, FMA, SKIP, 1>(slices);
+        let [found] = fold_slices::<S, Counts<S, true, LANES>, FMA, SKIP, 1>(slices);
         found.unwrap_or_default()
     } else if let (Some(count), true) = (counted, needs.has(Quantity::Count)) {
         count
     } else if needs.has(Quantity::Count) {
-        let [found] = fold_slices::<S, Counts<S, false, LANES>, Counts<S, false, 1>, FMA, SKIP, 1>(slices);
+        let [found] = fold_slices::<S, Counts<S, false, LANES>, FMA, SKIP, 1>(slices);
         found.unwrap_or_default()
     } else {
         Count { valid: slices.iter().map(|slice| slice.len() as u64).sum(), truths: 0 }
@@ -219,9 +221,8 @@ fn count<S: Accumulate, const FMA: bool, const SKIP: bool>(
 
 /// Updates the first least or greatest element with a block, which is one slice, or none if there are no elements.
 ///
-/// For the first block, places are kept beside elements. For later ones the extreme alone is found, at the speed of
-/// memory, and its place is searched only if it replaces the known extreme; the block is in a cache by then. Doing so
-/// for the first block too made rows of 1440 f32 twice as slow.
+/// The extreme alone is found, at the speed of memory, and its place is searched only if it replaces the known extreme;
+/// the block is in a cache by then.
 #[inline(always)]
 fn first_of<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
     slices: &[&[S]],
@@ -230,86 +231,56 @@ fn first_of<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST: bo
 ) {
     debug_assert!(slices.len() <= 1, "places are counted along one slice");
     let Some(&slice) = slices.first() else { return };
-    let Some(before) = *known else {
-        *known = with_places::<S, FMA, SKIP, GREATEST>(slice, place);
-        return;
-    };
-    let [best] = fold_slices::<S, Extreme<S, GREATEST, LANES>, Extreme<S, GREATEST, 1>, FMA, SKIP, 1>(&[slice]);
+    let [best] = fold_slices::<S, Extreme<S, GREATEST, LANES>, FMA, SKIP, 1>(&[slice]);
     // It is compared as if it were the block's first element: at a later place it could not be better.
     let best = best.map(|best| Best { place, ..best });
-    if let Some(best) = best.filter(|best| before.join(*best).place != before.place) {
-        let index = find(slice, best.value).expect("an extreme is one of the elements");
+    let replaces = |best: &Best<S, GREATEST>| known.is_none_or(|known| known.join(*best).place != known.place);
+    if let Some(best) = best.filter(replaces) {
+        let index = place_in(slice, best.value);
         *known = Some(Best { value: slice[index], place: place + index as u64, ..best });
     }
 }
 
-/// The first least or greatest element of a slice whose first element has the given place.
+/// The first place of the slice's extreme.
 #[inline(always)]
-fn with_places<S: Accumulate, const FMA: bool, const SKIP: bool, const GREATEST: bool>(
-    slice: &[S],
-    place: u64,
-) -> Option<Best<S, GREATEST>> {
-    let (rows, tail) = slice.as_chunks::<LANES>();
-    let mut found: Option<Best<S, GREATEST>> = None;
-    let mut join = |block: Best<S, GREATEST>| found = Some(found.map_or(block, |before| before.join(block)));
-    if let Some(row) = rows.first() {
-        // `kept` and `black_box` are explained in `fold_slices`.
-        let mut kept = <First<S, GREATEST, LANES> as Fold<S, SKIP, LANES>>::start(row);
-        std::hint::black_box(&mut kept);
-        let mut lanes = kept;
-        Fold::<S, SKIP, LANES>::feed::<FMA>(&mut lanes, &rows, place, LANES as u64);
-        kept = lanes;
-        std::hint::black_box(&mut kept);
-        let lanes = kept;
-        (0..LANES).for_each(|lane| join(Fold::<S, SKIP, LANES>::lane(&lanes, lane, lane as u64)));
-    }
-    let begin = place + (slice.len() - tail.len()) as u64;
-    tail.iter().zip(begin..).for_each(|(&value, place)| join(Best { value, place, skip: SKIP }));
-    found
+pub(super) fn place_in<S: Accumulate>(slice: &[S], extreme: S) -> usize {
+    find(slice, extreme).expect("an extreme is one of the elements")
 }
 
 /// The partial of all slices, for each part of complex numbers by itself: rows of lanes are folded first, then the
 /// elements that fill no row.
 #[inline(always)]
-fn fold_slices<'a, S, F, G, const FMA: bool, const SKIP: bool, const PARTS: usize>(
-    slices: &[&'a [S]],
+pub(super) fn fold_slices<S, F, const FMA: bool, const SKIP: bool, const PARTS: usize>(
+    slices: &[&[S]],
 ) -> [Option<F::Block>; PARTS]
 where
     S: Accumulate,
     F: Fold<S, SKIP, LANES>,
-    G: Fold<S, SKIP, 1, Block = F::Block>,
 {
-    let mut found = [None; PARTS];
-    let mut join = |part: usize, block: F::Block| {
-        found[part] = Some(found[part].map_or(block, |before: F::Block| before.join(block)));
-    };
-    let rows_of = |slice: &'a [S]| slice.as_chunks::<LANES>().0;
-    if let Some(row) = slices.iter().find_map(|slice| rows_of(slice).first()) {
-        // Accumulators are kept in memory, and in registers while they are fed: the compiler vectorises from the
-        // stores, as it does in `columns`. Without them min and argmin of f32 took 3 to 5 times as long.
-        let mut kept = F::start(row);
-        std::hint::black_box(&mut kept);
-        for slice in slices {
-            let mut lanes = kept;
-            lanes.feed::<FMA>(&rows_of(slice), 0, 0);
-            kept = lanes;
-        }
-        std::hint::black_box(&mut kept);
-        let lanes = kept;
-        (0..LANES).for_each(|lane| join(lane % PARTS, lanes.lane(lane, 0)));
-    }
+    // What is computed relative to an element is so relative to the first that is not NaN, in every lane.
+    let mut elements = slices.iter().flat_map(|slice| slice.as_chunks::<PARTS>().0);
+    let Some(&leading) = elements.next() else { return [None; PARTS] };
+    let leading = if SKIP && leading[0].is_nan() { valid(elements).unwrap_or(leading) } else { leading };
+    // Accumulators are kept in memory, and in registers while they are fed: the compiler vectorises from the stores, as
+    // it does in `columns`. Without them min and argmin of f32 took 3 to 5 times as long.
+    let mut kept = F::start(&std::array::from_fn(|lane| leading[lane % PARTS]));
+    std::hint::black_box(&mut kept);
     for slice in slices {
-        let tail = slice.as_chunks::<LANES>().1;
-        for part in 0..PARTS.min(tail.len()) {
-            let mut column = [[S::default()]; LANES];
-            let count = tail.len() / PARTS;
-            (0..count).for_each(|index| column[index] = [tail[index * PARTS + part]]);
-            let mut one = G::start(&column[0]);
-            one.feed::<FMA>(&&column[..count], 0, 0);
-            join(part, one.lane(0, 0));
-        }
+        let mut lanes = kept;
+        lanes.feed::<FMA>(&slice.as_chunks::<LANES>().0, 0, 0);
+        kept = lanes;
     }
-    found
+    std::hint::black_box(&mut kept);
+    slices.iter().for_each(|slice| kept.rest::<FMA>(slice.as_chunks::<LANES>().1));
+    kept.joined::<PARTS>().map(Some)
+}
+
+/// The first element without NaN.
+#[cold]
+fn valid<'a, S: Accumulate, const PARTS: usize>(
+    mut elements: impl Iterator<Item = &'a [S; PARTS]>,
+) -> Option<[S; PARTS]> {
+    elements.find(|element| element.iter().all(|x| !x.is_nan())).copied()
 }
 
 /// Accumulators of columns, in strips of [`LANES`] columns; the last strip may overlap the one before.
@@ -323,7 +294,7 @@ pub(crate) struct Panel<S: Accumulate, const SKIP: bool> {
     greatest: Vec<Extreme<S, true, LANES>>,
     first_least: Vec<First<S, false, LANES>>,
     first_greatest: Vec<First<S, true, LANES>>,
-    products: Vec<Products<LANES>>,
+    products: Vec<Products<false, LANES>>,
     absolutes: Vec<Absolute<LANES>>,
     squares: Vec<Squares<LANES>>,
     truths: Vec<Counts<S, true, LANES>>,
@@ -483,31 +454,74 @@ impl<S: Accumulate, const SKIP: bool> Panel<S, SKIP> {
     }
 }
 
+/// Prefetches the columns of some strips later: rows are so many streams, more than the processor follows by itself.
+/// Sums of 13 times 3 rows of 95,120 f64 took twice as long without.
+#[inline(always)]
+fn ahead<S>(rows: &[&[S]], column: usize) {
+    const AHEAD: usize = 1024;
+    for row in rows {
+        let next = row.as_ptr().wrapping_add(column).wrapping_byte_add(AHEAD);
+        simd::prefetch_from(next);
+        if size_of::<S>() * LANES > 64 {
+            simd::prefetch_from(next.wrapping_byte_add(64));
+        }
+    }
+}
+
 /// Feeds rows to the strips of one quantity. At the block's end, with the number of columns in `end`, it calls `give`
-/// with each column's partial.
+/// for each strip with its first column, the columns that were not given with the strip before, and the accumulators.
+/// The first row has the place `first`, and each is `step` places after the one before.
+#[inline(always)]
+pub(super) fn strips<S: Accumulate, F: Fold<S, SKIP, LANES>, const FMA: bool, const SKIP: bool>(
+    strips: &mut Vec<F>,
+    rows: &[&[S]],
+    (first, step): (u64, u64),
+    end: Option<usize>,
+    mut give: impl FnMut(usize, Range<usize>, &F),
+) {
+    let width = rows[0].len();
+    let start = |strip: usize| (strip * LANES).min(width - LANES);
+    let new = |strip| F::start(Rows::<S, LANES>::row(&Strip { rows, column: start(strip) }, 0));
+    let columns = |index: usize, wanted: usize| index * LANES..wanted.min(start(index) + LANES);
+    if let (true, Some(wanted)) = (strips.is_empty(), end) {
+        for index in 0..width.div_ceil(LANES) {
+            // As in `fold_slices`.
+            let mut kept = new(index);
+            std::hint::black_box(&mut kept);
+            let mut lanes = kept;
+            ahead(rows, start(index));
+            lanes.feed::<FMA>(&Strip { rows, column: start(index) }, first, step);
+            kept = lanes;
+            std::hint::black_box(&mut kept);
+            give(start(index), columns(index, wanted), &kept);
+        }
+        return;
+    }
+    if strips.is_empty() {
+        strips.extend((0..width.div_ceil(LANES)).map(new));
+    }
+    for (index, strip) in strips.iter_mut().enumerate() {
+        // A copy stays in registers, while each change behind a reference would have to be stored.
+        let mut lanes = *strip;
+        ahead(rows, start(index));
+        lanes.feed::<FMA>(&Strip { rows, column: start(index) }, first, step);
+        *strip = lanes;
+        if let Some(wanted) = end {
+            give(start(index), columns(index, wanted), strip);
+        }
+    }
+}
+
+/// Feeds rows to the strips of one quantity. At the block's end it calls `give` with each column's partial.
 #[inline(always)]
 fn columns<S: Accumulate, F: Fold<S, SKIP, LANES>, const FMA: bool, const SKIP: bool>(
-    strips: &mut Vec<F>,
+    all: &mut Vec<F>,
     rows: &[&[S]],
     first: u64,
     end: Option<usize>,
     mut give: impl FnMut(usize, F::Block),
 ) {
-    let width = rows[0].len();
-    let start = |strip: usize| (strip * LANES).min(width - LANES);
-    if strips.is_empty() {
-        let strip = |strip| F::start(Rows::<S, LANES>::row(&Strip { rows, column: start(strip) }, 0));
-        strips.extend((0..width.div_ceil(LANES)).map(strip));
-    }
-    for (index, strip) in strips.iter_mut().enumerate() {
-        // A copy stays in registers, while each change behind a reference would have to be stored.
-        let mut lanes = *strip;
-        lanes.feed::<FMA>(&Strip { rows, column: start(index) }, first, 1);
-        *strip = lanes;
-        if let Some(wanted) = end {
-            // Columns that overlap the strip before were given with it.
-            let columns = index * LANES..wanted.min(start(index) + LANES);
-            columns.for_each(|column| give(column, strip.lane(column - start(index), 0)));
-        }
-    }
+    strips::<S, F, FMA, SKIP>(all, rows, (first, 1), end, |start, columns, lanes| {
+        columns.for_each(|column| give(column, lanes.lane(column - start, 0)));
+    });
 }

@@ -9,6 +9,7 @@
 use crate::machine::simd::multiply_add;
 use crate::numeric::scaled::ScaledProduct;
 use crate::numeric::sums::two_sum;
+use crate::reduce::best::Best;
 use crate::reduce::partial::{Count, Join, Moment, Pair};
 use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::Tally;
@@ -31,10 +32,10 @@ pub(crate) trait Rows<S, const W: usize> {
     /// Calls `take`, which must be inlined, for every row, in an order that suits the memory.
     #[inline(always)]
     fn each(&self, mut take: impl FnMut(&[S; W])) {
-        (0..self.count()).for_each(
-            #[inline(always)]
-            |r| take(self.row(r)),
-        );
+        // Not `for_each`: where it is not inlined, what it calls is compiled for any processor.
+        for r in 0..self.count() {
+            take(self.row(r));
+        }
     }
 }
 
@@ -86,14 +87,28 @@ impl<S, const W: usize> Rows<S, W> for Strip<'_, S> {
 }
 
 /// W accumulators of one quantity. With `SKIP` NaNs are skipped.
-pub(crate) trait Fold<S, const SKIP: bool, const W: usize>: Copy {
+pub(crate) trait Fold<S: Copy, const SKIP: bool, const W: usize>: Copy {
     /// The partial of some elements.
     type Block: Join;
     /// Empty accumulators. They are given the block's first row, relative to which a quantity may be computed; that row
     /// must still be fed.
     fn start(first: &[S; W]) -> Self;
+    /// Adds an element to one lane.
+    fn one<const FMA: bool>(&mut self, lane: usize, x: S);
     /// Adds a row.
-    fn take<const FMA: bool>(&mut self, row: &[S; W]);
+    #[inline(always)]
+    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+        for w in 0..W {
+            self.one::<FMA>(w, row[w]);
+        }
+    }
+    /// Adds the elements that fill no row, to the first lanes.
+    #[inline(always)]
+    fn rest<const FMA: bool>(&mut self, tail: &[S]) {
+        for (w, &x) in tail.iter().enumerate() {
+            self.one::<FMA>(w, x);
+        }
+    }
     /// Adds rows; row r has the place `first + r * step`.
     #[inline(always)]
     fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
@@ -104,6 +119,28 @@ pub(crate) trait Fold<S, const SKIP: bool, const W: usize>: Copy {
     }
     /// The partial of one lane; `offset` is the lane's place minus its row's.
     fn lane(&self, lane: usize, offset: u64) -> Self::Block;
+    /// The partials of all lanes together, for each part of complex numbers by itself, for lanes that were started with
+    /// the same element.
+    #[inline(always)]
+    fn joined<const PARTS: usize>(&self) -> [Self::Block; PARTS] {
+        halved::<_, W, PARTS>(std::array::from_fn(|lane| self.lane(lane, 0)), |a, b| a.join(b))
+    }
+}
+
+/// Joins lanes w and w + W/2, then w and w + W/4, and so on: few steps that wait for one another.
+#[inline(always)]
+pub(super) fn halved<T: Copy, const W: usize, const PARTS: usize>(
+    mut lanes: [T; W],
+    join: impl Fn(T, T) -> T,
+) -> [T; PARTS] {
+    let mut half = W / 2;
+    while half >= PARTS {
+        for w in 0..half {
+            lanes[w] = join(lanes[w], lanes[w + half]);
+        }
+        half /= 2;
+    }
+    std::array::from_fn(|part| lanes[part])
 }
 
 /// A scalar with the type of its sums' accumulators.
@@ -147,14 +184,16 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Wide<W> {
         Self([0.0; W])
     }
     #[inline(always)]
-    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
-        for w in 0..W {
-            self.0[w] += valid::<S, SKIP>(row[w]).lift();
-        }
+    fn one<const FMA: bool>(&mut self, w: usize, x: S) {
+        self.0[w] += valid::<S, SKIP>(x).lift();
     }
     #[inline(always)]
     fn lane(&self, lane: usize, _: u64) -> Pair {
         Pair { high: self.0[lane], low: 0.0 }
+    }
+    #[inline(always)]
+    fn joined<const PARTS: usize>(&self) -> [Pair; PARTS] {
+        halved(self.0, |a, b| a + b).map(|high| Pair { high, low: 0.0 })
     }
 }
 
@@ -172,12 +211,10 @@ impl<const W: usize> Paired<W> {
     }
 
     #[inline(always)]
-    fn accumulate(&mut self, terms: [f64; W]) {
-        for w in 0..W {
-            let (high, error) = two_sum(self.high[w], terms[w]);
-            self.high[w] = high;
-            self.low[w] += error;
-        }
+    fn accumulate(&mut self, w: usize, term: f64) {
+        let (high, error) = two_sum(self.high[w], term);
+        self.high[w] = high;
+        self.low[w] += error;
     }
 
     #[inline(always)]
@@ -193,8 +230,8 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Paired<W>
         Self::zero()
     }
     #[inline(always)]
-    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
-        self.accumulate(row.map(|x| valid::<S, SKIP>(x).lift()));
+    fn one<const FMA: bool>(&mut self, w: usize, x: S) {
+        self.accumulate(w, valid::<S, SKIP>(x).lift());
     }
     #[inline(always)]
     fn lane(&self, lane: usize, _: u64) -> Pair {
@@ -213,8 +250,8 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Absolute<
         Self(Paired::zero())
     }
     #[inline(always)]
-    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
-        self.0.accumulate(row.map(|x| valid::<S, SKIP>(x).lift().abs()));
+    fn one<const FMA: bool>(&mut self, w: usize, x: S) {
+        self.0.accumulate(w, valid::<S, SKIP>(x).lift().abs());
     }
     #[inline(always)]
     fn lane(&self, lane: usize, _: u64) -> Pair {
@@ -233,15 +270,17 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Squares<W
         Self([0.0; W])
     }
     #[inline(always)]
-    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
-        for w in 0..W {
-            let x = valid::<S, SKIP>(row[w]).lift();
-            self.0[w] = multiply_add::<FMA, f64>(x, x, self.0[w]);
-        }
+    fn one<const FMA: bool>(&mut self, w: usize, x: S) {
+        let x = valid::<S, SKIP>(x).lift();
+        self.0[w] = multiply_add::<FMA, f64>(x, x, self.0[w]);
     }
     #[inline(always)]
     fn lane(&self, lane: usize, _: u64) -> Pair {
         Pair { high: self.0[lane], low: 0.0 }
+    }
+    #[inline(always)]
+    fn joined<const PARTS: usize>(&self) -> [Pair; PARTS] {
+        halved(self.0, |a, b| a + b).map(|high| Pair { high, low: 0.0 })
     }
 }
 
@@ -259,22 +298,24 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Split<W> 
         Self { low: [0; W], high: [0; W] }
     }
     #[inline(always)]
-    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
+    fn one<const FMA: bool>(&mut self, w: usize, x: S) {
+        let x = x.whole();
         if size_of::<S>() == 4 {
-            for w in 0..W {
-                self.low[w] += row[w].whole();
-            }
+            self.low[w] += x;
         } else {
-            for w in 0..W {
-                let x = row[w].whole();
-                self.low[w] += x & 0xffff_ffff;
-                self.high[w] += if S::UNSIGNED { (x as u64 >> 32) as i64 } else { x >> 32 };
-            }
+            self.low[w] += x & 0xffff_ffff;
+            self.high[w] += if S::UNSIGNED { (x as u64 >> 32) as i64 } else { x >> 32 };
         }
     }
     #[inline(always)]
     fn lane(&self, lane: usize, _: u64) -> i128 {
         i128::from(self.low[lane]) + (i128::from(self.high[lane]) << 32)
+    }
+    #[inline(always)]
+    fn joined<const PARTS: usize>(&self) -> [i128; PARTS] {
+        // Blocks are so short that not even the halves' sums overflow.
+        let [low, high] = [self.low, self.high].map(|lanes| halved::<_, W, PARTS>(lanes, |a, b| a + b));
+        std::array::from_fn(|part| i128::from(low[part]) + (i128::from(high[part]) << 32))
     }
 }
 
@@ -282,7 +323,7 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Split<W> 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moments<S: Scalar, const W: usize> {
     rows: u64,
-    /// The number of elements that are not NaN; used with `SKIP` only.
+    /// With `SKIP` the number of elements that are not NaN, else of those beside full rows.
     count: [S::Index; W],
     /// The element relative to which moments are taken. It also replaces skipped NaNs, since its own deviation is 0.
     shift: [S; W],
@@ -320,17 +361,23 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Moments<S
         Self { rows: 0, count: [S::Index::default(); W], shift, unset, first: [0.0; W], second: [0.0; W] }
     }
     #[inline(always)]
-    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
-        for w in 0..W {
-            let mut x = row[w];
-            if SKIP {
-                let valid = !x.is_nan();
-                x = if valid { x } else { self.shift[w] };
-                self.count[w] = if valid { S::next(self.count[w]) } else { self.count[w] };
+    fn one<const FMA: bool>(&mut self, w: usize, mut x: S) {
+        if SKIP {
+            let valid = !x.is_nan();
+            x = if valid { x } else { self.shift[w] };
+            self.count[w] = if valid { S::next(self.count[w]) } else { self.count[w] };
+        }
+        let from = x.lift() - self.shift[w].lift();
+        self.first[w] += from;
+        self.second[w] = multiply_add::<FMA, f64>(from, from, self.second[w]);
+    }
+    #[inline(always)]
+    fn rest<const FMA: bool>(&mut self, tail: &[S]) {
+        for (w, &x) in tail.iter().enumerate() {
+            Fold::<S, SKIP, W>::one::<FMA>(self, w, x);
+            if !SKIP {
+                self.count[w] = S::next(self.count[w]);
             }
-            let from = x.lift() - self.shift[w].lift();
-            self.first[w] += from;
-            self.second[w] = multiply_add::<FMA, f64>(from, from, self.second[w]);
         }
     }
     #[inline(always)]
@@ -346,36 +393,143 @@ impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Moments<S
     }
     #[inline(always)]
     fn lane(&self, lane: usize, _: u64) -> Moment {
-        let count = if SKIP { self.count[lane].into() } else { self.rows };
+        let count = self.count[lane].into() + if SKIP { 0 } else { self.rows };
         let (shift, first, second) = (self.shift[lane].lift(), self.first[lane], self.second[lane]);
         Moment { count: count as f64, shift, first, second }
     }
+    #[inline(always)]
+    fn joined<const PARTS: usize>(&self) -> [Moment; PARTS] {
+        // All lanes of a part have the same shift.
+        let [first, second] = [self.first, self.second].map(|lanes| halved::<_, W, PARTS>(lanes, |a, b| a + b));
+        let counts = halved::<_, W, PARTS>(self.count.map(Into::<u64>::into), |a, b| a + b);
+        std::array::from_fn(|part| {
+            let count = counts[part] + if SKIP { 0 } else { self.rows * (W / PARTS) as u64 };
+            let shift = self.shift[part].lift();
+            Moment { count: count as f64, shift, first: first[part], second: second[part] }
+        })
+    }
 }
 
-/// `Π x`.
+/// `Π x`. If `RAW`, the products of lanes are not normalised, which [`ScaledProduct::numbers`] does not need.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Products<const W: usize>([ScaledProduct; W]);
+pub(crate) struct Products<const RAW: bool, const W: usize> {
+    /// And the power of two that it is multiplied by.
+    number: [f64; W],
+    exponent: [i64; W],
+    /// For integers.
+    whole: [i64; W],
+}
 
-impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Products<W> {
+/// Rows that are multiplied before the products' exponents are taken out.
+const MULTIPLIED: usize = 32;
+
+impl<S: Scalar, const RAW: bool, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Products<RAW, W> {
     type Block = ScaledProduct;
     #[inline(always)]
     fn start(_: &[S; W]) -> Self {
-        Self([ScaledProduct::default(); W])
+        Self { number: [1.0; W], exponent: [0; W], whole: [1; W] }
     }
     #[inline(always)]
-    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
-        for w in 0..W {
-            if S::FLOAT {
-                let x = if SKIP && row[w].is_nan() { 1.0 } else { row[w].lift() };
-                self.0[w] = self.0[w].join(ScaledProduct::of([x, 0.0]));
-            } else {
-                self.0[w].whole = self.0[w].whole.wrapping_mul(row[w].whole());
+    fn one<const FMA: bool>(&mut self, w: usize, x: S) {
+        if S::FLOAT {
+            let x = if SKIP && x.is_nan() { 1.0 } else { x.lift() };
+            let product = Fold::<S, SKIP, W>::lane(self, w, 0).join(ScaledProduct::of([x, 0.0]));
+            (self.number[w], self.exponent[w]) = (product.number[0], product.exponent);
+        } else {
+            self.whole[w] = self.whole[w].wrapping_mul(x.whole());
+        }
+    }
+    #[inline(always)]
+    fn feed<const FMA: bool>(&mut self, rows: &impl Rows<S, W>, _: u64, _: u64) {
+        let mut done = 0;
+        while done < rows.count() {
+            let end = rows.count().min(done + MULTIPLIED);
+            // Some rows are multiplied as they are. Nothing is lost if no product on the way is below the normal range,
+            // and the last is not beyond it.
+            let (mut product, mut least) = ([1.0; W], [1.0; W]);
+            for r in done..end {
+                let row = rows.row(r);
+                for w in 0..W {
+                    if S::FLOAT {
+                        product[w] *= if SKIP && row[w].is_nan() { 1.0 } else { row[w].lift() };
+                        let size = f64::abs(product[w]);
+                        least[w] = if size < least[w] { size } else { least[w] };
+                    } else {
+                        self.whole[w] = self.whole[w].wrapping_mul(row[w].whole());
+                    }
+                }
             }
+            let (mut calm, mut kept) = (true, true);
+            let mut next = [0.0; W];
+            for w in 0..W {
+                next[w] = self.number[w] * product[w];
+                let (size, before) = (f64::abs(product[w]), f64::abs(self.number[w]));
+                kept &= (least[w] >= f64::MIN_POSITIVE) & (size < f64::INFINITY) & before.is_normal();
+                calm &= (f64::abs(next[w]) > 1e-100) & (f64::abs(next[w]) < 1e100);
+            }
+            if kept & calm {
+                self.number = next;
+            } else if kept {
+                for w in 0..W {
+                    let (first, by) = split(self.number[w]);
+                    let (second, more) = split(product[w]);
+                    (self.number[w], self.exponent[w]) = (first * second, self.exponent[w] + by + more);
+                }
+            } else {
+                for r in done..end {
+                    for w in 0..W {
+                        Fold::<S, SKIP, W>::one::<FMA>(self, w, rows.row(r)[w]);
+                    }
+                }
+            }
+            done = end;
         }
     }
     #[inline(always)]
     fn lane(&self, lane: usize, _: u64) -> ScaledProduct {
-        self.0[lane]
+        let number = [self.number[lane], 0.0];
+        if RAW {
+            return ScaledProduct { number, exponent: self.exponent[lane], whole: self.whole[lane] };
+        }
+        let product = ScaledProduct::of(number);
+        ScaledProduct { exponent: product.exponent + self.exponent[lane], whole: self.whole[lane], ..product }
+    }
+}
+
+/// A normal number as one of absolute value from 1 to 2, and the exponent of the power of two it is multiplied by.
+#[inline(always)]
+fn split(x: f64) -> (f64, i64) {
+    let bits = x.to_bits();
+    let exponent = (bits >> 52 & 0x7ff) as i64 - 1023;
+    (f64::from_bits(bits & !(0x7ff << 52) | 1023 << 52), exponent)
+}
+
+/// The greatest `|x|`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Largest<const W: usize> {
+    size: [f64; W],
+    /// NaN if the result is NaN.
+    flag: [f64; W],
+}
+
+impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Largest<W> {
+    type Block = Best<f64, true>;
+    #[inline(always)]
+    fn start(_: &[S; W]) -> Self {
+        Self { size: [0.0; W], flag: [0.0; W] }
+    }
+    #[inline(always)]
+    fn one<const FMA: bool>(&mut self, w: usize, x: S) {
+        let size = f64::abs(x.lift());
+        self.size[w] = if size > self.size[w] { size } else { self.size[w] };
+        if S::FLOAT && !SKIP {
+            self.flag[w] = if size.is_nan() { size } else { self.flag[w] };
+        }
+    }
+    #[inline(always)]
+    fn lane(&self, lane: usize, _: u64) -> Self::Block {
+        let value = if self.flag[lane].is_nan() { f64::NAN } else { self.size[lane] };
+        Best { value, place: 0, skip: SKIP }
     }
 }
 
@@ -394,14 +548,12 @@ impl<S: Scalar, const TRUTHS: bool, const SKIP: bool, const W: usize> Fold<S, SK
         Self { valid: [S::Index::default(); W], truths: [S::Index::default(); W] }
     }
     #[inline(always)]
-    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
-        for w in 0..W {
-            let valid = !SKIP || !row[w].is_nan();
-            self.valid[w] = if valid { S::next(self.valid[w]) } else { self.valid[w] };
-            if TRUTHS {
-                let truth = valid & (row[w] != S::default());
-                self.truths[w] = if truth { S::next(self.truths[w]) } else { self.truths[w] };
-            }
+    fn one<const FMA: bool>(&mut self, w: usize, x: S) {
+        let valid = !SKIP || !x.is_nan();
+        self.valid[w] = if valid { S::next(self.valid[w]) } else { self.valid[w] };
+        if TRUTHS {
+            let truth = valid & (x != S::default());
+            self.truths[w] = if truth { S::next(self.truths[w]) } else { self.truths[w] };
         }
     }
     #[inline(always)]
@@ -414,7 +566,7 @@ impl<S: Scalar, const TRUTHS: bool, const SKIP: bool, const W: usize> Fold<S, SK
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counted<F, C>(F, C);
 
-impl<S, F, C, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Counted<F, C>
+impl<S: Copy, F, C, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Counted<F, C>
 where
     F: Fold<S, SKIP, W>,
     C: Fold<S, SKIP, W, Block = Count>,
@@ -425,13 +577,18 @@ where
         Self(F::start(first), C::start(first))
     }
     #[inline(always)]
-    fn take<const FMA: bool>(&mut self, row: &[S; W]) {
-        self.0.take::<FMA>(row);
-        self.1.take::<FMA>(row);
+    fn one<const FMA: bool>(&mut self, w: usize, x: S) {
+        self.0.one::<FMA>(w, x);
+        self.1.one::<FMA>(w, x);
     }
     #[inline(always)]
     fn lane(&self, lane: usize, offset: u64) -> Self::Block {
         (self.0.lane(lane, offset), self.1.lane(lane, offset))
+    }
+    #[inline(always)]
+    fn joined<const PARTS: usize>(&self) -> [Self::Block; PARTS] {
+        let (all, counts) = (self.0.joined::<PARTS>(), self.1.joined::<PARTS>());
+        std::array::from_fn(|part| (all[part], counts[part]))
     }
 }
 
@@ -456,11 +613,15 @@ pub(super) mod tests {
     #[test]
     fn intermediate_products_do_not_overflow() {
         let half = f64::from_bits((1023 - 1000) << 52);
-        let found =
-            fold::<Products<2>, false>(&[[1e300, half], [3.0, half], [f64::MAX, f64::from_bits(6)], [half, 1e-300]]);
+        let found = fold::<Products<false, 2>, false>(&[
+            [1e300, half],
+            [3.0, half],
+            [f64::MAX, f64::from_bits(6)],
+            [half, 1e-300],
+        ]);
         // 1e300 and 1e-300, 3 times 6 times 2^1024 times 2^-3000 times 2^-1074.
         assert_eq!(found.exponent, 4 - 3050);
         assert!((found.number[0] - 18.0 / 16.0).abs() < 1e-14, "{found:?}");
-        assert!(fold::<Products<2>, false>(&[[0.0, f64::INFINITY], [1.0, 1.0]]).number[0].is_nan());
+        assert!(fold::<Products<false, 2>, false>(&[[0.0, f64::INFINITY], [1.0, 1.0]]).number[0].is_nan());
     }
 }

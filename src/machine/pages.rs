@@ -15,6 +15,9 @@ use crate::shape;
 
 /// The size in bytes from which on an array gets pages of its own: a few huge pages.
 const LARGE: usize = 8 << 20;
+/// A size that every page's size divides into.
+#[cfg(target_os = "linux")]
+const PAGE: usize = 1 << 16;
 
 /// An array of fixed length, zero at first.
 pub(crate) struct Pages<T> {
@@ -74,6 +77,21 @@ pub(crate) fn room(what: &'static str, extents: &[usize], size: usize, advice: &
     }
     let reserved = Vec::<u8>::new().try_reserve_exact(bytes);
     reserved.map_err(|error| refused(&bytes.to_string(), format!("the system refused them ({error})")))
+}
+
+/// Asks for huge pages for memory that was allocated and not yet touched: touching it costs a tenth then.
+pub(crate) fn advise<T>(memory: &mut [T]) {
+    #[cfg(target_os = "linux")]
+    if size_of_val(memory) >= LARGE / 2 {
+        let start = memory.as_mut_ptr().addr().next_multiple_of(PAGE);
+        let len = (memory.as_ptr_range().end.addr().saturating_sub(start)) / PAGE * PAGE;
+        let start = memory.as_mut_ptr().with_addr(start).cast();
+        // SAFETY: these are whole pages of the slice, and the advice does not change what is in them. Without huge pages
+        // the memory works as well.
+        let _ = unsafe { rustix::mm::madvise(start, len, rustix::mm::Advice::LinuxHugepage) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = memory;
 }
 
 impl<T> Default for Pages<T> {

@@ -35,6 +35,24 @@ impl ScaledProduct {
 }
 
 impl ScaledProduct {
+    /// The parts as f64; infinite or 0 if they are out of range.
+    #[inline(always)]
+    pub(crate) fn numbers(self) -> [f64; 2] {
+        if (-1000..=1000).contains(&self.exponent) {
+            let scale = f64::from_bits(((self.exponent + 1023) as u64) << 52);
+            return self.number.map(|x| x * scale);
+        }
+        self.numbers_by_steps()
+    }
+
+    #[cold]
+    fn numbers_by_steps(self) -> [f64; 2] {
+        let exponent = self.exponent.clamp(-3000, 3000) as i32;
+        // The first steps are exact, the last one rounds.
+        let steps = [exponent / 3, exponent / 3, exponent - 2 * (exponent / 3)];
+        self.number.map(|x| steps.iter().fold(x, |x, &step| x * 2f64.powi(step)))
+    }
+
     /// The product of both.
     #[inline(always)]
     pub(crate) fn times(self, after: Self) -> Self {

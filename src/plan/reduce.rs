@@ -14,7 +14,7 @@ use crate::reduce::answer::{Answer, Column, empty};
 use crate::reduce::op::Op;
 use crate::reduce::partials::{FEWER, Partials};
 use crate::reduce::quantity::Needs;
-use crate::reduce::request::{Reduced, Reduction};
+use crate::reduce::request::{Answered, Reduced, Reduction};
 use crate::shape;
 
 /// Reduces arrays of one shape, with several operations in one pass over the data.
@@ -111,6 +111,11 @@ impl<E: Element> ReducePlan<E> {
             Some(weights) => Some(weights.broadcast(IxDyn(&self.shape)).ok_or_else(|| misfit(weights, &self.shape))?),
             None => None,
         };
+        let asked = self.asked(data.view().into_dyn(), weights.clone());
+        if let Some(Answered { order, found }) = self.device.plain(&asked, &self.ops) {
+            let columns = self.ops.iter().zip(found).map(|(&op, found)| Column::plain(op, found));
+            return Ok(self.shaped(columns.collect::<Result<_>>()?, &order));
+        }
         let reduced = self.reduce(data.view().into_dyn(), weights, |partials| self.columns(&partials))?;
         let mut columns: Vec<_> = self.columns(&Partials::identity(self.needs(), 0, E::PARTS))?;
         let mut tiles = reduced.tiles.into_iter().collect::<Result<Vec<_>>>()?;
@@ -243,8 +248,11 @@ impl<E: Element> ReducePlan<E> {
         weights: Option<ArrayViewD<'_, f64>>,
         finish: impl Fn(Partials<E::Scalar>) -> R + Send + Sync,
     ) -> Result<Reduced<R>> {
-        let asked = Reduction { view, over: &self.over, needs: self.needs(), skip: self.skip, weights };
-        self.device.reduce(&asked, finish)
+        self.device.reduce(&self.asked(view, weights), finish)
+    }
+
+    fn asked<'a>(&'a self, view: ArrayViewD<'a, E>, weights: Option<ArrayViewD<'a, f64>>) -> Reduction<'a, E> {
+        Reduction { view, over: &self.over, needs: self.needs(), skip: self.skip, weights }
     }
 
     /// The results of every operation, computed from the partials.

@@ -1,17 +1,17 @@
 //! The results of reductions: computed from the partials of each output, and shaped into arrays.
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 
 use crate::error::{Error, Result};
 use crate::numeric::float::Float;
-use crate::numeric::scaled::ScaledProduct;
 use crate::reduce::best::Best;
 use crate::reduce::element::Reducible;
 use crate::reduce::op::Op;
 use crate::reduce::partials::Partials;
+use crate::reduce::plain::{Found, NONE};
 use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::Tally;
-use crate::reduce::variance::Variance;
+use crate::reduce::variance::{Variance, variance};
 
 /// The result of one operation: an array over the axes that are kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +71,22 @@ pub(crate) enum Column<E: Reducible> {
 }
 
 impl<E: Reducible> Column<E> {
+    /// The results of `op` that were computed without partials.
+    pub(crate) fn plain(op: Op, found: Found<E::Scalar>) -> Result<Self> {
+        Ok(match (op, found) {
+            (_, Found::Whole(all)) => Self::Sum(bytemuck::cast_vec(all)),
+            (Op::Mean, Found::Real(all)) => Self::Mean(bytemuck::cast_vec(all)),
+            (_, Found::Real(all)) => Self::Float(bytemuck::cast_vec(all)),
+            (_, Found::Element(all)) => Self::Element(match bytemuck::try_cast_vec(all) {
+                Ok(all) => all,
+                Err((_, all)) => all.into_iter().map(|x| E::narrow([x, E::Scalar::default()])).collect(),
+            }),
+            (Op::ArgMin | Op::ArgMax, Found::Index(all)) if all.contains(&NONE) => return Err(all_nan(op)),
+            (_, Found::Index(all)) => Self::Index(all),
+            (_, Found::Truth(all)) => Self::Truth(all),
+        })
+    }
+
     /// Computes the results of `op`.
     pub(crate) fn of(op: Op, partials: &Partials<E::Scalar>, skip: bool) -> Result<Self> {
         let each = 0..partials.outputs;
@@ -82,10 +98,7 @@ impl<E: Reducible> Column<E> {
         let float = <E::Float as Float>::nearest;
         let deviation =
             |o: usize| partials.moments[o * E::PARTS..][..E::PARTS].iter().map(Variance::deviation).sum::<f64>();
-        let variance = |o: usize, ddof: f64| {
-            let freedom = partials.counts[o].valid as f64 - ddof;
-            if skip && freedom <= 0.0 { f64::NAN } else { deviation(o) / freedom.max(0.0) }
-        };
+        let variance = |o: usize, ddof: f64| variance(deviation(o), partials.counts[o].valid as f64, ddof, skip);
         Ok(match op {
             Op::Sum => Self::Sum(partials.totals.chunks_exact(E::PARTS).map(E::sum).collect()),
             Op::Mean => Self::Mean(
@@ -98,7 +111,7 @@ impl<E: Reducible> Column<E> {
             Op::ArgMin => Self::Index(places(&partials.first_least, op)?),
             Op::ArgMax => Self::Index(places(&partials.first_greatest, op)?),
             Op::Prod => Self::Sum(
-                partials.products.iter().map(|&product| E::product(product.whole, numbers(product))).collect(),
+                partials.products.iter().map(|&product| E::product(product.whole, product.numbers())).collect(),
             ),
             Op::Norm1 => Self::Float(partials.absolutes.iter().map(|tally| float(tally.value())).collect()),
             Op::Norm2 => Self::Float(partials.squares.iter().map(|tally| float(tally.value().sqrt())).collect()),
@@ -170,19 +183,27 @@ impl<E: Reducible> Column<E> {
     }
 }
 
-fn shaped<T: Clone>(all: Vec<T>, extents: &[usize], order: &[usize], shape: &[usize]) -> ArrayD<T> {
+/// The results as an array that is in the order of memory of the reduced one, as NumPy's: no copy is made.
+fn shaped<T>(all: Vec<T>, extents: &[usize], order: &[usize], shape: &[usize]) -> ArrayD<T> {
+    let fits = "there are as many results as the shape says";
     if order.is_sorted() {
         // No copy: where results are as many as elements, it costs as much as the reduction.
-        return ArrayD::from_shape_vec(IxDyn(shape), all).expect("there are as many results as the shape says");
+        return ArrayD::from_shape_vec(IxDyn(shape), all).expect(fits);
     }
-    let array = ArrayD::from_shape_vec(IxDyn(extents), all).expect("there are as many results as the shape says");
+    let array = ArrayD::from_shape_vec(IxDyn(extents), all).expect(fits);
     // Axis `rank` of the answer is axis `back[rank]` of the array.
     let mut back = vec![0; order.len()];
     let mut sorted: Vec<_> = (0..order.len()).collect();
     sorted.sort_by_key(|&at| order[at]);
     sorted.iter().enumerate().for_each(|(rank, &at)| back[rank] = at);
-    let array = array.permuted_axes(IxDyn(&back)).as_standard_layout().into_owned();
-    array.into_shape_with_order(IxDyn(shape)).expect("axes of one element change no order")
+    let mut array = array.permuted_axes(IxDyn(&back));
+    for (axis, &len) in shape.iter().enumerate() {
+        // Reduced axes that stay have one element.
+        if array.shape().get(axis) != Some(&len) {
+            array.insert_axis_inplace(Axis(axis));
+        }
+    }
+    array
 }
 
 fn elements<E: Reducible, const GREATEST: bool>(all: &[Option<Best<E::Scalar, GREATEST>>], op: Op) -> Result<Vec<E>> {
@@ -199,15 +220,17 @@ fn elements<E: Reducible, const GREATEST: bool>(all: &[Option<Best<E::Scalar, GR
 
 fn places<S: Scalar, const GREATEST: bool>(all: &[Option<Best<S, GREATEST>>], op: Op) -> Result<Vec<u64>> {
     let place = |best: &Option<Best<S, GREATEST>>| match best {
-        Some(best) if best.skip && best.value.is_nan() => Err(Error::parameter(
-            "elements",
-            format!("one that is not NaN for each result of {op}; mask such slices"),
-            "nothing but NaN",
-        )),
+        Some(best) if best.skip && best.value.is_nan() => Err(all_nan(op)),
         Some(best) => Ok(best.place),
         None => Err(empty(op)),
     };
     all.iter().map(place).collect()
+}
+
+/// The error of a place that is asked for where all elements are skipped.
+pub(crate) fn all_nan(op: Op) -> Error {
+    let wanted = format!("one that is not NaN for each result of {op}; mask such slices");
+    Error::parameter("elements", wanted, "nothing but NaN")
 }
 
 /// The error of an operation that needs at least one element.
@@ -226,12 +249,4 @@ fn largest<E: Reducible>(partials: &Partials<E::Scalar>, output: usize) -> f64 {
     let least = partials.least.get(output).copied().flatten();
     // Of zeros alone it is the one without a sign.
     least.map_or(value, |least| value.max(-least.value.lift()).abs())
-}
-
-/// A product as f64; infinite or 0 if it is out of range.
-fn numbers(ScaledProduct { number, exponent, .. }: ScaledProduct) -> [f64; 2] {
-    let exponent = exponent.clamp(-3000, 3000) as i32;
-    // The first steps are exact, the last one rounds.
-    let steps = [exponent / 3, exponent / 3, exponent - 2 * (exponent / 3)];
-    number.map(|x| steps.iter().fold(x, |x, &step| x * 2f64.powi(step)))
 }

@@ -4,6 +4,9 @@ use std::marker::PhantomData;
 
 use ndarray::{ArrayViewD, Axis};
 
+/// Results or elements that are too few for a loop of their own.
+const FEW: usize = 8;
+
 /// Extent and stride of an axis, in elements.
 type Extent = (usize, isize);
 
@@ -130,6 +133,20 @@ impl<'a, E> Layout<'a, E> {
         unsafe { std::slice::from_raw_parts(self.start.offset(offset), len) }
     }
 
+    /// All elements of the results of an outer index, if they follow one another in memory as rows of columns.
+    pub(crate) fn block(&self, outer: usize) -> Option<&'a [E]> {
+        match (self.inner, &self.reduced[..]) {
+            (Inner::Columns(columns), &[(steps, stride)]) if stride == columns as isize => {
+                assert!(outer < self.outer());
+                let start = offset(&self.kept, outer);
+                // SAFETY: the outer index is inside the view this was made of, and each step's columns are followed by
+                // the next's.
+                Some(unsafe { std::slice::from_raw_parts(self.start.offset(start), steps * columns) })
+            }
+            _ => None,
+        }
+    }
+
     /// All elements of `count` results, if each result is one run and the next result's run follows it in memory.
     pub(crate) fn together(&self, outer: usize, count: usize) -> Option<&'a [E]> {
         match (self.inner, &self.kept[..], &self.reduced[..]) {
@@ -160,6 +177,68 @@ impl<E: Copy> Layout<'_, E> {
                 // SAFETY: outer index, step and column are inside the view this was made of.
                 to.push(unsafe { *self.start.offset(first + index * stride + column) });
             }
+        }
+    }
+
+    /// The places in memory of a result's elements, relative to its first, in the order of the elements.
+    pub(crate) fn places(&self) -> Vec<isize> {
+        let run = if let Inner::Run(len) = self.inner { len } else { 1 };
+        let starts = (0..self.steps()).map(|step| offset(&self.reduced, step));
+        starts.flat_map(|start| (start..).take(run)).collect()
+    }
+
+    /// Copies elements as rows of `to`, each `width` long: row k gets the elements at `places[k]` of the results from
+    /// `first` on, `count` of them. The places are those of [`Layout::places`].
+    pub(crate) fn gather<T>(
+        &self,
+        (first, count): (usize, usize),
+        places: &[isize],
+        (to, width): (&mut [T], usize),
+        convert: impl Fn(E) -> T,
+    ) {
+        assert!(first + count <= self.outputs() && places.len() <= self.elements());
+        assert!(count <= width && places.len() * width <= to.len());
+        let (columns, step) = match (self.inner, self.kept.last()) {
+            (Inner::Columns(columns), _) => (columns, 1),
+            (_, Some(&(len, step))) => (len, step),
+            (_, None) => (1, 0),
+        };
+        let start_of = |result: usize| match self.inner {
+            Inner::Columns(_) => offset(&self.kept, result / columns) + (result % columns) as isize,
+            _ => offset(&self.kept, result),
+        };
+        if columns < FEW {
+            let starts: Vec<isize> = (first..first + count).map(start_of).collect();
+            for (row, &place) in places.iter().enumerate() {
+                for (to, &start) in to[row * width..][..count].iter_mut().zip(&starts) {
+                    // SAFETY: a result's start and a place lead to an element of the view this was made of.
+                    *to = convert(unsafe { *self.start.offset(start + place) });
+                }
+            }
+            return;
+        }
+        // Runs of results that are `step` apart.
+        let mut done = 0;
+        while done < count {
+            let run = (columns - (first + done) % columns).min(count - done);
+            let start = start_of(first + done);
+            // SAFETY: `start`, the result's step and the place lead to an element of the view this was made of, and the
+            // row and column are of `to`, as asserted.
+            let mut copy = |row: usize, place: isize, result: usize| unsafe {
+                let x = *self.start.offset(start + result as isize * step + place);
+                *to.get_unchecked_mut(row * width + done + result) = convert(x);
+            };
+            // Elements are read in the order of memory if a result has many.
+            if places.len() < FEW || step.unsigned_abs() <= places[1].unsigned_abs() {
+                for (row, &place) in places.iter().enumerate() {
+                    (0..run).for_each(|result| copy(row, place, result));
+                }
+            } else {
+                for result in 0..run {
+                    places.iter().enumerate().for_each(|(row, &place)| copy(row, place, result));
+                }
+            }
+            done += run;
         }
     }
 

@@ -2,7 +2,9 @@
 
 use ndarray::ArrayViewD;
 
+use crate::reduce::plain::Found;
 use crate::reduce::quantity::Needs;
+use crate::reduce::scalar::Scalar;
 
 /// The request to compute the needed quantities of an array, reduced over the axes marked in `over`.
 #[derive(Debug)]
@@ -21,4 +23,11 @@ pub(crate) struct Reduction<'a, E> {
 pub(crate) struct Reduced<R> {
     pub(crate) order: Vec<usize>,
     pub(crate) tiles: Vec<R>,
+}
+
+/// The results of some operations, computed without partials, in C order over the kept axes in `order`.
+#[derive(Debug)]
+pub(crate) struct Answered<S: Scalar> {
+    pub(crate) order: Vec<usize>,
+    pub(crate) found: Vec<Found<S>>,
 }

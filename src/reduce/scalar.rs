@@ -2,9 +2,10 @@
 
 use std::fmt::Debug;
 
-#[cfg(feature = "gpu")]
+use crate::numeric::float::Float;
+use crate::numeric::scaled::ScaledProduct;
 use crate::reduce::partial::Pair;
-use crate::reduce::tally::{FloatTally, Tally};
+use crate::reduce::tally::{FloatTally, Tally, value_of};
 
 /// A number that reductions compute with.
 pub(crate) trait Scalar: bytemuck::Pod + PartialOrd + Debug + Default + Send + Sync {
@@ -12,6 +13,10 @@ pub(crate) trait Scalar: bytemuck::Pod + PartialOrd + Debug + Default + Send + S
     type Index: Copy + Debug + Default + Into<u64>;
     /// The type of exact sums over all blocks.
     type Tally: Tally;
+    /// The type of results that are sums or products.
+    type Whole: bytemuck::Pod + Debug + Default + Send + Sync;
+    /// The type of results that are means, variances or norms.
+    type Real: Float;
     /// Whether it can be NaN.
     const FLOAT: bool;
     /// Whether it has no sign.
@@ -29,6 +34,10 @@ pub(crate) trait Scalar: bytemuck::Pod + PartialOrd + Debug + Default + Send + S
     fn is_nan(self) -> bool;
     /// Whether it is the zero with a minus sign.
     fn is_minus_zero(self) -> bool;
+    /// The result that is the sum of one block.
+    fn sum(block: <Self::Tally as Tally>::Block) -> Self::Whole;
+    /// The result that is the product of one block.
+    fn product(block: ScaledProduct) -> Self::Whole;
     /// A block's sum from the two numbers that a device computes for it; for integers, both are whole and below 2^53.
     #[cfg(feature = "gpu")]
     fn block_of(sum: Pair) -> <Self::Tally as Tally>::Block;
@@ -41,6 +50,8 @@ pub(crate) trait Scalar: bytemuck::Pod + PartialOrd + Debug + Default + Send + S
 impl Scalar for f32 {
     type Index = u32;
     type Tally = FloatTally;
+    type Whole = Self;
+    type Real = Self;
     const FLOAT: bool = true;
     const LOWEST: Self = Self::NEG_INFINITY;
     const HIGHEST: Self = Self::INFINITY;
@@ -64,6 +75,14 @@ impl Scalar for f32 {
     fn is_minus_zero(self) -> bool {
         self.to_bits() == (-0.0f32).to_bits()
     }
+    #[inline(always)]
+    fn sum(block: Pair) -> Self {
+        Self::nearest(value_of(block))
+    }
+    #[inline(always)]
+    fn product(block: ScaledProduct) -> Self {
+        Self::nearest(block.numbers()[0])
+    }
     #[cfg(feature = "gpu")]
     fn block_of(sum: Pair) -> Pair {
         sum
@@ -82,6 +101,8 @@ impl Scalar for f32 {
 impl Scalar for f64 {
     type Index = u64;
     type Tally = FloatTally;
+    type Whole = Self;
+    type Real = Self;
     const FLOAT: bool = true;
     const LOWEST: Self = Self::NEG_INFINITY;
     const HIGHEST: Self = Self::INFINITY;
@@ -105,6 +126,14 @@ impl Scalar for f64 {
     fn is_minus_zero(self) -> bool {
         self.to_bits() == (-0.0f64).to_bits()
     }
+    #[inline(always)]
+    fn sum(block: Pair) -> Self {
+        Self::nearest(value_of(block))
+    }
+    #[inline(always)]
+    fn product(block: ScaledProduct) -> Self {
+        Self::nearest(block.numbers()[0])
+    }
     #[cfg(feature = "gpu")]
     fn block_of(sum: Pair) -> Pair {
         sum
@@ -123,8 +152,10 @@ impl Scalar for f64 {
 macro_rules! integer_scalar {
     ($($type:ty, $index:ty);*) => {$(
         impl Scalar for $type {
-                    type Index = $index;
+            type Index = $index;
             type Tally = i128;
+            type Whole = i64;
+            type Real = f64;
             const FLOAT: bool = false;
             const LOWEST: Self = Self::MIN;
             const HIGHEST: Self = Self::MAX;
@@ -148,6 +179,14 @@ macro_rules! integer_scalar {
             #[inline(always)]
             fn is_minus_zero(self) -> bool {
                 false
+            }
+            #[inline(always)]
+            fn sum(block: i128) -> i64 {
+                block as i64
+            }
+            #[inline(always)]
+            fn product(block: ScaledProduct) -> i64 {
+                block.whole
             }
             #[cfg(feature = "gpu")]
             fn block_of(sum: Pair) -> i128 {

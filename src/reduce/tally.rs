@@ -10,6 +10,8 @@ pub(crate) trait Tally: Partial + std::fmt::Debug + Send + Sync {
     fn add(&mut self, block: Self::Block);
     /// The sum divided by a number of elements.
     fn mean(&self, count: u64) -> f64;
+    /// The sum of a block, divided by a number of elements.
+    fn mean_of(block: Self::Block, count: u64) -> f64;
 }
 
 impl Tally for i128 {
@@ -18,10 +20,19 @@ impl Tally for i128 {
         *self = self.wrapping_add(block);
     }
     fn mean(&self, count: u64) -> f64 {
+        Self::mean_of(*self, count)
+    }
+    #[inline(always)]
+    fn mean_of(sum: i128, count: u64) -> f64 {
+        if let Ok(sum) = i64::try_from(sum)
+            && sum.unsigned_abs() <= 1 << 53
+        {
+            return sum as f64 / count as f64;
+        }
         if count == 0 {
             return f64::NAN;
         }
-        let (whole, rest) = (self / i128::from(count), self % i128::from(count));
+        let (whole, rest) = (sum / i128::from(count), sum % i128::from(count));
         whole as f64 + rest as f64 / count as f64
     }
 }
@@ -50,6 +61,7 @@ pub(crate) struct FloatTally {
 }
 
 /// Replaces all NaNs by the same one.
+#[inline(always)]
 pub(super) fn canonical(x: f64) -> f64 {
     if x.is_nan() { f64::NAN } else { x }
 }
@@ -57,6 +69,19 @@ pub(super) fn canonical(x: f64) -> f64 {
 /// Whether a number read from bytes can be a sum's `special` part: 0, an infinity or NaN.
 pub(super) fn is_special(x: f64) -> bool {
     x == 0.0 || !x.is_finite()
+}
+
+/// A block's sum as two numbers; if it is not finite it is the first.
+#[inline(always)]
+fn parts_of(Pair { high, low }: Pair) -> (f64, f64) {
+    if high.is_finite() && low.is_finite() { (high, low) } else { (canonical(high), 0.0) }
+}
+
+/// The nearest f64 to a block's sum.
+#[inline(always)]
+pub(crate) fn value_of(block: Pair) -> f64 {
+    let (high, low) = parts_of(block);
+    high + low
 }
 
 impl FloatTally {
@@ -103,11 +128,21 @@ impl Tally for FloatTally {
     }
 
     fn mean(&self, count: u64) -> f64 {
-        let (high, low) = self.pair();
-        let count = count as f64;
-        let mean = high / count;
-        if mean.is_finite() { mean + (mean.mul_add(-count, high) + low) / count } else { mean }
+        divided(self.pair(), count)
     }
+
+    #[inline(always)]
+    fn mean_of(block: Pair, count: u64) -> f64 {
+        divided(parts_of(block), count)
+    }
+}
+
+/// `(high + low) / count`, rounded about once.
+#[inline(always)]
+fn divided((high, low): (f64, f64), count: u64) -> f64 {
+    let count = count as f64;
+    let mean = high / count;
+    if mean.is_finite() { mean + (mean.mul_add(-count, high) + low) / count } else { mean }
 }
 
 impl Partial for FloatTally {

@@ -57,8 +57,7 @@ impl Variance {
             return;
         }
         if !block.second.is_finite() {
-            let special = if block.first.is_finite() { f64::INFINITY } else { f64::NAN };
-            self.special = canonical(self.special + special);
+            self.special = canonical(self.special + block.deviation());
         } else if self.one.is_none() && self.many.is_none() {
             self.one = Some(block);
         } else {
@@ -79,12 +78,32 @@ impl Variance {
     pub(crate) fn deviation(&self) -> f64 {
         let deviation = match (&self.one, &self.many) {
             _ if self.special != 0.0 => return self.special,
-            (Some(Moment { count, first, second, .. }), _) => second - first * (first / count),
+            (Some(block), _) => block.deviation(),
             (None, Some(many)) => many.deviation(),
             (None, None) => 0.0,
         };
         deviation.max(0.0)
     }
+}
+
+impl Moment {
+    /// `Σ (x - mean)²` of the block alone: infinite or NaN if it, or an element, is.
+    #[inline(always)]
+    pub(crate) fn deviation(self) -> f64 {
+        let Self { count, first, second, .. } = self;
+        let deviation = second - first * (first / count);
+        // Of no elements it is 0, not NaN.
+        let deviation = if deviation > 0.0 { deviation } else { 0.0 };
+        let special = if first.is_finite() { f64::INFINITY } else { f64::NAN };
+        if second.is_finite() { deviation } else { special }
+    }
+}
+
+/// The variance of `valid` elements with this `Σ (x - mean)²`.
+#[inline(always)]
+pub(crate) fn variance(deviation: f64, valid: f64, ddof: f64, skip: bool) -> f64 {
+    let freedom = valid - ddof;
+    if skip && freedom <= 0.0 { f64::NAN } else { deviation / freedom.max(0.0) }
 }
 
 impl Partial for Variance {
