@@ -204,17 +204,19 @@ fn its_figures_of_a_gpu_are_of_the_record() {
     }
 }
 
-/// The README agrees with the record of periodograms.
+/// The README agrees with the records of problems that were drawn at random.
 #[test]
-fn its_figures_of_periodograms_are_of_the_record() {
-    let (readme, table) =
-        (joined(&file("README.md")), file("benches/record/intel-xeon-2-cores/2026-11-27/spectral.csv"));
-    let place = table.lines().next().unwrap().split(',').position(|name| name == "ratio").unwrap();
-    let ratios: Vec<f64> =
-        table.lines().skip(1).map(|row| row.split(',').nth(place).unwrap().parse().unwrap()).collect();
-    let (cases, mean, worst, slower) = summed_up(&ratios);
-    let figures = format!("{cases} cases, geometric mean {mean:.2}, worst {worst:.2}, {slower} slower");
-    assert!(readme.contains(&figures), "{figures}");
+fn its_figures_of_samples_are_of_the_records() {
+    let readme = joined(&file("README.md"));
+    for record in ["intel-xeon-2-cores/2026-11-27/spectral.csv", "amd-epyc-2-cores/2026-11-28/reduce-sample.csv"] {
+        let table = file(&format!("benches/record/{record}"));
+        let place = table.lines().next().unwrap().split(',').position(|name| name == "ratio").unwrap();
+        let ratios: Vec<f64> =
+            table.lines().skip(1).map(|row| row.split(',').nth(place).unwrap().parse().unwrap()).collect();
+        let (cases, mean, worst, slower) = summed_up(&ratios);
+        let figures = format!("{cases} cases, geometric mean {mean:.2}, worst {worst:.2}, {slower} slower");
+        assert!(readme.contains(&figures), "{record}: {figures}");
+    }
 }
 
 /// Every promise names tests that there are: a module of `tests/`, or of the program's tests, and a function of it.

@@ -2,7 +2,7 @@
 //! in f32 and f64.
 
 use crate::common::{self, Random, cpu, on_every_device};
-use ndarray::{Array1, Array2, ArrayD, Axis};
+use ndarray::{Array1, Array2, ArrayD, Axis, IxDyn};
 use num_complex::Complex;
 use wavemill::Device;
 use wavemill::reduce::{Answer, Element, Op, ReducePlan, direct};
@@ -91,6 +91,33 @@ fn f64_variances_keep_what_the_mean_leaves() {
             }
         }
     });
+}
+
+/// Whatever the first element is: deviations are not taken about an element that is far from the others.
+#[test]
+fn variances_do_not_depend_on_one_element() {
+    let mut random = Random::new(31);
+    for (rows, columns) in [(1000, 40), (7, 300), (300, 3), (40_000, 2)] {
+        let mut x = ArrayD::from_shape_simple_fn(IxDyn(&[rows, columns]), || 1e6 + random.between(-1.0, 1.0));
+        x.slice_axis_mut(Axis(0), (..1).into()).fill(1e6 + 1e3);
+        for axis in [0, 1] {
+            for skip in [false, true] {
+                // Along rows the outlier is the whole first row, which has no variance.
+                let view =
+                    if axis == 1 { x.clone().reversed_axes().as_standard_layout().into_owned() } else { x.clone() };
+                let plan = ReducePlan::<f64>::builder(view.shape()).axes(&[axis]).ops([Op::Var { ddof: 0.0 }]);
+                let plan = plan.skip_nan(skip).build(&cpu()).unwrap();
+                let [Answer::Float(got)] = &plan.execute(&view).unwrap()[..] else { panic!() };
+                for (got, column) in got.iter().zip(x.axis_iter(Axis(1))) {
+                    // Elements minus 10^6 are exact.
+                    let near: Vec<f64> = column.iter().map(|x| x - 1e6).collect();
+                    let mean = direct::exact(near.iter().copied()) / rows as f64;
+                    let exact = direct::exact(near.iter().map(|x| (x - mean) * (x - mean))) / rows as f64;
+                    assert!((got / exact - 1.0).abs() < 1e-14, "{rows} x {columns}, axis {axis}: {got} {exact}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -3,8 +3,8 @@ time divided by wavemill's, with losses in another colour. Writes the figures to
 
     python3 benches/peers/distributions.py benches/record/<machine>/<date>
 
-reads peers.csv, reduce.csv, matmul.md and spectral.csv there, or those of them that there are; writes transforms.svg,
-reductions.svg, products.svg, periodograms.svg and summary.csv beside them.
+reads peers.csv, reduce.csv, reduce-sample.csv, matmul.md and spectral.csv there, or those of them that there are; writes
+transforms.svg, reductions.svg, sampled.svg, products.svg, periodograms.svg and summary.csv beside them.
 """
 
 import csv
@@ -34,6 +34,14 @@ def reductions(folder):
     for threads in ("1", "2"):
         label = f"{threads} thread{'s' if threads == '2' else ''}"
         yield label, [float(row["ratio"]) for row in rows if row["threads"] == threads]
+
+
+def sampled(folder):
+    with (folder / "reduce-sample.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    yield "all", [float(row["ratio"]) for row in rows]
+    for label, types in [("floats", ("f4", "f8")), ("integers", ("i4", "u1"))]:
+        yield label, [float(row["ratio"]) for row in rows if row["type"] in types]
 
 
 def products(folder):
@@ -110,10 +118,12 @@ def main():
         # The other peers have one thread only, and reduce.py leaves them out with two.
         "reductions": ("Reductions beside NumPy, bottleneck, numbagg, polars and ndarray",
                        "with 2 threads: numbagg and polars alone", reductions),
+        "sampled": ("Reductions drawn at random beside NumPy and bottleneck", "one thread", sampled),
         "products": ("Matrix products beside OpenBLAS, faer and gemm", "", products),
         "periodograms": ("Lomb-Scargle periodograms beside nifty-ls and astropy", "", periodograms),
     }
-    inputs = {"transforms": "peers.csv", "reductions": "reduce.csv", "products": "matmul.md", "periodograms": "spectral.csv"}
+    inputs = {"transforms": "peers.csv", "reductions": "reduce.csv", "sampled": "reduce-sample.csv",
+              "products": "matmul.md", "periodograms": "spectral.csv"}
     families = {family: of for family, of in families.items() if (folder / inputs[family]).exists()}
     with (folder / "summary.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")

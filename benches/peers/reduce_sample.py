@@ -141,10 +141,13 @@ def measured(problem, program, folder, threads, seconds):
         for name, function in functions.items():
             theirs[name] += burst(function, seconds)
     found = np.load(folder / "x.npy.out")
-    if not np.allclose(found, results["numpy"].astype("f8"), rtol=1e-2 if op.endswith("prod") else 1e-3, equal_nan=True):
+    reference = exact(op, x)
+    # NumPy's deviations of few elements that are nearly equal have few right digits.
+    wanted = results["numpy"] if reference is None else reference
+    if not np.allclose(found[: len(wanted)], wanted.astype("f8"), rtol=1e-2 if op.endswith("prod") else 1e-5, equal_nan=True):
         raise SystemExit(f"results differ: {problem}")
     best = min(theirs, key=lambda name: statistics.median(theirs[name]))
-    time_, peer, reference = statistics.median(ours), statistics.median(theirs[best]), exact(op, x)
+    time_, peer = statistics.median(ours), statistics.median(theirs[best])
     outer, reduced, inner = problem["extents"]
     size = x.size * x.itemsize + found.size * results["numpy"].itemsize
     return {"index": problem["index"], "outer": outer, "reduced": reduced, "inner": inner, "type": problem["type"],

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::loops::best::{Extreme, First, find};
 use crate::loops::lanes::{
-    Absolute, Accumulate, Counted, Counts, Fold, LANES, Moments, Products, Rows, Squares, Strip,
+    Absolute, Accumulate, Counted, Counts, Fold, LANES, Moments, Products, Rows, Squares, Strip, median,
 };
 use crate::machine::simd::{self, Vectorised};
 use crate::numeric::scaled::ScaledProduct;
@@ -260,7 +260,18 @@ where
     // What is computed relative to an element is so relative to the first that is not NaN, in every lane.
     let mut elements = slices.iter().flat_map(|slice| slice.as_chunks::<PARTS>().0);
     let Some(&leading) = elements.next() else { return [None; PARTS] };
-    let leading = if SKIP && leading[0].is_nan() { valid(elements).unwrap_or(leading) } else { leading };
+    let mut leading = if SKIP && leading[0].is_nan() { valid(elements).unwrap_or(leading) } else { leading };
+    if F::RELATIVE {
+        let ends = slices.first().zip(slices.last());
+        let ends = ends.map(|(first, last)| (first.as_chunks::<PARTS>().0, last.as_chunks::<PARTS>().0));
+        if let Some((first, &[.., last])) = ends
+            && let Some(middle) = first.get(first.len() / 2)
+        {
+            for part in 0..PARTS {
+                leading[part] = median(leading[part], middle[part], last[part]);
+            }
+        }
+    }
     // Accumulators are kept in memory, and in registers while they are fed: the compiler vectorises from the stores, as
     // it does in `columns`. Without them min and argmin of f32 took 3 to 5 times as long.
     let mut kept = F::start(&std::array::from_fn(|lane| leading[lane % PARTS]));
@@ -481,7 +492,18 @@ pub(super) fn strips<S: Accumulate, F: Fold<S, SKIP, LANES>, const FMA: bool, co
 ) {
     let width = rows[0].len();
     let start = |strip: usize| (strip * LANES).min(width - LANES);
-    let new = |strip| F::start(Rows::<S, LANES>::row(&Strip { rows, column: start(strip) }, 0));
+    let new = |strip| {
+        let strip = Strip { rows, column: start(strip) };
+        let row = |index| Rows::<S, LANES>::row(&strip, index);
+        let mut leading = *row(0);
+        if F::RELATIVE {
+            let (middle, last) = (row(rows.len() / 2), row(rows.len() - 1));
+            for lane in 0..LANES {
+                leading[lane] = median(leading[lane], middle[lane], last[lane]);
+            }
+        }
+        F::start(&leading)
+    };
     let columns = |index: usize, wanted: usize| index * LANES..wanted.min(start(index) + LANES);
     if let (true, Some(wanted)) = (strips.is_empty(), end) {
         for index in 0..width.div_ceil(LANES) {

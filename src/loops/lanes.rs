@@ -90,6 +90,8 @@ impl<S, const W: usize> Rows<S, W> for Strip<'_, S> {
 pub(crate) trait Fold<S: Copy, const SKIP: bool, const W: usize>: Copy {
     /// The partial of some elements.
     type Block: Join;
+    /// Whether it is computed relative to the row that it is started with, which then need not be the first.
+    const RELATIVE: bool = false;
     /// Empty accumulators. They are given the block's first row, relative to which a quantity may be computed; that row
     /// must still be fed.
     fn start(first: &[S; W]) -> Self;
@@ -124,6 +126,22 @@ pub(crate) trait Fold<S: Copy, const SKIP: bool, const W: usize>: Copy {
     #[inline(always)]
     fn joined<const PARTS: usize>(&self) -> [Self::Block; PARTS] {
         halved::<_, W, PARTS>(std::array::from_fn(|lane| self.lane(lane, 0)), |a, b| a.join(b))
+    }
+}
+
+/// The median of three elements, without those that are NaN: an element to which deviations are relative keeps digits
+/// only if it is near the others, which the first need not be.
+#[inline(always)]
+pub(super) fn median<S: Scalar>(a: S, b: S, c: S) -> S {
+    let [b, c] = [b, c].map(|x| if x.is_nan() { a } else { x });
+    let (low, high) = if b < a { (b, a) } else { (a, b) };
+    let least = if c < high { c } else { high };
+    if a.is_nan() {
+        b
+    } else if least > low {
+        least
+    } else {
+        low
     }
 }
 
@@ -354,6 +372,7 @@ impl<S: Scalar, const W: usize> Moments<S, W> {
 
 impl<S: Scalar, const SKIP: bool, const W: usize> Fold<S, SKIP, W> for Moments<S, W> {
     type Block = Moment;
+    const RELATIVE: bool = true;
     #[inline(always)]
     fn start(first: &[S; W]) -> Self {
         let unset = SKIP && first.iter().any(|x| x.is_nan());
