@@ -9,6 +9,7 @@ pub(crate) mod ordered;
 pub(crate) mod peak;
 pub(crate) mod plain;
 pub(crate) mod planner;
+pub(crate) mod products;
 pub(crate) mod spread;
 pub(crate) mod stencil;
 pub(crate) mod tiles;

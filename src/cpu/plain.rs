@@ -7,6 +7,7 @@
 
 use rayon::prelude::*;
 
+use crate::cpu::reduce::BLOCK;
 use crate::element::Element;
 use crate::loops::lanes::LANES;
 use crate::loops::ordered::Own;
@@ -19,8 +20,6 @@ use crate::reduce::plain::{Found, Piece};
 use crate::reduce::request::{Answered, Reduction};
 use crate::reduce::scalar::Scalar;
 
-/// The most elements of a result: those of a block.
-const BLOCK: usize = 1 << 14;
 /// Runs of at most so many elements are gathered into columns: as runs, results cost 20 ns each.
 const SHORT: usize = 48;
 /// Columns fewer than this are gathered from several outer indices.

@@ -23,7 +23,7 @@ use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::Tally;
 
 /// The most elements of a block. Sums of f32 in f64 over so many still have 15 bits to spare.
-const BLOCK: usize = 1 << 14;
+pub(crate) const BLOCK: usize = 1 << 14;
 /// Runs shorter than this are copied into one, because each run ends with a row that is not full.
 const SHORT: usize = 16 * LANES;
 /// The most elements of results that are transposed, i.e. copied into columns: one by one, results cost 100 ns each.

@@ -6,9 +6,8 @@
 use std::ops::Range;
 
 use crate::loops::best::{Extreme, First, find};
-use crate::loops::lanes::{
-    Absolute, Accumulate, Counted, Counts, Fold, LANES, Moments, Products, Rows, Squares, Strip, median,
-};
+use crate::loops::lanes::{Absolute, Accumulate, Counted, Counts, Fold, LANES, Moments, Rows, Squares, Strip, median};
+use crate::loops::products::Products;
 use crate::machine::simd::{self, Vectorised};
 use crate::numeric::scaled::ScaledProduct;
 use crate::reduce::best::{Best, improve, is_plain_zero, settle};

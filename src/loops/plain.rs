@@ -4,7 +4,8 @@
 
 use crate::loops::best::{Extreme, First};
 use crate::loops::folds::{CountedSums, fold_slices, place_in, strips};
-use crate::loops::lanes::{Absolute, Accumulate, Counts, Fold, LANES, Largest, Moments, Products, Squares};
+use crate::loops::lanes::{Absolute, Accumulate, Counts, Fold, LANES, Largest, Moments, Squares};
+use crate::loops::products::Products;
 use crate::machine::simd::{self, Vectorised};
 use crate::numeric::float::Float;
 use crate::reduce::best::Best;
