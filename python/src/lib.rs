@@ -9,6 +9,7 @@ mod errors;
 mod matmul;
 mod nufft;
 mod reduce;
+mod sources;
 mod spectral;
 mod states;
 
@@ -24,6 +25,8 @@ mod _wavemill {
     use crate::nufft::Nufft;
     #[pymodule_export]
     use crate::reduce::reduce;
+    #[pymodule_export]
+    use crate::sources::Source;
     #[pymodule_export]
     use crate::spectral::Periodogram;
     #[pymodule_export]

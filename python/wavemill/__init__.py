@@ -2,6 +2,7 @@
 
 - `nufft1d1` to `nufft3d3` and `Plan`: FINUFFT's interface; ``import wavemill.finufft as finufft`` is a drop-in.
 - `sum`, `mean`, `var` and the others: NumPy's reductions; `reduce` computes several from one read.
+- `open`: arrays in .npy, NetCDF and Zarr, reduced in one pass within a memory budget.
 - `matmul`: NumPy's product.
 - `LombScargle`: periodograms with astropy's names.
 - `wavemill.dask`: the same on arrays in chunks, on any number of machines.
@@ -47,6 +48,7 @@ from ._nufft import (
     nufft3d3,
 )
 from ._reduce import OPERATIONS, average, count_nonzero, norm, reduce
+from ._sources import Source, open
 from ._spectral import LombScargle
 from ._wavemill import Device, ToleranceError
 
@@ -58,6 +60,7 @@ __all__ = [
     "Device",
     "LombScargle",
     "Plan",
+    "Source",
     "ToleranceError",
     "all",
     "any",
@@ -89,6 +92,7 @@ __all__ = [
     "nufft3d1",
     "nufft3d2",
     "nufft3d3",
+    "open",
     "prod",
     "reduce",
     "show",

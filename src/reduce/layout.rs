@@ -275,7 +275,7 @@ fn offset(axes: &[Extent], mut index: usize) -> isize {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array, ArrayD, IxDyn};
+    use ndarray::{Array, ArrayD, IxDyn, Slice};
 
     use super::*;
 
@@ -299,6 +299,39 @@ mod tests {
         assert_eq!(outer.together(0, 2), None);
         assert_eq!(layout([false, false, true]).together(3, 2).unwrap(), (18..30).collect::<Vec<_>>());
         assert_eq!(outer.slice(1, 3, 4, 2), [100, 101]);
+    }
+
+    #[test]
+    fn elements_are_gathered_as_rows() {
+        // Few and many columns, runs, scattered elements, elements of several axes; forwards, backwards, two apart.
+        let shapes = [
+            ([4, 5, 6], [false, true, false]),
+            ([3, 20, 2], [false, true, false]),
+            ([9, 2, 3], [true, false, true]),
+            ([7, 4, 3], [false, false, true]),
+            ([2, 3, 30], [true, false, false]),
+        ];
+        for (shape, over) in shapes {
+            let x = array(&shape);
+            let mut back = x.view();
+            back.invert_axis(Axis(2));
+            let apart = x.slice_each_axis(|axis| Slice::new(0, None, if axis.axis.0 == 1 { 1 } else { 2 }));
+            for view in [x.view(), x.view().reversed_axes(), back, apart] {
+                let layout = Layout::new(view.view(), &over, true, true);
+                let (places, results) = (layout.places(), layout.outputs());
+                let axes: Vec<_> = layout.order.iter().copied().chain((0..3).filter(|&axis| over[axis])).collect();
+                let expected = view.permuted_axes(IxDyn(&axes)).as_standard_layout().into_owned();
+                let expected = expected.into_shape_with_order((results, places.len())).unwrap();
+                let (first, width) = (results / 3, results + 3);
+                let mut rows = vec![u32::MAX; places.len() * width];
+                layout.gather((first, results - first), &places, (&mut rows, width), |x| x);
+                for (row, found) in rows.chunks(width).enumerate() {
+                    let wanted: Vec<_> = (first..results).map(|result| expected[[result, row]]).collect();
+                    assert_eq!(found[..results - first], wanted, "{shape:?} over {over:?}, element {row}");
+                    assert!(found[results - first..].iter().all(|&x| x == u32::MAX), "more was written");
+                }
+            }
+        }
     }
 
     #[test]
