@@ -198,7 +198,9 @@ class Source:
             "skip": skipna,
         }
         bar = _Bar() if progress is True else None
-        watch = bar if bar is not None else (progress or None)
+        watch: Callable[[int, int], Any] | None = bar
+        if not isinstance(progress, bool):
+            watch = progress
         try:
             found = self._source.reduce(request, self._parts(select), _bytes(memory), _device(device, nthreads), watch)
         finally:
