@@ -2,6 +2,7 @@
 
 import _thread
 import pathlib
+import signal
 import threading
 import time
 from typing import Any
@@ -39,7 +40,7 @@ def test_results_are_those_of_arrays_in_memory(field: Any, axis: Any, skipna: bo
         known = wavemill.reduce(x, ops, axis, keepdims=keepdims, skipna=skipna, ddof=1)
         for op, a, b in zip(ops, found, known):
             np.testing.assert_allclose(a, b, rtol=2e-7, err_msg=op)
-            assert np.asarray(a).dtype.kind == np.asarray(b).dtype.kind
+            assert np.asarray(a).dtype == np.asarray(b).dtype, op
 
 
 def test_parts_of_axes(field: Any) -> None:
@@ -60,8 +61,7 @@ def test_axes_have_names() -> None:
         x = np.ma.filled(file[variable][:].astype("f8"), np.nan)
         assert source.dims == file[variable].dimensions
     found = source.mean("time", skipna=True)
-    with np.errstate(all="ignore"):
-        np.testing.assert_allclose(found, wavemill.nanmean(x, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found, wavemill.reduce(x, "mean", 0, skipna=True), rtol=1e-6)
     with pytest.raises(ValueError, match="expected one of"):
         source.mean("tiem")
 
@@ -120,8 +120,12 @@ def test_an_interrupt_ends_a_pass_within_a_second(tmp_path: pathlib.Path) -> Non
         asked.append(time.perf_counter())
         _thread.interrupt_main()
 
-    timer = threading.Timer(0.5, interrupt)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        wavemill.open(str(path)).sum(0, memory="64MB")
+    # Programs that are started in the background ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Timer(0.5, interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            wavemill.open(str(path)).sum(0, memory="64MB")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.perf_counter() - asked[0] < 1.0

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from . import _wavemill
 from ._arrays import normalized_axes
 from ._device import device as _device
+from ._reduce import _as_numpy
 from ._wavemill import Device
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -206,7 +207,8 @@ class Source:
         finally:
             if bar is not None:
                 bar.close()
-        results = tuple(result[()] if result.ndim == 0 else result for result in found)
+        numpys = (_as_numpy(op, result, self.dtype) for op, result in zip(names, found))
+        results = tuple(result[()] if result.ndim == 0 else result for result in numpys)
         return results[0] if isinstance(ops, str) else results
 
     def plan(
