@@ -320,7 +320,7 @@ mod tests {
                 let layout = Layout::new(view.view(), &over, true, true);
                 let (places, results) = (layout.places(), layout.outputs());
                 let axes: Vec<_> = layout.order.iter().copied().chain((0..3).filter(|&axis| over[axis])).collect();
-                let expected = view.permuted_axes(IxDyn(&axes)).as_standard_layout().into_owned();
+                let expected = view.view().permuted_axes(IxDyn(&axes)).as_standard_layout().into_owned();
                 let expected = expected.into_shape_with_order((results, places.len())).unwrap();
                 let (first, width) = (results / 3, results + 3);
                 let mut rows = vec![u32::MAX; places.len() * width];
