@@ -110,6 +110,11 @@ where
     Ok(answers.into_iter().map(|answer| array_of(py, answer)).collect())
 }
 
+/// An array that Python owns.
+pub(crate) fn owned<T: Element>(py: Python<'_>, array: ArrayD<T>) -> Bound<'_, PyAny> {
+    PyArray::<T, IxDyn>::from_owned_array(py, array).into_any()
+}
+
 /// A result as an array that Python owns.
 pub(crate) fn array_of<E>(py: Python<'_>, answer: Answer<E>) -> Bound<'_, PyAny>
 where
@@ -118,9 +123,6 @@ where
     E::Mean: Element,
     E::Float: Element,
 {
-    fn owned<T: Element>(py: Python<'_>, array: ArrayD<T>) -> Bound<'_, PyAny> {
-        PyArray::<T, IxDyn>::from_owned_array(py, array).into_any()
-    }
     match answer {
         Answer::Sum(array) => owned(py, array),
         Answer::Mean(array) => owned(py, array),

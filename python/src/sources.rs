@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use ndarray::{ArrayD, IxDyn};
-use numpy::{Element, PyArray, PyArray1};
+use numpy::PyArray1;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use wavemill::dynamic::Values;
@@ -14,7 +13,7 @@ use wavemill::stream::{Pass, Slice};
 
 use crate::devices::Device;
 use crate::errors::raised;
-use crate::reduce::Request;
+use crate::reduce::{Request, owned};
 
 /// From one look at signals and progress to the next.
 const LOOK: Duration = Duration::from_millis(50);
@@ -154,9 +153,6 @@ impl Source {
 
 /// A result as an array that Python owns.
 fn array_of(py: Python<'_>, values: Values) -> Bound<'_, PyAny> {
-    fn owned<T: Element>(py: Python<'_>, array: ArrayD<T>) -> Bound<'_, PyAny> {
-        PyArray::<T, IxDyn>::from_owned_array(py, array).into_any()
-    }
     match values {
         Values::Bool(array) => owned(py, array),
         Values::Int8(array) => owned(py, array),

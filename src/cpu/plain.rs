@@ -1,13 +1,14 @@
 //! Reductions on the CPU of which all elements of a result are in one block: results come straight from the
 //! accumulators, tile by tile.
 //!
-//! Results whose elements are rows of a matrix are columns, which are read in place. A result whose elements are one run
-//! is read as such. Where results have few elements, or columns are few, tiles are gathered into columns that fit the
-//! first-level cache. What depends on partials, as weights do, is in [`crate::cpu::reduce`].
+//! Results whose elements are rows of a matrix are columns, which are read in place. A result whose elements are one
+//! run is read as such. Few columns of many elements are read as combs. Anything else is gathered into columns, tiles of
+//! which fit the first-level cache if results have few elements. What depends on partials, as weights do, is in
+//! [`crate::cpu::reduce`].
 
 use rayon::prelude::*;
 
-use crate::cpu::reduce::BLOCK;
+use crate::cpu::reduce::{BLOCK, COLUMNS, NARROW, TASK};
 use crate::element::Element;
 use crate::loops::lanes::LANES;
 use crate::loops::ordered::Own;
@@ -22,19 +23,14 @@ use crate::reduce::scalar::Scalar;
 
 /// Runs of at most so many elements are gathered into columns: as runs, results cost 20 ns each.
 const SHORT: usize = 48;
-/// Columns fewer than this are gathered from several outer indices.
-const NARROW: usize = 64;
 /// The most columns that are read as combs, and the fewest elements of a result: joining lanes costs 100 ns a result.
 const COMBED: usize = 16;
 const LONG: usize = 192;
 /// Elements of a tile that is gathered: half of a first-level cache of f32.
 const TILE: usize = 4096;
-/// Columns of a tile that is read in place: their accumulators stay in the second-level cache.
-const COLUMNS: std::ops::RangeInclusive<usize> = 512..=4096;
 /// Runs that are given to the loops at a time.
 const ROWS: usize = 256;
-/// Elements of a task, and the fewest.
-const TASK: usize = 1 << 18;
+/// The fewest elements of a task.
 const LEAST: usize = 1 << 13;
 
 /// How elements are read.

@@ -10,6 +10,7 @@
 use rayon::prelude::*;
 
 use crate::element::Element;
+use crate::loops::folds::ROWS;
 use crate::loops::folds::{Block, Compiled, PanelRows, Panels};
 use crate::loops::lanes::LANES;
 use crate::machine::parallel;
@@ -30,14 +31,11 @@ const SHORT: usize = 16 * LANES;
 const TRANSPOSED: usize = 64;
 /// Columns fewer than this are gathered from several outer indices: a tile of its own for each of them costs a
 /// microsecond (100,000 x 10 x 3 over the middle axis took 20 times as long as NumPy).
-const NARROW: usize = 64;
+pub(crate) const NARROW: usize = 64;
 /// Elements of a task.
-const TASK: usize = 1 << 18;
-/// Rows that are added to the accumulators of columns at a time, for one load and store of the accumulators. So many
-/// rows of a large matrix are streams that the processor still prefetches; with 32 rows it takes twice as long.
-const ROWS: usize = 8;
+pub(crate) const TASK: usize = 1 << 18;
 /// Columns of a task: their accumulators stay in the second-level cache.
-const COLUMNS: std::ops::RangeInclusive<usize> = 512..=4096;
+pub(crate) const COLUMNS: std::ops::RangeInclusive<usize> = 512..=4096;
 
 /// The reduction of an array with its memory layout.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,7 @@
 //! This is compiled once for each scalar type, by [`crate::machine::simd`] for the processor's instructions.
 
 use crate::loops::best::{Extreme, First};
-use crate::loops::folds::{CountedSums, fold_slices, place_in, strips};
+use crate::loops::folds::{CountedSums, ROWS, fold_slices, place_in, strips};
 use crate::loops::lanes::{Absolute, Accumulate, Counts, Fold, LANES, Largest, Moments, Squares};
 use crate::loops::products::Products;
 use crate::machine::simd::{self, Vectorised};
@@ -16,9 +16,6 @@ use crate::reduce::scalar::Scalar;
 use crate::reduce::tally::{Tally, value_of};
 use crate::reduce::variance::variance;
 
-/// Rows that are added to the accumulators of columns at a time, for one load and store of the accumulators. So many
-/// rows of a large matrix are streams that the processor still prefetches; with 32 rows it takes twice as long.
-const ROWS: usize = 8;
 /// Rows that are read at once if there are no more, so that accumulators are never stored.
 const FEW: usize = 4 * ROWS;
 

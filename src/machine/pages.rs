@@ -86,8 +86,8 @@ pub(crate) fn advise<T>(memory: &mut [T]) {
         let start = memory.as_mut_ptr().addr().next_multiple_of(PAGE);
         let len = (memory.as_ptr_range().end.addr().saturating_sub(start)) / PAGE * PAGE;
         let start = memory.as_mut_ptr().with_addr(start).cast();
-        // SAFETY: these are whole pages of the slice, and the advice does not change what is in them. Without huge pages
-        // the memory works as well.
+        // SAFETY: these are whole pages of the slice, and the advice does not change what is in them. Without huge
+        // pages the memory works as well.
         let _ = unsafe { rustix::mm::madvise(start, len, rustix::mm::Advice::LinuxHugepage) };
     }
     #[cfg(not(target_os = "linux"))]

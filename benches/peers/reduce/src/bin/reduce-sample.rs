@@ -1,8 +1,8 @@
 //! Times single reductions by wavemill, for `benches/peers/reduce.py --sample`.
 //!
-//! `reduce-sample THREADS` reads lines. `load X.npy STEP` reads an array of three axes, of which every STEP-th element of
-//! the last counts, and answers `ready`. `run OP SKIP SECONDS` reduces it over the middle axis (`run var skip 0.1`) again
-//! and again for so long, answers with the median seconds, and writes the results to `X.npy.out` as f64.
+//! `reduce-sample THREADS` reads lines. `load X.npy STEP` reads an array of three axes, of which every STEP-th element
+//! of the last counts, and answers `ready`. `run OP SKIP SECONDS` reduces it over the middle axis (`run var skip 0.1`)
+//! again and again for so long, answers with the median seconds, and writes the results to `X.npy.out` as f64.
 
 use std::io::BufRead;
 use std::time::Instant;
