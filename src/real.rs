@@ -7,7 +7,8 @@ use ndarray::ArrayView2;
 use num_complex::Complex;
 use rustfft::Fft;
 
-use crate::loops::{interp, peak, planner, spread, stencil, tiles};
+use crate::loops::block::Block;
+use crate::loops::{interp, peak, planner, spread, stencil};
 use crate::machine::simd;
 use crate::numeric::float::{Float, Numeric};
 use crate::numeric::sign::Sign;
@@ -30,10 +31,10 @@ pub(crate) trait Compiled: Sized {
     fn plan_fft(cells: usize, sign: Sign) -> Arc<dyn Fft<Self>>
     where
         Self: Real;
-    fn multiply(block: tiles::Block<'_, Self>)
+    fn multiply(block: Block<'_, Self>)
     where
         Self: Real;
-    fn multiply_complex(block: tiles::Block<'_, Self>)
+    fn multiply_complex(block: Block<'_, Self>)
     where
         Self: Real;
     fn peak() -> f64;
@@ -55,7 +56,7 @@ impl<T: Real> Number for Complex<T> {}
 pub(crate) trait Loops: Numeric<Real: Real> {
     fn spread(loops: spread::Spread<'_, Self>);
     fn interp(loops: interp::Interp<'_, Self>);
-    fn multiply(block: tiles::Block<'_, Self::Real>);
+    fn multiply(block: Block<'_, Self::Real>);
     fn values(view: ArrayView2<'_, Self>) -> Values<'_, Self::Real>;
 }
 
@@ -73,7 +74,7 @@ impl<T: Real> Loops for T {
     fn interp(loops: interp::Interp<'_, T>) {
         <T as Compiled>::interp(loops);
     }
-    fn multiply(block: tiles::Block<'_, T>) {
+    fn multiply(block: Block<'_, T>) {
         <T as Compiled>::multiply(block);
     }
     fn values(view: ArrayView2<'_, T>) -> Values<'_, T> {
@@ -88,7 +89,7 @@ impl<T: Real> Loops for Complex<T> {
     fn interp(loops: interp::Interp<'_, Self>) {
         T::interp_complex(loops);
     }
-    fn multiply(block: tiles::Block<'_, T>) {
+    fn multiply(block: Block<'_, T>) {
         T::multiply_complex(block);
     }
     fn values(view: ArrayView2<'_, Self>) -> Values<'_, T> {
@@ -113,14 +114,14 @@ impl Compiled for f32 {
         static PLANNER: planner::Planner<f32> = planner::Planner::new(None);
         planner::plan(&PLANNER, cells, sign)
     }
-    fn multiply(block: tiles::Block<'_, Self>) {
-        block.run::<simd::WideF32, [Self; 8], 1, 16>();
+    fn multiply(block: Block<'_, Self>) {
+        block.run::<simd::WidestF32, simd::WideF32, [Self; 8], 1>();
     }
-    fn multiply_complex(block: tiles::Block<'_, Self>) {
-        block.run::<simd::WideF32, [Self; 8], 2, 16>();
+    fn multiply_complex(block: Block<'_, Self>) {
+        block.run::<simd::WidestF32, simd::WideF32, [Self; 8], 2>();
     }
     fn peak() -> f64 {
-        peak::peak::<Self, simd::WideF32, [Self; 8]>()
+        peak::peak::<Self, simd::WidestF32, simd::WideF32, [Self; 8]>()
     }
 }
 
@@ -141,13 +142,13 @@ impl Compiled for f64 {
         static PLANNER: planner::Planner<f64> = planner::Planner::new(None);
         planner::plan(&PLANNER, cells, sign)
     }
-    fn multiply(block: tiles::Block<'_, Self>) {
-        block.run::<simd::WideF64, [Self; 4], 1, 8>();
+    fn multiply(block: Block<'_, Self>) {
+        block.run::<simd::WidestF64, simd::WideF64, [Self; 4], 1>();
     }
-    fn multiply_complex(block: tiles::Block<'_, Self>) {
-        block.run::<simd::WideF64, [Self; 4], 2, 8>();
+    fn multiply_complex(block: Block<'_, Self>) {
+        block.run::<simd::WidestF64, simd::WideF64, [Self; 4], 2>();
     }
     fn peak() -> f64 {
-        peak::peak::<Self, simd::WideF64, [Self; 4]>()
+        peak::peak::<Self, simd::WidestF64, simd::WideF64, [Self; 4]>()
     }
 }

@@ -73,6 +73,8 @@ def locations(shape, rng):
 class Problem:
     """One input, with files in `folder` for programs that read files, and the exact result at a sample of outputs."""
 
+    batch = 1
+
     def __init__(self, shape, kind, precision, folder):
         self.kind, self.precision, self.folder = kind, precision, pathlib.Path(folder)
         self.modes = shape.modes
@@ -90,15 +92,18 @@ class Problem:
             self.values = np.sin(self.x[0]).astype(self.complex)
         else:
             self.values = (rng.standard_normal(extents) + 1j * rng.standard_normal(extents)).astype(self.complex)
-        # DUCC wants the axes interleaved.
+        self.save(self.values)
+        self.sample, self.exact = self.reference(rng, 8 if points >= 4 * 10**6 else 16)
+
+    def save(self, values):
+        """Writes the files, and interleaves the axes as DUCC wants them."""
         self.coord = np.stack(self.x, axis=1)
-        self.coord_out = np.stack(self.targets, axis=1) if kind == 3 else None
+        self.coord_out = np.stack(self.targets, axis=1) if self.kind == 3 else None
         for axis, x in enumerate(self.x):
             np.save(self.folder / f"x{axis}.npy", x)
         for axis, s in enumerate(self.targets):
             np.save(self.folder / f"s{axis}.npy", s)
-        np.save(self.folder / "values.npy", self.values)
-        self.sample, self.exact = self.reference(rng, 8 if points >= 4 * 10**6 else 16)
+        np.save(self.folder / "values.npy", values)
 
     def outputs(self):
         """The number of outputs."""

@@ -4,11 +4,13 @@
     pip install numpy finufft==2.5.1 ducc0==0.42.0
     cargo build --release --features cli
     python3 benches/peers/compare.py --out benches/record/MACHINE/DATE [--threads 1,2] [--only REGEX] [--append]
+    python3 benches/peers/compare.py --out benches/record/MACHINE/DATE --sample 120 --seed 1
 
 For each shape, precision and type the input is made once, and for each tolerance the programs transform it round by
 round: wavemill's binary in a process that times itself, the peers in this process. The cases are in cases.py, the
 measurements in programs.py and memory.py, the output in table.py. Both files are rewritten after every case, so an
-interrupted run keeps its rows, and --append goes on from them: a case that is measured again replaces its row.
+interrupted run keeps its rows, and --append goes on from them: a case that is measured again replaces its row. With
+--sample the problems are drawn at random instead (compare_sample.py).
 """
 
 import argparse
@@ -20,6 +22,7 @@ import tempfile
 import time
 
 import cases
+import compare_sample
 import memory
 import programs
 import table
@@ -76,7 +79,17 @@ def main():
     parser.add_argument("--append", action="store_true", help="keep the rows of an earlier run")
     parser.add_argument("--list", action="store_true", help="only print the descriptions of the cases")
     parser.add_argument("--binary", default=str(ROOT / "target/release/wavemill"))
+    parser.add_argument("--sample", type=int, help="so many problems drawn from the whole space, in place of the chosen ones")
+    parser.add_argument("--seed", type=int, default=1, help="of the sample")
+    parser.add_argument("--largest", type=float, default=7.5, help="of the sample: the power of ten of most modes or points")
+    parser.add_argument("--seconds", type=float, default=0.1, help="of the sample: for each of three turns of a program")
+    parser.add_argument("--index", type=int, nargs="*", help="of the sample: these problems only")
+    parser.add_argument("--peaks", action="store_true", help="of the sample: peak memory too, of problems without a batch")
+    parser.add_argument("--worst", type=int, default=10, help="of the sample: so many are listed at the end")
     options = parser.parse_args()
+    if options.sample:
+        compare_sample.run(options)
+        return
     out = pathlib.Path(options.out)
 
     shapes = list(cases.shapes(options.quick))

@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 
+NAMES = ("arrays", "wavemill", "finufft 2.0", "finufft auto", "ducc")
 UNIT = 1024  # Linux counts ru_maxrss in KiB.
 
 
@@ -60,7 +61,7 @@ def child(case):
     def load(*names):
         return [np.load(f"{case['folder']}/{name}.npy") for name in names]
 
-    problem = SimpleNamespace(kind=case["kind"], modes=tuple(case["modes"]), targets=[], values=load("values")[0])
+    problem = SimpleNamespace(batch=1, kind=case["kind"], modes=tuple(case["modes"]), targets=[], values=load("values")[0])
     problem.complex = problem.values.dtype
     axes, third = len(problem.modes), problem.kind == 3
     # Only the arrays that this program needs are read: a second copy of the points would raise the earlier peak.

@@ -52,8 +52,9 @@ def run_wavemill(problem, tolerance, threads, repeats, binary):
 
 def finufft_once(problem, tolerance, threads, upsampling):
     """Makes a plan, sets its points and executes it; returns the plan and the result."""
-    plan = finufft.Plan(problem.kind, len(problem.modes) if problem.kind == 3 else problem.modes, 1, eps=tolerance,
-                        isign=1, dtype=problem.complex, nthreads=threads, upsampfac=upsampling)
+    extents = len(problem.modes) if problem.kind == 3 else problem.modes
+    plan = finufft.Plan(problem.kind, extents, problem.batch, eps=tolerance, isign=1, dtype=problem.complex,
+                        nthreads=threads, upsampfac=upsampling)
     plan.setpts(*problem.x, **dict(zip("stu", problem.targets)))
     return plan, plan.execute(problem.values)
 
@@ -74,7 +75,7 @@ def run_finufft(problem, tolerance, threads, repeats, upsampling):
 def ducc_once(problem, tolerance, threads):
     common = {"forward": False, "epsilon": tolerance, "nthreads": threads}
     if problem.kind == 1:
-        out = np.empty(problem.modes, problem.complex)
+        out = np.empty((problem.batch,) * (problem.batch > 1) + tuple(problem.modes), problem.complex)
         return ducc0.nufft.nu2u(points=problem.values, coord=problem.coord, out=out, fft_order=False, **common)
     if problem.kind == 2:
         return ducc0.nufft.u2nu(grid=problem.values, coord=problem.coord, fft_order=False, **common)

@@ -11,9 +11,10 @@ import ducc0
 import finufft
 import numpy as np
 
+import memory
+
 PROGRAMS = ("wavemill", "finufft", "ducc")
 PEERS = PROGRAMS[1:]
-PEAKS = ("arrays", "wavemill", "finufft 2.0", "finufft auto", "ducc")
 
 
 def peak_field(name):
@@ -23,7 +24,7 @@ def peak_field(name):
 FIELDS = [
     "case", "group", "modes", "points", "precision", "tolerance", "threads", "date",
     *(f"{program}_{column}" for program in PROGRAMS for column in ("total_s", "execute_s", "error")),
-    "finufft_upsampling", "speedup_total", "speedup_execute", *(peak_field(name) for name in PEAKS),
+    "finufft_upsampling", "speedup_total", "speedup_execute", *(peak_field(name) for name in memory.NAMES),
 ]
 
 
@@ -118,7 +119,7 @@ def write(out, rows):
     writer.writerows(rows)
     replace(out / "peers.csv", text.getvalue())
     views = [View(row) for row in rows]
-    lines = [*header(rows), *summary(views), *times(views), *memory(views)]
+    lines = [*header(rows), *summary(views), *times(views), *peaks(views)]
     replace(out / "peers.md", "\n".join(lines) + "\n")
 
 
@@ -209,9 +210,9 @@ def times(views):
     return ["## Times", "", *table(columns, cells)]
 
 
-def memory(views):
+def peaks(views):
     cells = [[view.row["case"], *(f"{float(size) / 1e6:.1f}" if size else "" for size in
-                                  (view.row[peak_field(name)] for name in PEAKS))]
+                                  (view.row[peak_field(name)] for name in memory.NAMES))]
              for view in views if view.row["arrays_bytes"]]
     if not cells:
         return []
@@ -221,4 +222,4 @@ def memory(views):
             "and its reading of the files count, and less than 15 MB cannot be seen (what the process that starts it",
             "holds). Peers: what plan, points and execution add to the peak of a process that has loaded their input,",
             "less the output; Python and its modules do not count.",
-            "", *table(["case", *PEAKS], cells)]
+            "", *table(["case", *memory.NAMES], cells)]

@@ -1,6 +1,6 @@
 //! Matrix products on the CPU: batches, blocks of C and parts of k, shared among threads.
 //!
-//! The loops of a block are in `loops/tiles.rs`.
+//! The loops of a block are in `loops/tiles.rs`, and in `loops/thin.rs` where C has few rows or columns.
 //!
 //! Every element of C is summed in the order of k. Where C is small and k long, k is summed in parts that the shape
 //! decides, so results are the same bits for any number of threads.
@@ -8,7 +8,8 @@
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension, Ix2, Ix3, IxDyn};
 use rayon::prelude::*;
 
-use crate::loops::tiles::{Block, DEPTH, HIGH, ROWS, WIDE};
+use crate::loops::block::Block;
+use crate::loops::tiles::{self, DEPTH, HIGH, WIDE};
 use crate::matmul::product::Product;
 use crate::matmul::recipe::MatmulRecipe;
 use crate::real::Number;
@@ -30,14 +31,14 @@ struct Matrices<'a, V, D: Dimension> {
 }
 /// How [`run`] computes products of this shape.
 pub(crate) fn recipe<V: Number>([m, k, n]: [usize; 3], batch: usize) -> MatmulRecipe {
-    let columns = 64 / size_of::<V>();
+    let [rows, width] = tiles::tile();
     let wide = WIDE / size_of::<V>();
     let splits = splits::<V>(m, k, n);
     let bytes = (HIGH + wide) * DEPTH * size_of::<V>();
     MatmulRecipe {
         shape: [m, k, n],
         batch,
-        tile: [ROWS / V::PARTS, columns],
+        tile: [rows / V::PARTS, width / size_of::<V>()],
         block: [HIGH / V::PARTS, DEPTH, wide],
         splits,
         pieces: [m, k, n],
@@ -95,11 +96,9 @@ impl<V: Number> Task<V> {
     fn batch(self, Matrices { a, b, mut c }: Matrices<'_, V, IxDyn>) {
         let three = "three axes are left";
         match c.ndim() {
-            2 => self.one(Matrices {
-                a: a.into_dimensionality::<Ix2>().expect("two axes"),
-                b: b.into_dimensionality::<Ix2>().expect("two axes"),
-                c: c.into_dimensionality::<Ix2>().expect("two axes"),
-            }),
+            2 => {
+                self.batch(Matrices { a: a.insert_axis(Axis(0)), b: b.insert_axis(Axis(0)), c: c.insert_axis(Axis(0)) })
+            }
             3 => self.row(Matrices {
                 a: a.into_dimensionality::<Ix3>().expect(three),
                 b: b.into_dimensionality::<Ix3>().expect(three),
@@ -113,7 +112,13 @@ impl<V: Number> Task<V> {
 
     /// Computes a batch with one axis in front.
     fn row(self, Matrices { a, b, mut c }: Matrices<'_, V, Ix3>) {
-        let count = c.len_of(Axis(0));
+        let ([count, m, n], k) = ([0, 1, 2].map(|axis| c.len_of(Axis(axis))), a.len_of(Axis(2)));
+        if count <= self.together && self.pieces == 1 && splits::<V>(m, k, n) == 1 {
+            if !self.prepared(&mut c, k) {
+                V::multiply(Block::new([a, b], c, self.conjugate, self.alpha, self.beta != V::default()));
+            }
+            return;
+        }
         if count <= self.together {
             let each = c.outer_iter_mut().zip(a.outer_iter().zip(b.outer_iter()));
             each.for_each(|(c, (a, b))| self.one(Matrices { a, b, c }));
@@ -123,10 +128,10 @@ impl<V: Number> Task<V> {
         rayon::join(|| self.row(low), || self.row(high));
     }
 
-    /// Computes one product.
-    fn one(self, Matrices { a, b, mut c }: Matrices<'_, V, Ix2>) {
+    /// Multiplies C by beta; tells whether that is all, since nothing is to be added.
+    fn prepared<D: Dimension>(self, c: &mut ArrayViewMut<'_, V, D>, k: usize) -> bool {
         let [zero, one] = [V::default(), V::unit()];
-        let nothing = a.ncols() == 0 || self.alpha == zero;
+        let nothing = k == 0 || self.alpha == zero;
         if self.beta == zero {
             if nothing {
                 c.fill(zero);
@@ -134,9 +139,15 @@ impl<V: Number> Task<V> {
         } else if self.beta != one {
             c.mapv_inplace(|x| x * self.beta);
         }
-        if nothing || c.is_empty() {
+        nothing || c.is_empty()
+    }
+
+    /// Computes one product.
+    fn one(self, Matrices { a, b, mut c }: Matrices<'_, V, Ix2>) {
+        if self.prepared(&mut c, a.ncols()) {
             return;
         }
+        let zero = V::default();
         let add = self.beta != zero;
         let ([m, n], k) = ([c.nrows(), c.ncols()], a.ncols());
         let parts = splits::<V>(m, k, n);
@@ -170,7 +181,8 @@ impl<V: Number> Task<V> {
     /// Computes a product in `pieces` blocks of C, each whole along k.
     fn split(self, matrices: Matrices<'_, V, Ix2>, add: bool, pieces: usize) {
         let [m, n] = [matrices.c.nrows(), matrices.c.ncols()];
-        let (rows, columns) = (ROWS / V::PARTS, 64 / size_of::<V>());
+        let [rows, width] = tiles::tile();
+        let (rows, columns) = (rows / V::PARTS, width / size_of::<V>());
         let first = pieces / 2;
         // The longer side is cut, and columns if both are equal: then no two threads pack the same part of B.
         let (low, high) = if pieces > 1 && n > columns && n >= m {
@@ -181,7 +193,8 @@ impl<V: Number> Task<V> {
             matrices.cut(Some(Axis(0)), None, Axis(0), cut)
         } else {
             let Matrices { a, b, c } = matrices;
-            return V::multiply(Block::new([a, b], c, self.conjugate, self.alpha, add));
+            let [a, b] = [a, b].map(|x| x.insert_axis(Axis(0)));
+            return V::multiply(Block::new([a, b], c.insert_axis(Axis(0)), self.conjugate, self.alpha, add));
         };
         rayon::join(|| self.split(low, add, first), || self.split(high, add, pieces - first));
     }

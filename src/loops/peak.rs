@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::time::Instant;
 
 use crate::loops::tiles::ROWS;
-use crate::machine::simd::{self, Vector, Vectorised};
+use crate::machine::simd::{self, Vector, Vectorised, Widest};
 use crate::numeric::float::Float;
 
 /// Steps of each chain: they take some milliseconds in all.
@@ -25,6 +25,8 @@ impl<T: Float, V: Vector<T>, A: Vector<T, Capability = ()>> Vectorised for Chain
     }
 }
 
+impl<T: Float, V: Vector<T>, A: Vector<T, Capability = ()>> Widest for Chains<T, V, A> {}
+
 #[inline(always)]
 fn chains<T: Float, V: Vector<T>>(capability: V::Capability) -> T {
     let (a, b) =
@@ -39,18 +41,24 @@ fn chains<T: Float, V: Vector<T>>(capability: V::Capability) -> T {
     for pair in &sums[1..] {
         total = total.plus(pair[0]).plus(pair[1]);
     }
-    let mut lanes = [T::default(); 8];
+    let mut lanes = [T::default(); 16];
     total.write(&mut lanes);
     lanes[0]
 }
 
-/// The measured operations per second of one thread; a multiply-add counts as two.
-pub(crate) fn peak<T: Float, V: Vector<T>, A: Vector<T, Capability = ()>>() -> f64 {
+/// The measured operations per second of one thread, with vectors `W` where the processor has them, else `V` or `A`; a
+/// multiply-add counts as two.
+pub(crate) fn peak<T: Float, W: Vector<T>, V: Vector<T>, A: Vector<T, Capability = ()>>() -> f64 {
     let seconds = |_| {
         let begun = Instant::now();
-        black_box(simd::run(Chains::<T, V, A>(PhantomData)));
+        if simd::widest() {
+            black_box(simd::run_widest(Chains::<T, W, A>(PhantomData)));
+        } else {
+            black_box(simd::run(Chains::<T, V, A>(PhantomData)));
+        }
         begun.elapsed().as_secs_f64()
     };
     let best = (0..5).map(seconds).fold(f64::INFINITY, f64::min);
-    (2 * 2 * ROWS * V::LANES * STEPS) as f64 / best
+    let lanes = if simd::widest() { W::LANES } else { V::LANES };
+    (2 * 2 * ROWS * lanes * STEPS) as f64 / best
 }

@@ -10,17 +10,17 @@
 //! faer would have been half of the library's compile time. Vectors are explicit because the compiler vectorised
 //! differently whenever code nearby changed. Prefetching A and B and tiles of 4 by 3 vectors gained nothing.
 
-use std::cell::RefCell;
 use std::marker::PhantomData;
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use crate::loops::block::Block;
+use crate::loops::panels::{Matrix, SCRATCH, Scratch, room};
+use crate::machine::simd::{self, Vector, Vectorised, Widest, prefetch_from};
+use crate::numeric::float::Float;
 
-use crate::machine::pages::Line;
-use crate::machine::simd::{self, Vector, Vectorised, prefetch_from};
-use crate::numeric::float::{Float, Numeric};
-
-/// Rows of a tile.
+/// Lanes of a tile: its rows, or twice as many for complex numbers.
 pub(crate) const ROWS: usize = 6;
+/// Lanes of a tile of the widest vectors, of which there are 32 registers instead of 16.
+const TALL: usize = 12;
 /// Steps along k that stay in the first-level cache: a panel of B is 16 KiB.
 pub(crate) const DEPTH: usize = 256;
 /// Rows of a block of A, which stays in the second-level cache: 288 KiB of f64.
@@ -31,107 +31,19 @@ pub(crate) const WIDE: usize = 4096;
 const NEAR: usize = 16 << 10;
 /// With at most this many columns of C, tall matrices A are taken one tile's rows at a time.
 const NARROW: usize = 64;
+/// With at most this many steps along k, C is written in the order of memory.
+const SHALLOW: usize = 16;
 /// The most rows of C for which B is read in place where its layout allows it.
 const FEW: usize = 48;
 /// The largest stride in bytes between rows of B that are read in place: beyond it each row is on a page of its own.
 const FAR: usize = 2048;
 
-/// Packed blocks of A and panels of B, kept by each thread.
-#[derive(Debug, Default)]
-struct Scratch {
-    a: Vec<Line>,
-    b: Vec<Line>,
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch { a: Vec::new(), b: Vec::new() }) };
-}
-
-/// Room for at least `len` numbers.
-fn room<T: Float>(lines: &mut Vec<Line>, len: usize) -> &mut [T] {
-    let needed = len.div_ceil(size_of::<Line>() / size_of::<T>());
-    if lines.len() < needed {
-        lines.resize(needed, bytemuck::Zeroable::zeroed());
-    }
-    bytemuck::cast_slice_mut(lines)
-}
-
-/// A block of C, and the rows of A and columns of B whose product it is. Strides count real numbers, extents elements.
+/// A block's loops, for elements of `PARTS` real numbers and tiles of two vectors' width: of the type `V` where there
+/// is FMA, `A` elsewhere.
 #[derive(Debug)]
-pub(crate) struct Block<'a, T> {
-    m: usize,
-    k: usize,
-    n: usize,
-    a: Matrix<T>,
-    b: Matrix<T>,
-    /// Where the block is written; no other task writes there.
-    c: *mut T,
-    c_strides: [isize; 2],
-    /// The signs of the imaginary parts of A and B.
-    signs: [T; 2],
-    alpha: [T; 2],
-    /// Whether C is added to.
-    add: bool,
-    life: PhantomData<&'a mut [T]>,
-}
+struct Loops<'a, T, V, A, const PARTS: usize>(Block<'a, T>, PhantomData<(V, A)>);
 
-/// A matrix to read, with any strides.
-#[derive(Debug, Clone, Copy)]
-struct Matrix<T> {
-    start: *const T,
-    strides: [isize; 2],
-}
-
-impl<T> Matrix<T> {
-    fn of<V: Numeric<Real = T>>(view: &ArrayView2<'_, V>) -> Self {
-        Self { start: view.as_ptr().cast(), strides: reals::<V>(view.strides()) }
-    }
-
-    fn transposed(self) -> Self {
-        let [rows, columns] = self.strides;
-        Self { strides: [columns, rows], ..self }
-    }
-}
-
-/// Strides counted in real numbers instead of elements.
-fn reals<V: Numeric>(strides: &[isize]) -> [isize; 2] {
-    [strides[0] * V::PARTS as isize, strides[1] * V::PARTS as isize]
-}
-
-impl<'a, T: Float> Block<'a, T> {
-    /// The block of these views, whose shapes must fit. Blocks are made only here: the safety of their loops rests on
-    /// the check.
-    pub(crate) fn new<V: Numeric<Real = T>>(
-        [a, b]: [ArrayView2<'a, V>; 2],
-        mut c: ArrayViewMut2<'a, V>,
-        conjugate: [bool; 2],
-        alpha: V,
-        add: bool,
-    ) -> Self {
-        let ([m, n], k) = ([c.nrows(), c.ncols()], a.ncols());
-        assert!(a.nrows() == m && b.nrows() == k && b.ncols() == n, "the shapes of a product fit");
-        let one = T::one();
-        let [sign_a, sign_b] = conjugate.map(|conjugate| if conjugate { -one } else { one });
-        let (c_strides, alpha) = (reals::<V>(c.strides()), alpha.complex());
-        let (start, life) = (c.as_mut_ptr().cast(), PhantomData);
-        let alpha = [alpha.re, alpha.im];
-        let (a, b) = (Matrix::of(&a), Matrix::of(&b));
-        // Rows of C should be contiguous; if its columns are instead, the transposed product has contiguous rows.
-        if c_strides[0].unsigned_abs() < c_strides[1].unsigned_abs() && m > 1 {
-            let (a, b, c_strides) = (b.transposed(), a.transposed(), [c_strides[1], c_strides[0]]);
-            let (m, n, signs) = (n, m, [sign_b, sign_a]);
-            return Self { m, k, n, a, b, c: start, c_strides, signs, alpha, add, life };
-        }
-        Self { m, k, n, a, b, c: start, c_strides, signs: [sign_a, sign_b], alpha, add, life }
-    }
-}
-
-/// A block's loops, for elements of `PARTS` real numbers and tiles of `N` real columns: two vectors, of the type `V`
-/// where there is FMA and `A` elsewhere.
-#[derive(Debug)]
-struct Loops<'a, T, V, A, const PARTS: usize, const N: usize>(Block<'a, T>, PhantomData<(V, A)>);
-
-impl<T, V, A, const PARTS: usize, const N: usize> Vectorised for Loops<'_, T, V, A, PARTS, N>
+impl<T, V, A, const PARTS: usize> Vectorised for Loops<'_, T, V, A, PARTS>
 where
     T: Float,
     V: Vector<T>,
@@ -141,28 +53,92 @@ where
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         match V::capability() {
-            Some(capability) if FMA => self.0.multiply::<V, PARTS, N>(capability),
-            _ => self.0.multiply::<A, PARTS, N>(()),
+            Some(capability) if FMA => self.0.all::<V, PARTS, ROWS>(capability),
+            _ => self.0.all::<A, PARTS, ROWS>(()),
         }
     }
 }
 
-impl<T: Float> Block<'_, T> {
-    /// Computes all tiles of the block.
+/// The same for the widest vectors, whose registers hold taller tiles.
+#[derive(Debug)]
+struct Tall<'a, T, V, const PARTS: usize>(Block<'a, T>, PhantomData<V>);
+
+impl<T: Float, V: Vector<T>, const PARTS: usize> Vectorised for Tall<'_, T, V, PARTS> {
+    type Output = ();
     #[inline(always)]
-    fn multiply<V: Vector<T>, const PARTS: usize, const N: usize>(self, capability: V::Capability) {
-        let block = self;
+    fn run<const FMA: bool>(self) {
+        let capability = V::capability().expect("these loops run where there are such vectors");
+        self.0.tiled::<V, PARTS, TALL>(capability);
+    }
+}
+
+impl<T: Float, V: Vector<T>, const PARTS: usize> Widest for Tall<'_, T, V, PARTS> {}
+
+/// The rows of a tile and the bytes of one of its rows, on this processor.
+pub(crate) fn tile() -> [usize; 2] {
+    if simd::widest() { [TALL, 128] } else { [ROWS, 64] }
+}
+
+impl<T: Float> Block<'_, T> {
+    /// Computes the block with the widest vectors that the processor has: `W`, `V`, or arrays `A`.
+    pub(crate) fn run<W: Vector<T>, V: Vector<T>, A: Vector<T, Capability = ()>, const PARTS: usize>(self) {
+        // Thin products wait for memory, and narrower vectors have less to fill where C has few columns.
+        if simd::widest() && !self.is_thin::<PARTS>() && self.n * PARTS > V::LANES {
+            simd::run_widest(Tall::<T, W, PARTS>(self, PhantomData));
+        } else {
+            simd::run(Loops::<T, V, A, PARTS>(self, PhantomData));
+        }
+    }
+
+    /// Computes all products, in the way that fits their shape.
+    #[inline(always)]
+    fn all<V: Vector<T>, const PARTS: usize, const R: usize>(self, capability: V::Capability) {
+        if self.is_thin::<PARTS>() {
+            let mut scratch = SCRATCH.take();
+            self.multiply_thin::<V, PARTS>(capability, &mut scratch);
+            SCRATCH.set(scratch);
+        } else {
+            self.tiled::<V, PARTS, R>(capability);
+        }
+    }
+
+    /// Computes all products in tiles; those that are not at an edge have `R` lanes.
+    #[inline(always)]
+    fn tiled<V: Vector<T>, const PARTS: usize, const R: usize>(self, capability: V::Capability) {
         let mut scratch = SCRATCH.take();
-        let (wide, columns) = (WIDE / size_of::<T>() / PARTS, N / PARTS);
-        // With few columns, each row of A is read whole and each row of C written whole, in the order of memory.
-        let narrow = block.n <= NARROW && block.m > HIGH;
-        let high = if narrow { ROWS } else { HIGH } / PARTS;
-        let near = block.m.min(high) * block.k.min(DEPTH) * PARTS * size_of::<T>() <= NEAR
-            || narrow && block.a.strides[1] == PARTS as isize;
+        for item in 0..self.count {
+            // SAFETY: the item is in the batch.
+            let one = unsafe { self.item(item) };
+            one.multiply::<V, PARTS, R>(capability, &mut scratch);
+        }
+        SCRATCH.set(scratch);
+    }
+
+    /// Computes all tiles of one product.
+    #[inline(always)]
+    fn multiply<V: Vector<T>, const PARTS: usize, const R: usize>(
+        self,
+        capability: V::Capability,
+        scratch: &mut Scratch,
+    ) {
+        let block = self;
+        let across = 2 * V::LANES;
+        let columns = across / PARTS;
+        // Panels of B have the same size for any depth.
+        let wide = (WIDE / size_of::<T>() * DEPTH / block.k.clamp(SHALLOW, DEPTH) / across * columns).max(columns);
+        // With few columns, each row of A is read whole and each row of C written whole, in the order of memory. With
+        // few steps, most of the time goes into writing C.
+        let narrow = block.n <= NARROW && block.m > HIGH || block.k <= SHALLOW;
+        let high = if narrow { R } else { HIGH } / PARTS;
+        // In place, each lane is a pointer: there are too few registers for those of tall tiles.
+        let near = R < TALL
+            && (block.m.min(high) * block.k.min(DEPTH) * PARTS * size_of::<T>() <= NEAR
+                || narrow && block.a.strides[1] == PARTS as isize);
         let far = block.b.strides[0].unsigned_abs() * size_of::<T>() > FAR;
         let loose = block.b.strides[1] != PARTS as isize || block.m > FEW || far;
-        let a_room: &mut [T] = room(&mut scratch.a, if near { 0 } else { (HIGH + ROWS) * DEPTH });
-        let b_room: &mut [T] = room(&mut scratch.b, wide.min(block.n.next_multiple_of(columns)) * PARTS * DEPTH);
+        let a_room: &mut [T] = room(&mut scratch.a, if near { 0 } else { (HIGH + R) * DEPTH });
+        let steps = block.k.min(DEPTH);
+        let b_room: &mut [T] = room(&mut scratch.b, wide.min(block.n.next_multiple_of(columns)) * PARTS * steps);
         for first in (0..block.n).step_by(wide) {
             let width = wide.min(block.n - first);
             for depth in (0..block.k).step_by(DEPTH) {
@@ -174,51 +150,56 @@ impl<T: Float> Block<'_, T> {
                 for panel in (0..panels).filter(|&panel| packed(panel)) {
                     let count = columns.min(width - panel * columns);
                     // SAFETY: `count` columns from there on are inside B.
-                    let part = unsafe { b.at(0, panel * columns) }.transposed();
+                    let part = unsafe { b.at(0, panel * columns) };
                     // SAFETY: as above.
-                    unsafe { pack::<T, PARTS, N>(part, count, steps, &mut b_room[panel * N * steps..]) };
+                    unsafe {
+                        part.pack_columns::<V, PARTS>(capability, count, steps, &mut b_room[panel * across * steps..])
+                    };
                 }
                 for top in (0..block.m).step_by(high) {
                     let height = high.min(block.m - top);
                     // SAFETY: the rows and steps are inside A.
                     let a = unsafe { block.a.at(top, depth) };
                     if !near {
-                        for (row, four) in rows::<PARTS>(height) {
+                        for (row, lanes) in rows::<PARTS, R>(height) {
                             let to = &mut a_room[row * PARTS * steps..];
                             // SAFETY: the row is inside A.
                             let part = unsafe { a.at(row, 0) };
-                            let count = (height - row).min(if four { 4 } else { ROWS } / PARTS);
+                            let count = (height - row).min(lanes / PARTS);
                             // SAFETY: `count` rows from there on are inside A.
                             unsafe {
-                                if four {
-                                    pack::<T, PARTS, 4>(part, count, steps, to);
-                                } else {
-                                    pack::<T, PARTS, ROWS>(part, count, steps, to);
+                                match lanes {
+                                    4 => part.pack_rows::<PARTS, 4>(count, steps, to),
+                                    _ => part.pack_rows::<PARTS, R>(count, steps, to),
                                 }
                             }
                         }
                     }
                     for panel in 0..panels {
+                        let count = columns.min(width - panel * columns);
+                        let one = count * PARTS <= V::LANES;
                         let (start, step) = if packed(panel) {
-                            (b_room[panel * N * steps..].as_ptr(), N as isize)
+                            let lanes = if one { V::LANES } else { across };
+                            (b_room[panel * across * steps..].as_ptr(), lanes as isize)
                         } else {
                             // SAFETY: the panel's columns are inside B.
                             (unsafe { b.at(0, panel * columns) }.start, b.strides[0])
                         };
                         let panel_b = Matrix { start, strides: [step, 1] };
-                        let across = columns.min(width - panel * columns);
-                        for (row, four) in rows::<PARTS>(height) {
+                        for (row, lanes) in rows::<PARTS, R>(height) {
                             let a =
                                 if near { Rows::Near(a, row) } else { Rows::Packed(&a_room[row * PARTS * steps..]) };
                             let at = [top + row, first + panel * columns];
-                            let count = [height - row, across];
+                            let left = [height - row, count];
+                            let part = Part { a, b: panel_b, steps, at, left, add: block.add || depth > 0 };
                             // SAFETY: the rows and columns are inside C and no other block's; A and B, or their packed
                             // copies, have `steps` steps there.
                             unsafe {
-                                if four {
-                                    block.tile::<V, PARTS, 4, N>(capability, a, panel_b, steps, [at, count], depth);
-                                } else {
-                                    block.tile::<V, PARTS, ROWS, N>(capability, a, panel_b, steps, [at, count], depth);
+                                match (lanes, one) {
+                                    (4, true) => block.tile::<V, PARTS, 4, 1>(capability, part),
+                                    (4, false) => block.tile::<V, PARTS, 4, 2>(capability, part),
+                                    (_, true) => block.tile::<V, PARTS, R, 1>(capability, part),
+                                    (_, false) => block.tile::<V, PARTS, R, 2>(capability, part),
                                 }
                             }
                         }
@@ -226,21 +207,31 @@ impl<T: Float> Block<'_, T> {
                 }
             }
         }
-        SCRATCH.set(scratch);
     }
 }
 
-/// Where the tiles of `height` rows begin, and whether each has 4 lanes instead of [`ROWS`]: as few lanes as suffice.
+/// Where the tiles of `height` rows begin, and the lanes of each: `R`, or fewer where that suffices.
 #[inline(always)]
-fn rows<const PARTS: usize>(height: usize) -> impl Iterator<Item = (usize, bool)> {
+fn rows<const PARTS: usize, const R: usize>(height: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut row = 0;
     std::iter::from_fn(move || {
         let start = row;
-        let four = matches!((height - row) * PARTS, 1..=4 | 7..=8);
-        row += if four { 4 } else { ROWS } / PARTS;
-        row = row.min(height);
-        (start < height).then_some((start, four))
+        let lanes = if matches!((height - row) * PARTS, 1..=4 | 7..=8) { 4 } else { R };
+        row = (row + lanes / PARTS).min(height);
+        (start < height).then_some((start, lanes))
     })
+}
+
+/// What one tile is computed from, where it begins in C, and the rows and columns of C that are left from there on.
+#[derive(Debug, Clone, Copy)]
+struct Part<'a, T> {
+    a: Rows<'a, T>,
+    b: Matrix<T>,
+    steps: usize,
+    at: [usize; 2],
+    left: [usize; 2],
+    /// Whether C is added to.
+    add: bool,
 }
 
 /// The rows of A for a tile: in place or packed.
@@ -250,62 +241,6 @@ enum Rows<'a, T> {
     Near(Matrix<T>, usize),
     /// Packed, `R` numbers for each step.
     Packed(&'a [T]),
-}
-
-impl<T: Float> Matrix<T> {
-    /// The part of the matrix that begins at this row and column.
-    ///
-    /// # Safety
-    /// The row and the column are inside.
-    #[inline(always)]
-    unsafe fn at(self, row: usize, column: usize) -> Self {
-        let offset = row as isize * self.strides[0] + column as isize * self.strides[1];
-        // SAFETY: the element is inside, as the caller promises.
-        Self { start: unsafe { self.start.offset(offset) }, ..self }
-    }
-
-    /// Pointers to the rows of a tile, real and imaginary parts in turn; missing rows repeat the last one.
-    ///
-    /// # Safety
-    /// `count` rows from `row` on are inside.
-    #[inline(always)]
-    unsafe fn lanes<const PARTS: usize, const R: usize>(self, row: usize, count: usize) -> [*const T; R] {
-        std::array::from_fn(|lane| {
-            let row = row + (lane / PARTS).min(count - 1);
-            // SAFETY: the row is inside, and an element has `PARTS` parts.
-            unsafe { self.start.offset(row as isize * self.strides[0]).add(lane % PARTS) }
-        })
-    }
-}
-
-/// Packs some rows step by step, `LANES` numbers for each step; missing rows repeat the last one.
-///
-/// # Safety
-/// The matrix has `rows` rows and `steps` columns.
-#[inline(always)]
-unsafe fn pack<T: Float, const PARTS: usize, const LANES: usize>(
-    from: Matrix<T>,
-    rows: usize,
-    steps: usize,
-    to: &mut [T],
-) {
-    let lane = |lane: usize| {
-        let row = (lane / PARTS).min(rows - 1);
-        // SAFETY: the row is inside, and an element has `PARTS` parts.
-        unsafe { from.start.offset(row as isize * from.strides[0]).add(lane % PARTS) }
-    };
-    let lanes: [*const T; LANES] = std::array::from_fn(lane);
-    let whole = rows * PARTS == LANES && from.strides[0] == PARTS as isize;
-    for (step, to) in to.as_chunks_mut::<LANES>().0[..steps].iter_mut().enumerate() {
-        let offset = step as isize * from.strides[1];
-        if whole {
-            // SAFETY: the rows are neighbours, so the numbers of one step are contiguous.
-            *to = unsafe { lanes[0].offset(offset).cast::<[T; LANES]>().read_unaligned() };
-        } else {
-            // SAFETY: the step is inside each row.
-            (0..LANES).for_each(|lane| to[lane] = unsafe { *lanes[lane].offset(offset) });
-        }
-    }
 }
 
 /// The rows of A and the columns of B that a tile is made of.
@@ -321,27 +256,28 @@ impl<T: Float, const R: usize> Factors<T, R> {
     /// `Σ_l a[i][l] b[l][j]`, with the sums in registers. Packed A is one array with R numbers for each step.
     ///
     /// # Safety
-    /// Each row of A has `steps` numbers, and B has `steps` rows of N numbers, which are two vectors.
+    /// Each row of A has `steps` numbers, and B has `steps` rows of W vectors.
     #[inline(always)]
-    unsafe fn sums<V: Vector<T>, const N: usize, const PACKED: bool>(
+    unsafe fn sums<V: Vector<T>, const W: usize, const PACKED: bool>(
         self,
         capability: V::Capability,
         steps: usize,
-    ) -> [[V; 2]; R] {
-        let mut sums = [[V::splat(capability, T::zero()); 2]; R];
+    ) -> [[V; W]; R] {
+        let mut sums = [[V::splat(capability, T::zero()); W]; R];
         let mut walk = self;
+        // Small tiles take four steps at a time, since counting takes some of the instructions that the processor can
+        // start in a cycle. Large ones would only take the compiler longer.
+        let turn = if R * W < 16 { 4 } else { 1 };
         // SAFETY: the caller promises that these steps exist.
         unsafe {
-            // Four steps at a time, since counting takes some of the instructions that the processor can start in a
-            // cycle.
-            for _ in 0..steps / 4 {
-                for next in 0..4 {
-                    walk.step::<V, N, PACKED>(capability, next, &mut sums);
+            for _ in 0..steps / turn {
+                for next in 0..turn {
+                    walk.step::<V, W, PACKED>(capability, next as isize, &mut sums);
                 }
-                walk.advance::<PACKED>(4);
+                walk.advance::<PACKED>(turn as isize);
             }
-            for _ in 0..steps % 4 {
-                walk.step::<V, N, PACKED>(capability, 0, &mut sums);
+            for _ in 0..steps % turn {
+                walk.step::<V, W, PACKED>(capability, 0, &mut sums);
                 walk.advance::<PACKED>(1);
             }
             sums
@@ -349,16 +285,19 @@ impl<T: Float, const R: usize> Factors<T, R> {
     }
 
     #[inline(always)]
-    unsafe fn step<V: Vector<T>, const N: usize, const PACKED: bool>(
+    unsafe fn step<V: Vector<T>, const W: usize, const PACKED: bool>(
         &self,
         capability: V::Capability,
         at: isize,
-        sums: &mut [[V; 2]; R],
+        sums: &mut [[V; W]; R],
     ) {
         // SAFETY: the caller promises that this step exists.
         unsafe {
             let row = self.b.offset(at * self.b_step);
-            let b = [V::load(capability, row), V::load(capability, row.add(N / 2))];
+            let mut b = [V::load(capability, row); W];
+            if W == 2 {
+                b[W - 1] = V::load(capability, row.add(V::LANES));
+            }
             for (lane, sums) in sums.iter_mut().enumerate() {
                 let x = if PACKED {
                     *self.lanes[0].offset(at * R as isize + lane as isize)
@@ -366,7 +305,9 @@ impl<T: Float, const R: usize> Factors<T, R> {
                     *self.lanes[lane].offset(at * self.a_step)
                 };
                 let x = V::splat(capability, x);
-                *sums = [x.multiply_add(b[0], sums[0]), x.multiply_add(b[1], sums[1])];
+                for part in 0..W {
+                    sums[part] = x.multiply_add(b[part], sums[part]);
+                }
             }
         }
     }
@@ -383,55 +324,37 @@ impl<T: Float, const R: usize> Factors<T, R> {
 }
 
 impl<T: Float> Block<'_, T> {
-    /// Computes the block with vectors of `N / 2` numbers: `V` where there is FMA, `A` elsewhere.
-    pub(crate) fn run<V: Vector<T>, A: Vector<T, Capability = ()>, const PARTS: usize, const N: usize>(self) {
-        simd::run(Loops::<T, V, A, PARTS, N>(self, PhantomData));
-    }
-
-    /// A pointer to an element of C.
+    /// Computes one tile, `R` lanes high and `W` vectors wide.
     ///
     /// # Safety
-    /// The element is inside.
+    /// Its rows and columns are inside C and no other task writes there; A has these rows and B is so wide, both with
+    /// the part's steps.
     #[inline(always)]
-    unsafe fn place(&self, row: usize, column: usize) -> *mut T {
-        // SAFETY: as the caller promises.
-        unsafe { self.c.offset(row as isize * self.c_strides[0] + column as isize * self.c_strides[1]) }
-    }
-
-    /// Computes one tile.
-    ///
-    /// # Safety
-    /// Its rows and columns are inside C and no other task writes there; A has these rows and B is N numbers wide, both
-    /// with `steps` steps.
-    #[inline(always)]
-    unsafe fn tile<V: Vector<T>, const PARTS: usize, const R: usize, const N: usize>(
+    unsafe fn tile<V: Vector<T>, const PARTS: usize, const R: usize, const W: usize>(
         &self,
         capability: V::Capability,
-        a: Rows<'_, T>,
-        b: Matrix<T>,
-        steps: usize,
-        [at, [left, across]]: [[usize; 2]; 2],
-        depth: usize,
+        part: Part<'_, T>,
     ) {
+        let Part { a, b, steps, at, left: [left, across], add } = part;
         let count = left.min(R / PARTS);
         // SAFETY: as the caller promises.
         unsafe {
             let to = self.place(at[0], at[1]);
-            (0..count).for_each(|row| prefetch_from(to.wrapping_offset(row as isize * self.c_strides[0])));
+            for row in 0..count {
+                prefetch_from(to.wrapping_offset(row as isize * self.c_strides[0]));
+            }
             let (b, b_step) = (b.start, b.strides[0]);
-            let add = self.add || depth > 0;
-            match a {
+            let sums = match a {
                 Rows::Near(a, row) => {
                     let near = Factors { lanes: a.lanes::<PARTS, R>(row, count), a_step: a.strides[1], b, b_step };
-                    let sums = near.sums::<V, N, false>(capability, steps);
-                    self.put::<V, PARTS, R, N>(capability, sums, to, [count, across], add);
+                    near.sums::<V, W, false>(capability, steps)
                 }
                 Rows::Packed(a) => {
                     let packed = Factors { lanes: [a.as_ptr(); R], a_step: R as isize, b, b_step };
-                    let sums = packed.sums::<V, N, true>(capability, steps);
-                    self.put::<V, PARTS, R, N>(capability, sums, to, [count, across], add);
+                    packed.sums::<V, W, true>(capability, steps)
                 }
-            }
+            };
+            self.put::<V, PARTS, R, W>(capability, sums, to, [count, across], add);
         }
     }
 
@@ -440,78 +363,43 @@ impl<T: Float> Block<'_, T> {
     /// # Safety
     /// The rows and columns are inside C.
     #[inline(always)]
-    unsafe fn put<V: Vector<T>, const PARTS: usize, const R: usize, const N: usize>(
+    unsafe fn put<V: Vector<T>, const PARTS: usize, const R: usize, const W: usize>(
         &self,
         capability: V::Capability,
-        sums: [[V; 2]; R],
+        sums: [[V; W]; R],
         start: *mut T,
-        count: [usize; 2],
+        [count, columns]: [usize; 2],
         add: bool,
     ) {
         let mut rows = sums;
-        let ([a, b], zero) = (self.signs, V::splat(capability, T::zero()));
-        if PARTS == 2 {
-            // Combines the products with real parts and those with imaginary parts, one place further. These are loops
-            // because closures are not always inlined where vector instructions are enabled.
-            let (own, other) = (V::pairs(capability, T::one(), b), V::pairs(capability, -a * b, a));
-            for row in 0..R / 2 {
-                for half in 0..2 {
-                    let (re, im) = (sums[2 * row][half], sums[2 * row + 1][half]);
-                    rows[row][half] = im.swapped().multiply_add(other, re.multiply_add(own, zero));
-                }
-            }
-        }
-        let [re, im] = self.alpha;
-        if self.alpha != [T::one(), T::zero()] {
-            let (own, other) = (V::splat(capability, re), V::pairs(capability, -im, im));
-            for x in rows.iter_mut().flatten() {
-                let scaled = x.multiply_add(own, zero);
-                *x = if PARTS == 1 { scaled } else { x.swapped().multiply_add(other, scaled) };
+        // These are loops because closures are not always inlined where vector instructions are enabled.
+        for row in 0..R / PARTS {
+            for part in 0..W {
+                let pair = [sums[row * PARTS][part], sums[row * PARTS + PARTS - 1][part]];
+                rows[row][part] = self.scaled::<V, PARTS>(capability, self.combined::<V, PARTS>(capability, pair));
             }
         }
         let [down, across] = self.c_strides;
-        // SAFETY: the rows are inside C; if they are whole and contiguous, two vectors are inside too. No other task
-        // writes there.
-        unsafe {
-            if across == PARTS as isize && count == [R / PARTS, N / PARTS] {
-                for (row, values) in rows[..R / PARTS].iter().enumerate() {
-                    let to = start.offset(row as isize * down);
-                    for (half, &value) in values.iter().enumerate() {
-                        let to = to.add(half * (N / 2));
-                        (if add { V::load(capability, to).plus(value) } else { value }).store(to);
+        if across == PARTS as isize && count == R / PARTS && columns * PARTS >= W * V::LANES {
+            for (row, vectors) in rows[..R / PARTS].iter().enumerate() {
+                for (part, &vector) in vectors.iter().enumerate() {
+                    // SAFETY: the whole tile is inside C, and its rows are contiguous. No other task writes there.
+                    unsafe {
+                        let to = start.offset(row as isize * down).add(part * V::LANES);
+                        (if add { V::load(capability, to).plus(vector) } else { vector }).store(to);
                     }
                 }
-            } else {
-                let mut values = [[T::zero(); N]; R];
-                for (values, row) in values.iter_mut().zip(rows) {
-                    row[0].write(&mut values[..N / 2]);
-                    row[1].write(&mut values[N / 2..]);
-                }
-                self.put_some::<PARTS, N>(&values, start, count, add);
             }
+            return;
         }
-    }
-
-    /// Does the same for a tile at an edge, or one whose columns are not contiguous.
-    ///
-    /// # Safety
-    /// The rows and columns are inside C.
-    #[inline(never)]
-    unsafe fn put_some<const PARTS: usize, const N: usize>(
-        &self,
-        values: &[[T; N]],
-        start: *mut T,
-        [rows, columns]: [usize; 2],
-        add: bool,
-    ) {
-        let [down, across] = self.c_strides;
-        for (row, values) in values[..rows].iter().enumerate() {
-            for (j, &value) in values[..columns * PARTS].iter().enumerate() {
-                let offset = row as isize * down + (j / PARTS) as isize * across;
-                // SAFETY: the element is inside C; no other task writes there.
+        for (row, vectors) in rows[..count].iter().enumerate() {
+            for (part, &vector) in vectors.iter().enumerate() {
+                let first = part * V::LANES;
+                // SAFETY: the row is inside C, and has so many columns. No other task writes there.
                 unsafe {
-                    let to = start.offset(offset).add(j % PARTS);
-                    *to = if add { *to + value } else { value };
+                    let to = start.offset(row as isize * down + (first / PARTS) as isize * across);
+                    let left = (columns * PARTS - first).min(V::LANES);
+                    self.put_vector::<V, PARTS>(capability, vector, to, left, add);
                 }
             }
         }
@@ -520,7 +408,7 @@ impl<T: Float> Block<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array2;
+    use ndarray::{Array2, Axis};
     use num_complex::Complex;
 
     use super::*;
@@ -534,15 +422,17 @@ mod tests {
     fn every_edge_and_stride_is_multiplied() {
         for (m, k, n) in [(1, 1, 1), (5, 3, 9), (7, 13, 8), (12, 2, 17), (6, 260, 3)] {
             let (a, b, c) = (numbers(m, k, 1), numbers(k, n, 2), numbers(m, n, 3));
+            let one = Axis(0);
             let expected = &c + 2.0 * a.dot(&b);
             let (mut plain, mut transposed) = (c.clone(), c.reversed_axes().as_standard_layout().to_owned());
-            Block::new([a.view(), b.view()], plain.view_mut(), [false; 2], 2.0, true)
-                .run::<simd::WideF64, [f64; 4], 1, 8>();
+            let (left, right) = (a.view().insert_axis(one), b.view().insert_axis(one));
+            Block::new([left, right], plain.view_mut().insert_axis(one), [false; 2], 2.0, true)
+                .run::<simd::WidestF64, simd::WideF64, [f64; 4], 1>();
             assert_eq!(plain, expected, "{m} x {k} x {n}");
             let (a, b) = (a.t().as_standard_layout().to_owned(), b.slice(ndarray::s![.., ..;-1]).to_owned());
-            let b = b.slice(ndarray::s![.., ..;-1]);
-            Block::new([a.t(), b], transposed.view_mut().reversed_axes(), [false; 2], 2.0, true)
-                .run::<[f64; 4], [f64; 4], 1, 8>();
+            let (left, right) = (a.t().insert_axis(one), b.slice(ndarray::s![.., ..;-1]).insert_axis(one));
+            let c = transposed.view_mut().reversed_axes().insert_axis(one);
+            Block::new([left, right], c, [false; 2], 2.0, true).run::<[f64; 4], [f64; 4], [f64; 4], 1>();
             assert_eq!(transposed.t(), expected, "transposed, {m} x {k} x {n}");
         }
     }
@@ -555,8 +445,9 @@ mod tests {
         };
         let (a, b) = (complex(4, 5, 1), complex(5, 7, 2));
         let mut c = Array2::default((4, 7));
-        Block::new([a.view(), b.view()], c.view_mut(), [true, false], Complex::new(0.0, 1.0), false)
-            .run::<[f64; 4], [f64; 4], 2, 8>();
+        let (left, right) = (a.view().insert_axis(Axis(0)), b.view().insert_axis(Axis(0)));
+        Block::new([left, right], c.view_mut().insert_axis(Axis(0)), [true, false], Complex::new(0.0, 1.0), false)
+            .run::<[f64; 4], [f64; 4], [f64; 4], 2>();
         let expected = a.mapv(|z| z.conj()).dot(&b).mapv(|z| z * Complex::new(0.0, 1.0));
         assert_eq!(c, expected);
     }

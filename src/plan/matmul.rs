@@ -78,16 +78,17 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
     ) -> Result<()> {
         let [m, k, n] = self.recipe.shape;
         let (a, b, c) = (a.view().into_dyn(), b.view().into_dyn(), c.view_mut().into_dyn());
-        let expected = self.batched([m, n]);
-        if c.shape() != expected.slice() {
+        let axes = self.batch.len();
+        if c.ndim() != axes + 2 || c.shape()[..axes] != self.batch || c.shape()[axes..] != [m, n] {
+            let expected = self.batched([m, n]);
             return Err(Error::shape("C", shape::written(expected.slice()), shape::written(c.shape())));
         }
         let (a, b) = (self.as_multiplied("A", a, 0)?, self.as_multiplied("B", b, 1)?);
-        let (a_shape, b_shape) = (self.batched([m, k]), self.batched([k, n]));
-        let all = |x: &ArrayViewD<'_, V>| self.batch.is_empty() && x.ndim() == 2;
-        let a = if all(&a) { Some(a.view()) } else { a.broadcast(a_shape) }
+        // Broadcasting takes longer than the smallest products.
+        let whole = |x: &ArrayViewD<'_, V>| x.ndim() == axes + 2 && x.shape()[..axes] == self.batch;
+        let a = if whole(&a) { Some(a.view()) } else { a.broadcast(self.batched([m, k])) }
             .ok_or_else(|| self.misfit("A", a.shape(), 0))?;
-        let b = if all(&b) { Some(b.view()) } else { b.broadcast(b_shape) }
+        let b = if whole(&b) { Some(b.view()) } else { b.broadcast(self.batched([k, n])) }
             .ok_or_else(|| self.misfit("B", b.shape(), 1))?;
         let product = Product { a, b, c, conjugate: self.ops.map(Op::conjugates), alpha, beta };
         self.device.matmul(&self.recipe, product)
