@@ -386,3 +386,60 @@ impl<T: Float> Rows<T> {
         L
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array3, Axis, s};
+    use num_complex::Complex;
+
+    use super::*;
+    use crate::machine::simd::WideF64;
+
+    /// Small whole numbers, whose products and sums are exact.
+    fn numbers(shape: (usize, usize, usize), seed: usize) -> Array3<Complex<f64>> {
+        let number = |at| ((7 * at + at / 5 + seed) % 11) as f64 - 5.0;
+        Array3::from_shape_fn(shape, |(item, i, j)| {
+            let at = 31 * item + 13 * i + 3 * j;
+            Complex::new(number(at), number(at + 4))
+        })
+    }
+
+    #[test]
+    fn sweeps_and_dot_products_are_right() {
+        // Few rows and few columns; long rows, and long columns, with ends of a vector; the last is swept in segments.
+        let shapes = [(1, 100, 71), (3, 60, 64), (70, 5, 2), (2, 101, 3), (4, 9, 65), (66, 51, 4), (3, 2, 3000)];
+        for (m, k, n) in shapes {
+            // Each factor stored as it is or transposed.
+            for stored in 0..4 {
+                let turned = |bit, (count, rows, columns), seed| {
+                    if stored >> bit & 1 == 0 {
+                        numbers((count, rows, columns), seed)
+                    } else {
+                        let mut x = numbers((count, columns, rows), seed);
+                        x.swap_axes(1, 2);
+                        x
+                    }
+                };
+                let (a, b, c) = (turned(0, (2, m, k), 1), turned(1, (2, k, n), 2), numbers((2, m, n), 3));
+                let alpha = Complex::new(2.0, 1.0);
+                let (mut complex, mut real) = (c.clone(), c.mapv(|z| z.re));
+                let block = Block::new([a.view(), b.view()], complex.view_mut(), [true, false], alpha, true);
+                let mut scratch = Scratch::default();
+                match WideF64::capability() {
+                    Some(capability) => block.multiply_thin::<WideF64, 2>(capability, &mut scratch),
+                    None => block.multiply_thin::<[f64; 4], 2>((), &mut scratch),
+                }
+                let (a_re, b_re) = (a.mapv(|z| z.re), b.mapv(|z| z.re));
+                let block = Block::new([a_re.view(), b_re.view()], real.view_mut(), [false; 2], 3.0, false);
+                block.multiply_thin::<[f64; 4], 1>((), &mut scratch);
+                for item in 0..2 {
+                    let (a, b) = (a.index_axis(Axis(0), item), b.index_axis(Axis(0), item));
+                    let expected = &c.slice(s![item, .., ..]) + a.mapv(|z| z.conj()).dot(&b).mapv(|z| z * alpha);
+                    assert_eq!(complex.index_axis(Axis(0), item), expected, "{m} x {k} x {n}, stored {stored}");
+                    let expected = a_re.index_axis(Axis(0), item).dot(&b_re.index_axis(Axis(0), item)) * 3.0;
+                    assert_eq!(real.index_axis(Axis(0), item), expected, "real, {m} x {k} x {n}, stored {stored}");
+                }
+            }
+        }
+    }
+}

@@ -13,10 +13,11 @@ use bytemuck::{Pod, Zeroable};
 use crate::error::{Error, Result};
 use crate::shape;
 
-/// The size in bytes from which on an array gets pages of its own: a few huge pages.
-const LARGE: usize = 8 << 20;
+/// The size in bytes from which on an array gets pages of its own: a few huge pages. Miri's pages are small, and it
+/// interprets some million instructions a second.
+const LARGE: usize = if cfg!(miri) { 64 << 10 } else { 8 << 20 };
 /// A size that every page's size divides into.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(miri)))]
 const PAGE: usize = 1 << 16;
 
 /// An array of fixed length, zero at first.
@@ -81,7 +82,7 @@ pub(crate) fn room(what: &'static str, extents: &[usize], size: usize, advice: &
 
 /// Asks for huge pages for memory that was allocated and not yet touched: touching it costs a tenth then.
 pub(crate) fn advise<T>(memory: &mut [T]) {
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(miri)))]
     if size_of_val(memory) >= LARGE / 2 {
         let start = memory.as_mut_ptr().addr().next_multiple_of(PAGE);
         let len = (memory.as_ptr_range().end.addr().saturating_sub(start)) / PAGE * PAGE;
@@ -90,7 +91,7 @@ pub(crate) fn advise<T>(memory: &mut [T]) {
         // pages the memory works as well.
         let _ = unsafe { rustix::mm::madvise(start, len, rustix::mm::Advice::LinuxHugepage) };
     }
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(any(not(target_os = "linux"), miri))]
     let _ = memory;
 }
 
@@ -120,7 +121,7 @@ impl<T: Pod> Pages<T> {
         } else {
             let map = memmap2::MmapMut::map_anon(bytes).map_err(|error| refused(&error))?;
             // Only advice: without huge pages the array works as well, but slower.
-            #[cfg(target_os = "linux")]
+            #[cfg(all(target_os = "linux", not(miri)))]
             let _ = map.advise(memmap2::Advice::HugePage);
             Memory::Mapped(map)
         };
