@@ -8,7 +8,7 @@
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension, Ix2, Ix3, IxDyn};
 use rayon::prelude::*;
 
-use crate::loops::block::Block;
+use crate::loops::block::{Block, Thin};
 use crate::loops::tiles::{self, DEPTH, HIGH, WIDE};
 use crate::matmul::product::Product;
 use crate::matmul::recipe::MatmulRecipe;
@@ -70,6 +70,7 @@ struct Task<V> {
     together: usize,
     /// Blocks that one matrix is cut into.
     pieces: usize,
+    thin: Thin,
 }
 
 /// C = alpha·A·B + beta·C for all matrices of a batch.
@@ -88,7 +89,10 @@ pub(crate) fn run<V: Number>(product: Product<'_, V>) {
     // Large products have more pieces than threads, so that one late thread delays the others less.
     let each = if work < MANY { 1 } else { 4 };
     let pieces = if work < WORTH_SHARING || all == 1 { 1 } else { (each * all).div_ceil(count.max(1)) };
-    Task { conjugate, alpha, beta, together, pieces }.batch(Matrices { a, b, c });
+    let strides = |strides: &[isize]| [strides[axes - 2], strides[axes - 1]];
+    let extents = [shape[0], shape[1], c.len_of(Axis(axes - 1))];
+    let thin = Thin::of::<V>(extents, strides(a.strides()), strides(b.strides()));
+    Task { conjugate, alpha, beta, together, pieces, thin }.batch(Matrices { a, b, c });
 }
 
 impl<V: Number> Task<V> {
@@ -115,7 +119,7 @@ impl<V: Number> Task<V> {
         let ([count, m, n], k) = ([0, 1, 2].map(|axis| c.len_of(Axis(axis))), a.len_of(Axis(2)));
         if count <= self.together && self.pieces == 1 && splits::<V>(m, k, n) == 1 {
             if !self.prepared(&mut c, k) {
-                V::multiply(Block::new([a, b], c, self.conjugate, self.alpha, self.beta != V::default()));
+                V::multiply(Block::new([a, b], c, self.conjugate, self.alpha, self.beta != V::default(), self.thin));
             }
             return;
         }
@@ -194,7 +198,7 @@ impl<V: Number> Task<V> {
         } else {
             let Matrices { a, b, c } = matrices;
             let [a, b] = [a, b].map(|x| x.insert_axis(Axis(0)));
-            return V::multiply(Block::new([a, b], c.insert_axis(Axis(0)), self.conjugate, self.alpha, add));
+            return V::multiply(Block::new([a, b], c.insert_axis(Axis(0)), self.conjugate, self.alpha, add, self.thin));
         };
         rayon::join(|| self.split(low, add, first), || self.split(high, add, pieces - first));
     }

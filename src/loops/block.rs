@@ -8,6 +8,44 @@ use crate::loops::panels::Matrix;
 use crate::machine::simd::Vector;
 use crate::numeric::float::{Float, Numeric};
 
+/// The most lanes of C in a thin product, which are its rows, or twice as many for complex numbers.
+pub(super) const LANES: usize = 8;
+/// From so many steps on, contiguous columns of B are multiplied by dot products.
+pub(super) const LONG: usize = 48;
+/// The C of a thin product is swept from so many elements of a row on; tiles are faster for fewer.
+const WIDE: usize = 64;
+
+/// Whether a product is thin, with few rows or with few columns. This depends on the whole product and not on how
+/// threads divide it, since sums have another order here than in tiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Thin {
+    No,
+    Rows,
+    Columns,
+}
+
+impl Thin {
+    /// What a product of these extents is, of factors with these strides in elements, as it is best computed.
+    pub(crate) fn of<V: Numeric>([m, k, n]: [usize; 3], a_strides: [isize; 2], b_strides: [isize; 2]) -> Self {
+        // The strides of the long factor, B or Aᵀ, from row to row and from column to column.
+        let (few, many, [down, across], thin) =
+            if m <= n { (m, n, b_strides, Self::Rows) } else { (n, m, [a_strides[1], a_strides[0]], Self::Columns) };
+        // Packing complex numbers for a sweep takes longer than tiles do.
+        let sweeps = many >= WIDE && (across == 1 || V::PARTS == 1);
+        if few * V::PARTS <= LANES && (sweeps || down == 1 && k >= LONG) { thin } else { Self::No }
+    }
+
+    /// The same for the transposed product.
+    #[inline(always)]
+    pub(super) fn transposed(self) -> Self {
+        match self {
+            Self::No => Self::No,
+            Self::Rows => Self::Columns,
+            Self::Columns => Self::Rows,
+        }
+    }
+}
+
 /// A block of C, and the rows of A and columns of B whose product it is; or such blocks of a batch, all alike. Strides
 /// count real numbers, extents elements.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +66,8 @@ pub(crate) struct Block<'a, T> {
     pub(super) alpha: [T; 2],
     /// Whether C is added to.
     pub(super) add: bool,
+    /// Whether the product that this is of is thin.
+    pub(super) thin: Thin,
     life: PhantomData<&'a mut [T]>,
 }
 
@@ -40,6 +80,7 @@ impl<'a, T: Float> Block<'a, T> {
         conjugate: [bool; 2],
         alpha: V,
         add: bool,
+        thin: Thin,
     ) -> Self {
         let ((count, m, n), k) = (c.dim(), a.dim().2);
         assert!(a.dim() == (count, m, k) && b.dim() == (count, k, n), "the shapes of a product fit");
@@ -61,6 +102,7 @@ impl<'a, T: Float> Block<'a, T> {
             signs,
             alpha: [alpha.re, alpha.im],
             add,
+            thin,
             life: PhantomData,
         };
         // Rows of C should be contiguous; if its columns are instead, the transposed product has contiguous rows.
@@ -80,6 +122,7 @@ impl<'a, T: Float> Block<'a, T> {
             c_strides: [c_across, c_down],
             apart: [b_apart, a_apart, c_apart],
             signs: [sign_b, sign_a],
+            thin: self.thin.transposed(),
             ..self
         }
     }

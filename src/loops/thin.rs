@@ -6,37 +6,24 @@
 
 use std::ops::Range;
 
-use crate::loops::block::Block;
+use crate::loops::block::{Block, LANES, LONG, Thin};
 use crate::loops::panels::{Matrix, Scratch, room};
 use crate::machine::simd::Vector;
 use crate::numeric::float::Float;
 
-/// The most lanes of C, which are its rows, or twice as many for complex numbers.
-pub(super) const LANES: usize = 8;
 /// Steps along k that are summed at a time: rows of B that are read side by side.
 const STEPS: usize = 8;
 /// Bytes of all rows' segments of C, which stay in the first-level cache.
 const SEGMENTS: usize = 16 << 10;
 /// Rows of B that are added at a time.
 const TOGETHER: usize = 4;
-/// From so many steps on, contiguous columns of B are multiplied by dot products.
-const LONG: usize = 48;
-/// C is swept from so many elements of a row on; tiles are faster for fewer.
-const WIDE: usize = 64;
 /// The most numbers of A whose rows are copied for dot products.
 const COPIED: usize = 1 << 19;
 
-impl<T: Float> Block<'_, T> {
-    /// Whether [`Block::multiply_thin`] is for this block.
-    #[inline(always)]
-    pub(super) fn is_thin<const PARTS: usize>(&self) -> bool {
-        let (few, many) = (self.m.min(self.n) * PARTS, self.m.max(self.n));
-        let [down, across] = if self.m <= self.n { self.b.strides } else { self.a.transposed().strides };
-        let (columns, rows) = (down == PARTS as isize, across == PARTS as isize);
-        // Packing complex numbers for a sweep takes longer than tiles do.
-        few <= LANES && (columns && self.k >= LONG || many >= WIDE && (rows || PARTS == 1))
-    }
+/// Vectors that a dot product is summed in.
+const SUMS: usize = 2;
 
+impl<T: Float> Block<'_, T> {
     /// Computes the products of a block that is thin.
     #[inline(always)]
     pub(super) fn multiply_thin<V: Vector<T>, const PARTS: usize>(
@@ -44,7 +31,7 @@ impl<T: Float> Block<'_, T> {
         capability: V::Capability,
         scratch: &mut Scratch,
     ) {
-        let block = if self.m <= self.n { self } else { self.transposed() };
+        let block = if self.thin == Thin::Columns { self.transposed() } else { self };
         let steps = PARTS as isize;
         for item in 0..block.count {
             // SAFETY: the item is in the batch.
@@ -156,35 +143,36 @@ impl<T: Float> Block<'_, T> {
             }
             a = Matrix { start: rows.as_ptr(), strides: [(self.k * PARTS) as isize, PARTS as isize] };
         }
+        // Every element has the same order of sums, whatever is beside it: threads divide C anywhere.
         let mut row = 0;
         while row < self.m {
-            let two = PARTS == 1 && self.m - row >= 2;
+            let two_rows = PARTS == 1 && self.m - row >= 2;
             let mut column = 0;
             while column < self.n {
-                let four = self.n - column >= 4;
+                let two = self.n - column >= 2;
                 // SAFETY: these rows and columns are inside.
                 unsafe {
                     let (a, b) = (a.at(row, 0), b.at(0, column));
                     let to = c.offset(row as isize * self.c_strides[0] + column as isize * self.c_strides[1]);
-                    match (two, four) {
-                        (true, true) => self.dot::<V, PARTS, 2, 4, 1>(capability, a, b, to),
-                        (false, true) => self.dot::<V, PARTS, 1, 4, 1>(capability, a, b, to),
-                        (true, false) => self.dot::<V, PARTS, 2, 1, 2>(capability, a, b, to),
-                        (false, false) => self.dot::<V, PARTS, 1, 1, 2>(capability, a, b, to),
+                    match (two_rows, two) {
+                        (true, true) => self.dot::<V, PARTS, 2, 2>(capability, a, b, to),
+                        (true, false) => self.dot::<V, PARTS, 2, 1>(capability, a, b, to),
+                        (false, true) => self.dot::<V, PARTS, 1, 2>(capability, a, b, to),
+                        (false, false) => self.dot::<V, PARTS, 1, 1>(capability, a, b, to),
                     }
                 }
-                column += if four { 4 } else { 1 };
+                column += if two { 2 } else { 1 };
             }
-            row += if two { 2 } else { 1 };
+            row += if two_rows { 2 } else { 1 };
         }
     }
 
-    /// Some dot products side by side, each in `U` sums.
+    /// Some dot products side by side, each in [`SUMS`] vectors.
     ///
     /// # Safety
     /// A has `R` rows, contiguous, and B `C` columns, contiguous; the elements of C are there.
     #[inline(always)]
-    unsafe fn dot<V: Vector<T>, const PARTS: usize, const R: usize, const C: usize, const U: usize>(
+    unsafe fn dot<V: Vector<T>, const PARTS: usize, const R: usize, const C: usize>(
         &self,
         capability: V::Capability,
         a: Matrix<T>,
@@ -192,12 +180,12 @@ impl<T: Float> Block<'_, T> {
         c: *mut T,
     ) {
         let zero = V::splat(capability, T::zero());
-        let (mut straight, mut crossed) = ([[[zero; U]; C]; R], [[[zero; U]; C]; R]);
+        let (mut straight, mut crossed) = ([[[zero; SUMS]; C]; R], [[[zero; SUMS]; C]; R]);
         let numbers = self.k * PARTS;
-        let whole = numbers / (U * V::LANES) * (U * V::LANES);
+        let whole = numbers / (SUMS * V::LANES) * (SUMS * V::LANES);
         let mut at = 0;
         while at < whole {
-            for turn in 0..U {
+            for turn in 0..SUMS {
                 // SAFETY: whole vectors are left in each row of A and column of B.
                 unsafe {
                     let from = at + turn * V::LANES;
@@ -218,7 +206,7 @@ impl<T: Float> Block<'_, T> {
                     }
                 }
             }
-            at += U * V::LANES;
+            at += SUMS * V::LANES;
         }
         while at < numbers {
             let left = (numbers - at).min(V::LANES);
@@ -242,10 +230,10 @@ impl<T: Float> Block<'_, T> {
         let [sign_a, sign_b] = self.signs;
         for row in 0..R {
             for column in 0..C {
-                let [p, q] = totals::<T, V, U>(straight[row][column]);
+                let [p, q] = totals::<T, V>(straight[row][column]);
                 let mut value = [p + q, T::zero()];
                 if PARTS == 2 {
-                    let [ab, ba] = totals::<T, V, U>(crossed[row][column]);
+                    let [ab, ba] = totals::<T, V>(crossed[row][column]);
                     value = [p - sign_a * sign_b * q, sign_b * ab + sign_a * ba];
                 }
                 let [x, y] = self.alpha;
@@ -267,7 +255,7 @@ impl<T: Float> Block<'_, T> {
 
 /// The totals of the even lanes and of the odd ones.
 #[inline(always)]
-fn totals<T: Float, V: Vector<T>, const U: usize>(sums: [V; U]) -> [T; 2] {
+fn totals<T: Float, V: Vector<T>>(sums: [V; SUMS]) -> [T; 2] {
     let mut all = sums[0];
     for &sum in &sums[1..] {
         all = all.plus(sum);
@@ -423,14 +411,15 @@ mod tests {
                 let (a, b, c) = (turned(0, (2, m, k), 1), turned(1, (2, k, n), 2), numbers((2, m, n), 3));
                 let alpha = Complex::new(2.0, 1.0);
                 let (mut complex, mut real) = (c.clone(), c.mapv(|z| z.re));
-                let block = Block::new([a.view(), b.view()], complex.view_mut(), [true, false], alpha, true);
+                let thin = if m <= n { Thin::Rows } else { Thin::Columns };
+                let block = Block::new([a.view(), b.view()], complex.view_mut(), [true, false], alpha, true, thin);
                 let mut scratch = Scratch::default();
                 match WideF64::capability() {
                     Some(capability) => block.multiply_thin::<WideF64, 2>(capability, &mut scratch),
                     None => block.multiply_thin::<[f64; 4], 2>((), &mut scratch),
                 }
                 let (a_re, b_re) = (a.mapv(|z| z.re), b.mapv(|z| z.re));
-                let block = Block::new([a_re.view(), b_re.view()], real.view_mut(), [false; 2], 3.0, false);
+                let block = Block::new([a_re.view(), b_re.view()], real.view_mut(), [false; 2], 3.0, false, thin);
                 block.multiply_thin::<[f64; 4], 1>((), &mut scratch);
                 for item in 0..2 {
                     let (a, b) = (a.index_axis(Axis(0), item), b.index_axis(Axis(0), item));

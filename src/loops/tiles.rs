@@ -1,6 +1,7 @@
 //! The loops of matrix products: blocks of A and panels of B that fit the caches, tiles of C that fit the registers.
 //!
-//! A tile is [`ROWS`] by `N` real numbers, two vectors wide; one step along k loads N numbers of B and ROWS of A.
+//! A tile is [`ROWS`] lanes high and two vectors wide, or [`TALL`] lanes high where vectors are of AVX-512; one step along
+//! k loads two vectors of B and a number of A for each lane.
 //! Complex numbers use the same tile: its rows are the real and imaginary parts of A in turn, its columns those of B.
 //! The four real products are combined when the sums are done, and conjugation is a sign there. Every element of C is
 //! summed in the order of k, in blocks of [`DEPTH`].
@@ -12,7 +13,7 @@
 
 use std::marker::PhantomData;
 
-use crate::loops::block::Block;
+use crate::loops::block::{Block, Thin};
 use crate::loops::panels::{Matrix, SCRATCH, Scratch, room};
 use crate::machine::simd::{self, Vector, Vectorised, Widest, prefetch_from};
 use crate::numeric::float::Float;
@@ -83,7 +84,7 @@ impl<T: Float> Block<'_, T> {
     /// Computes the block with the widest vectors that the processor has: `W`, `V`, or arrays `A`.
     pub(crate) fn run<W: Vector<T>, V: Vector<T>, A: Vector<T, Capability = ()>, const PARTS: usize>(self) {
         // Thin products wait for memory, and narrower vectors have less to fill where C has few columns.
-        if simd::widest() && !self.is_thin::<PARTS>() && self.n * PARTS > V::LANES {
+        if simd::widest() && self.thin == Thin::No && self.n * PARTS > V::LANES {
             simd::run_widest(Tall::<T, W, PARTS>(self, PhantomData));
         } else {
             simd::run(Loops::<T, V, A, PARTS>(self, PhantomData));
@@ -93,7 +94,7 @@ impl<T: Float> Block<'_, T> {
     /// Computes all products, in the way that fits their shape.
     #[inline(always)]
     fn all<V: Vector<T>, const PARTS: usize, const R: usize>(self, capability: V::Capability) {
-        if self.is_thin::<PARTS>() {
+        if self.thin != Thin::No {
             let mut scratch = SCRATCH.take();
             self.multiply_thin::<V, PARTS>(capability, &mut scratch);
             SCRATCH.set(scratch);
@@ -426,13 +427,13 @@ mod tests {
             let expected = &c + 2.0 * a.dot(&b);
             let (mut plain, mut transposed) = (c.clone(), c.reversed_axes().as_standard_layout().to_owned());
             let (left, right) = (a.view().insert_axis(one), b.view().insert_axis(one));
-            Block::new([left, right], plain.view_mut().insert_axis(one), [false; 2], 2.0, true)
+            Block::new([left, right], plain.view_mut().insert_axis(one), [false; 2], 2.0, true, Thin::No)
                 .run::<simd::WidestF64, simd::WideF64, [f64; 4], 1>();
             assert_eq!(plain, expected, "{m} x {k} x {n}");
             let (a, b) = (a.t().as_standard_layout().to_owned(), b.slice(ndarray::s![.., ..;-1]).to_owned());
             let (left, right) = (a.t().insert_axis(one), b.slice(ndarray::s![.., ..;-1]).insert_axis(one));
             let c = transposed.view_mut().reversed_axes().insert_axis(one);
-            Block::new([left, right], c, [false; 2], 2.0, true).run::<[f64; 4], [f64; 4], [f64; 4], 1>();
+            Block::new([left, right], c, [false; 2], 2.0, true, Thin::No).run::<[f64; 4], [f64; 4], [f64; 4], 1>();
             assert_eq!(transposed.t(), expected, "transposed, {m} x {k} x {n}");
         }
     }
@@ -446,8 +447,15 @@ mod tests {
         let (a, b) = (complex(4, 5, 1), complex(5, 7, 2));
         let mut c = Array2::default((4, 7));
         let (left, right) = (a.view().insert_axis(Axis(0)), b.view().insert_axis(Axis(0)));
-        Block::new([left, right], c.view_mut().insert_axis(Axis(0)), [true, false], Complex::new(0.0, 1.0), false)
-            .run::<[f64; 4], [f64; 4], [f64; 4], 2>();
+        Block::new(
+            [left, right],
+            c.view_mut().insert_axis(Axis(0)),
+            [true, false],
+            Complex::new(0.0, 1.0),
+            false,
+            Thin::No,
+        )
+        .run::<[f64; 4], [f64; 4], [f64; 4], 2>();
         let expected = a.mapv(|z| z.conj()).dot(&b).mapv(|z| z * Complex::new(0.0, 1.0));
         assert_eq!(c, expected);
     }
