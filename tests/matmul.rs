@@ -189,11 +189,16 @@ fn sums_of_gram_matrices() {
 #[test]
 fn threads_change_no_bit() {
     fn of<V: Number>(shape: [usize; 3], batch: &[usize]) {
+        for layout in 0..2 {
+            laid_so::<V>(shape, batch, layout);
+        }
+    }
+    fn laid_so<V: Number>(shape: [usize; 3], batch: &[usize], layout: usize) {
         let [m, k, n] = shape;
         let mut random = Random::new(5);
         let count: usize = batch.iter().product();
         let a = matrix::<V>(&mut random, count * m, k).into_shape_with_order([batch, &[m, k]].concat()).unwrap();
-        let b = matrix::<V>(&mut random, k, n);
+        let b = laid(&matrix::<V>(&mut random, k, n), layout);
         let run = |threads| {
             let device = Device::from(Cpu::with_threads(threads).unwrap());
             MatmulPlan::builder(m, k, n).batch(batch).build(&device).unwrap().execute(&a, &b).unwrap()
@@ -203,7 +208,8 @@ fn threads_change_no_bit() {
             assert!(one == run(threads), "{} {shape:?} {batch:?} with {threads} threads", V::name());
         }
     }
-    for shape in [[300, 300, 300], [1000, 40, 30], [20, 600, 900], [40, 9000, 30]] {
+    let thin = [[8, 1000, 100], [3, 5000, 200], [9, 5000, 9], [500, 900, 4], [1, 3000, 300]];
+    for shape in [[300, 300, 300], [1000, 40, 30], [20, 600, 900], [40, 9000, 30]].into_iter().chain(thin) {
         of::<f32>(shape, &[]);
         of::<f64>(shape, &[]);
         of::<Complex<f64>>(shape, &[]);

@@ -8,10 +8,11 @@ use std::ops::Range;
 
 use crate::loops::block::{Block, LANES, LONG, Thin};
 use crate::loops::panels::{Matrix, Scratch, room};
+use crate::loops::tiles::DEPTH;
 use crate::machine::simd::Vector;
 use crate::numeric::float::Float;
 
-/// Steps along k that are summed at a time: rows of B that are read side by side.
+/// Rows of B that are read side by side; some times this is [`DEPTH`], after which sums go to C, as those of tiles do.
 const STEPS: usize = 8;
 /// Bytes of all rows' segments of C, which stay in the first-level cache.
 const SEGMENTS: usize = 16 << 10;
@@ -72,46 +73,51 @@ impl<T: Float> Block<'_, T> {
             let count = columns.min(self.n - first) * PARTS;
             // In place where rows are contiguous, but for the last part of a vector.
             let in_place = if packed { 0 } else { count / V::LANES * V::LANES };
-            for depth in (0..self.k).step_by(STEPS) {
-                let steps = STEPS.min(self.k - depth);
-                // SAFETY: the steps and columns are inside B; all lanes are inside A.
-                unsafe {
-                    let part = b.at(depth, first);
-                    let mut task = Rows {
-                        a,
-                        depth,
-                        steps,
-                        lanes,
-                        wide,
-                        start: part.start,
-                        stride: part.strides[0],
-                        count: in_place,
-                    };
-                    let mut from = 0;
-                    while from < count {
-                        if task.count == 0 {
-                            let part = part.at(0, from / PARTS);
-                            part.pack_segment::<PARTS>(count - from, steps, wide, rows);
-                            let count = (count - from).next_multiple_of(V::LANES);
-                            task = Rows { start: rows.as_ptr(), stride: wide as isize, count, ..task };
+            for block in (0..self.k).step_by(DEPTH) {
+                let (end, add) = (self.k.min(block + DEPTH), self.add || block > 0);
+                for depth in (block..end).step_by(STEPS) {
+                    let steps = STEPS.min(end - depth);
+                    // SAFETY: the steps and columns are inside B; all lanes are inside A.
+                    unsafe {
+                        let part = b.at(depth, first);
+                        let mut task = Rows {
+                            a,
+                            depth,
+                            fresh: depth == block,
+                            steps,
+                            lanes,
+                            wide,
+                            start: part.start,
+                            stride: part.strides[0],
+                            count: in_place,
+                        };
+                        let mut from = 0;
+                        while from < count {
+                            if task.count == 0 {
+                                let part = part.at(0, from / PARTS);
+                                part.pack_segment::<PARTS>(count - from, steps, wide, rows);
+                                let count = (count - from).next_multiple_of(V::LANES);
+                                task = Rows { start: rows.as_ptr(), stride: wide as isize, count, ..task };
+                            }
+                            task.add::<V, PARTS>(capability, &mut sums[from..]);
+                            from += task.count;
+                            task.count = 0;
                         }
-                        task.add::<V, PARTS>(capability, &mut sums[from..]);
-                        from += task.count;
-                        task.count = 0;
                     }
                 }
-            }
-            for row in 0..self.m {
-                let re = &sums[row * PARTS * wide..];
-                let im = &sums[(row * PARTS + PARTS - 1) * wide..];
-                let to = c.wrapping_offset(row as isize * self.c_strides[0] + first as isize * self.c_strides[1]);
-                for at in (0..count).step_by(V::LANES) {
-                    // SAFETY: sums have whole vectors, and the columns are inside C.
-                    unsafe {
-                        let pair = [V::load(capability, re[at..].as_ptr()), V::load(capability, im[at..].as_ptr())];
-                        let value = self.scaled::<V, PARTS>(capability, self.combined::<V, PARTS>(capability, pair));
-                        let to = to.offset((at / PARTS) as isize * self.c_strides[1]);
-                        self.put_vector::<V, PARTS>(capability, value, to, (count - at).min(V::LANES), self.add);
+                for row in 0..self.m {
+                    let re = &sums[row * PARTS * wide..];
+                    let im = &sums[(row * PARTS + PARTS - 1) * wide..];
+                    let to = c.wrapping_offset(row as isize * self.c_strides[0] + first as isize * self.c_strides[1]);
+                    for at in (0..count).step_by(V::LANES) {
+                        // SAFETY: sums have whole vectors, and the columns are inside C.
+                        unsafe {
+                            let pair = [V::load(capability, re[at..].as_ptr()), V::load(capability, im[at..].as_ptr())];
+                            let value =
+                                self.scaled::<V, PARTS>(capability, self.combined::<V, PARTS>(capability, pair));
+                            let to = to.offset((at / PARTS) as isize * self.c_strides[1]);
+                            self.put_vector::<V, PARTS>(capability, value, to, (count - at).min(V::LANES), add);
+                        }
                     }
                 }
             }
@@ -180,33 +186,47 @@ impl<T: Float> Block<'_, T> {
         c: *mut T,
     ) {
         let zero = V::splat(capability, T::zero());
-        let (mut straight, mut crossed) = ([[[zero; SUMS]; C]; R], [[[zero; SUMS]; C]; R]);
+        let none = [[[zero; SUMS]; C]; R];
+        let (mut straight, mut crossed) = (none, none);
         let numbers = self.k * PARTS;
         let whole = numbers / (SUMS * V::LANES) * (SUMS * V::LANES);
         let mut at = 0;
         while at < whole {
-            for turn in 0..SUMS {
-                // SAFETY: whole vectors are left in each row of A and column of B.
-                unsafe {
-                    let from = at + turn * V::LANES;
-                    let mut xs = [zero; R];
-                    for (row, x) in xs.iter_mut().enumerate() {
-                        *x = V::load(capability, a.start.offset(row as isize * a.strides[0]).add(from));
-                    }
-                    for column in 0..C {
-                        let y = V::load(capability, b.start.offset(column as isize * b.strides[1]).add(from));
-                        for row in 0..R {
-                            let sum = &mut straight[row][column][turn];
-                            *sum = xs[row].multiply_add(y, *sum);
-                            if PARTS == 2 {
-                                let sum = &mut crossed[row][column][turn];
-                                *sum = xs[row].multiply_add(y.swapped(), *sum);
+            // Sums of blocks, as in tiles, so that errors do not grow with k.
+            let end = whole.min(at + DEPTH * SUMS * V::LANES);
+            let (mut own, mut other) = (none, none);
+            while at < end {
+                for turn in 0..SUMS {
+                    // SAFETY: whole vectors are left in each row of A and column of B.
+                    unsafe {
+                        let from = at + turn * V::LANES;
+                        let mut xs = [zero; R];
+                        for (row, x) in xs.iter_mut().enumerate() {
+                            *x = V::load(capability, a.start.offset(row as isize * a.strides[0]).add(from));
+                        }
+                        for column in 0..C {
+                            let y = V::load(capability, b.start.offset(column as isize * b.strides[1]).add(from));
+                            for row in 0..R {
+                                let sum = &mut own[row][column][turn];
+                                *sum = xs[row].multiply_add(y, *sum);
+                                if PARTS == 2 {
+                                    let sum = &mut other[row][column][turn];
+                                    *sum = xs[row].multiply_add(y.swapped(), *sum);
+                                }
                             }
                         }
                     }
                 }
+                at += SUMS * V::LANES;
             }
-            at += SUMS * V::LANES;
+            for row in 0..R {
+                for column in 0..C {
+                    for turn in 0..SUMS {
+                        straight[row][column][turn] = straight[row][column][turn].plus(own[row][column][turn]);
+                        crossed[row][column][turn] = crossed[row][column][turn].plus(other[row][column][turn]);
+                    }
+                }
+            }
         }
         while at < numbers {
             let left = (numbers - at).min(V::LANES);
@@ -277,6 +297,8 @@ fn totals<T: Float, V: Vector<T>>(sums: [V; SUMS]) -> [T; 2] {
 struct Rows<T> {
     a: Matrix<T>,
     depth: usize,
+    /// Whether sums begin here.
+    fresh: bool,
     steps: usize,
     lanes: usize,
     /// From one lane of sums to the next.
@@ -288,7 +310,7 @@ struct Rows<T> {
 }
 
 impl<T: Float> Rows<T> {
-    /// Adds the rows of B times numbers of A to all lanes of sums, which begin at depth 0.
+    /// Adds the rows of B times numbers of A to all lanes of sums.
     ///
     /// # Safety
     /// The lanes are inside A, which has these steps; each row of B has `count` numbers.
@@ -344,7 +366,7 @@ impl<T: Float> Rows<T> {
                 }
             }
             let from = self.start.wrapping_offset(step as isize * self.stride);
-            if self.depth + step == 0 {
+            if self.fresh && step == 0 {
                 for index in 0..L {
                     for at in (0..self.count).step_by(V::LANES) {
                         // SAFETY: sums have whole vectors.
@@ -394,8 +416,10 @@ mod tests {
 
     #[test]
     fn sweeps_and_dot_products_are_right() {
-        // Few rows and few columns; long rows, and long columns, with ends of a vector; the last is swept in segments.
-        let shapes = [(1, 100, 71), (3, 60, 64), (70, 5, 2), (2, 101, 3), (4, 9, 65), (66, 51, 4), (3, 2, 3000)];
+        // Few rows and few columns; long rows, and long columns, with ends of a vector; several segments of C, and several
+        // blocks along k.
+        let few = [(1, 100, 71), (3, 60, 64), (70, 5, 2), (2, 101, 3), (4, 9, 65), (66, 51, 4)];
+        let shapes = few.into_iter().chain([(3, 2, 3000), (2, 700, 70), (70, 5003, 1)]);
         for (m, k, n) in shapes {
             // Each factor stored as it is or transposed.
             for stored in 0..4 {
