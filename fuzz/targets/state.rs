@@ -8,8 +8,8 @@ use num_complex::Complex;
 use wavemill::reduce::{Element, Op, ReducePlan, ReduceState};
 use wavemill::{Cpu, Device};
 
-const SUMS: [Op; 5] = [Op::Sum, Op::Mean, Op::Var, Op::Norm, Op::Prod];
-const PLACES: [Op; 5] = [Op::Min, Op::ArgMax, Op::Any, Op::CountNonzero, Op::Std];
+const SUMS: [Op; 5] = [Op::Sum, Op::Mean, Op::Var { ddof: 1.0 }, Op::Norm2, Op::Prod];
+const PLACES: [Op; 5] = [Op::Min, Op::ArgMax, Op::Any, Op::Count, Op::Std { ddof: 0.0 }];
 
 fn plan<E: Element>(ops: &[Op], skip: bool) -> ReducePlan<E> {
     let builder = ReducePlan::builder([3, 2]).axes(&[0]).ops(ops.to_vec()).skip_nan(skip);
