@@ -25,6 +25,7 @@ import numpy as np
 HERE = pathlib.Path(__file__).parent
 PEERS = ["OpenBLAS", "faer", "gemm"]
 TYPES = ["f32", "f64", "c64", "c128"]
+MOST_NUMBERS = 10**8
 
 
 def open_blas():
@@ -82,13 +83,16 @@ def table(rows):
 def drawn(seed, count, largest):
     """The problems of a seed, as words for the program and the number of threads."""
     rng = np.random.default_rng(seed)
-    for _ in range(count):
+    while count > 0:
         total = rng.uniform(3, largest)
         shares = rng.dirichlet([1] * (4 if rng.random() < 0.5 else 3))
         kind = str(rng.choice(TYPES))
-        extents = [max(1, round(10 ** (total * share))) for share in shares] + [1]
-        ops = "".join(rng.choice(["n", "n", "t"], 2))
-        yield "x".join(map(str, extents[:4])) + f":{ops}:{kind}", int(rng.integers(1, 3))
+        m, k, n, batch = ([max(1, round(10 ** (total * share))) for share in shares] + [1])[:4]
+        ops, threads = "".join(rng.choice(["n", "n", "t"], 2)), int(rng.integers(1, 3))
+        # Larger matrices do not fit in memory.
+        if batch * (m * k + k * n + m * n) < MOST_NUMBERS:
+            yield f"{m}x{k}x{n}x{batch}:{ops}:{kind}", threads
+            count -= 1
 
 
 def sample(args, program):
