@@ -1,8 +1,8 @@
 """Transforms drawn from the whole space of problems, beside FINUFFT and DUCC: part of compare.py, which runs it.
 
-Type, number of axes, precision, modes, points for each mode, tolerance, points' distribution, batch, real strengths and
-threads are drawn independently. Modes, density and tolerance are log-uniform, and a random share of the modes' logarithm
-belongs to each axis. A problem whose points or work are out of bounds is drawn again.
+Type, number of axes, precision, modes, points for each mode, tolerance, points' distribution, batch, real strengths
+and threads are drawn independently. Modes, density and tolerance are log-uniform, and a random share of the modes'
+logarithm belongs to each axis. A problem whose points or work are out of bounds is drawn again.
 """
 
 import csv

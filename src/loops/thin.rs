@@ -1,7 +1,7 @@
 //! Products with few rows or columns of C: the long factor is read once, in the order of memory.
 //!
-//! The block is turned so that C has few rows. If rows of B are contiguous, or may be packed, segments of C are summed
-//! over some rows of B at a time ("sweep"); if columns of B are long and contiguous, each element of C is a dot product.
+//! The block is turned so that C has few rows. If columns of B are long and contiguous, each element of C is a dot
+//! product; else segments of C are summed over some rows of B at a time ("sweep"), in place or packed.
 //! Tiles would read B in narrow columns, a line or two of each page, or pack all of it for little work.
 
 use std::ops::Range;
@@ -12,7 +12,7 @@ use crate::loops::tiles::DEPTH;
 use crate::machine::simd::Vector;
 use crate::numeric::float::Float;
 
-/// Rows of B that are read side by side; some times this is [`DEPTH`], after which sums go to C, as those of tiles do.
+/// Rows of B that are read side by side. It divides [`DEPTH`], after which sums go to C, as those of tiles do.
 const STEPS: usize = 8;
 /// Bytes of all rows' segments of C, which stay in the first-level cache.
 const SEGMENTS: usize = 16 << 10;
@@ -20,7 +20,6 @@ const SEGMENTS: usize = 16 << 10;
 const TOGETHER: usize = 4;
 /// The most numbers of A whose rows are copied for dot products.
 const COPIED: usize = 1 << 19;
-
 /// Vectors that a dot product is summed in.
 const SUMS: usize = 2;
 
@@ -37,7 +36,8 @@ impl<T: Float> Block<'_, T> {
         for item in 0..block.count {
             // SAFETY: the item is in the batch.
             let Self { a, b, c, .. } = unsafe { block.item(item) };
-            let near = a.strides[1] == steps || block.m * block.k * PARTS <= COPIED;
+            // The bound does not count the rows: threads may divide them, and the order of sums must not change.
+            let near = a.strides[1] == steps || LANES * block.k <= COPIED;
             // SAFETY: these are the factors and the result of one product, of the block's extents.
             unsafe {
                 if b.strides[0] == steps && block.k >= LONG && near {
@@ -416,8 +416,8 @@ mod tests {
 
     #[test]
     fn sweeps_and_dot_products_are_right() {
-        // Few rows and few columns; long rows, and long columns, with ends of a vector; several segments of C, and several
-        // blocks along k.
+        // Few rows and few columns; long rows, and long columns, with ends of a vector; several segments of C, and
+        // several blocks along k.
         let few = [(1, 100, 71), (3, 60, 64), (70, 5, 2), (2, 101, 3), (4, 9, 65), (66, 51, 4)];
         let shapes = few.into_iter().chain([(3, 2, 3000), (2, 700, 70), (70, 5003, 1)]);
         for (m, k, n) in shapes {

@@ -1,7 +1,7 @@
 //! The loops of matrix products: blocks of A and panels of B that fit the caches, tiles of C that fit the registers.
 //!
-//! A tile is [`ROWS`] lanes high and two vectors wide, or [`TALL`] lanes high where vectors are of AVX-512; one step along
-//! k loads two vectors of B and a number of A for each lane.
+//! A tile is [`ROWS`] lanes high and two vectors wide, or [`TALL`] lanes high where vectors are of AVX-512. One step
+//! along k loads two vectors of B and a number of A for each lane.
 //! Complex numbers use the same tile: its rows are the real and imaginary parts of A in turn, its columns those of B.
 //! The four real products are combined when the sums are done, and conjugation is a sign there. Every element of C is
 //! summed in the order of k, in blocks of [`DEPTH`].

@@ -55,7 +55,8 @@ impl Vector<f32> for WideF32 {
     #[inline(always)]
     unsafe fn store_some(self, mut to: *mut f32, count: usize) {
         // In parts of 4, 2 and 1: a store with a mask takes 42 instructions on some processors.
-        // SAFETY: the proof says that the processor has AVX, and the caller promises that `count` numbers can be written.
+        // SAFETY: the proof says that the processor has AVX, and the caller promises that `count` numbers can be
+        // written.
         unsafe {
             if count >= 8 {
                 return self.store(to);
@@ -123,7 +124,8 @@ impl Vector<f64> for WideF64 {
     }
     #[inline(always)]
     unsafe fn store_some(self, mut to: *mut f64, count: usize) {
-        // SAFETY: the proof says that the processor has AVX, and the caller promises that `count` numbers can be written.
+        // SAFETY: the proof says that the processor has AVX, and the caller promises that `count` numbers can be
+        // written.
         unsafe {
             if count >= 4 {
                 return self.store(to);
