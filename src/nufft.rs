@@ -8,9 +8,11 @@ pub(crate) mod kernel;
 pub(crate) mod points;
 pub(crate) mod prolate;
 pub(crate) mod recipe;
+pub(crate) mod remembered;
 pub(crate) mod rescale;
 pub(crate) mod table;
 pub(crate) mod timings;
+pub(crate) mod waves;
 
 pub use crate::numeric::sign::Sign;
 pub use crate::plan::accumulate::Accumulation;

@@ -10,6 +10,7 @@ use rustfft::Fft;
 use crate::loops::block::Block;
 use crate::loops::{interp, peak, planner, spread, stencil};
 use crate::machine::simd;
+use crate::nufft::remembered::Remembered;
 use crate::numeric::float::{Float, Numeric};
 use crate::numeric::sign::Sign;
 
@@ -38,6 +39,9 @@ pub(crate) trait Compiled: Sized {
     where
         Self: Real;
     fn peak() -> f64;
+    fn remembered() -> &'static Remembered<Self>
+    where
+        Self: Real;
 }
 
 /// A real number type that kernels compute in: `f32` or `f64`. Sealed.
@@ -123,6 +127,10 @@ impl Compiled for f32 {
     fn peak() -> f64 {
         peak::peak::<Self, simd::WidestF32, simd::WideF32, [Self; 8]>()
     }
+    fn remembered() -> &'static Remembered<Self> {
+        static TABLES: Remembered<f32> = Remembered::new();
+        &TABLES
+    }
 }
 
 impl Compiled for f64 {
@@ -150,5 +158,9 @@ impl Compiled for f64 {
     }
     fn peak() -> f64 {
         peak::peak::<Self, simd::WidestF64, simd::WideF64, [Self; 4]>()
+    }
+    fn remembered() -> &'static Remembered<Self> {
+        static TABLES: Remembered<f64> = Remembered::new();
+        &TABLES
     }
 }

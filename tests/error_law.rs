@@ -49,6 +49,30 @@ fn holds_in_f64() {
     }
 }
 
+/// Short axes, of which each place and each number of modes from 1 to 15 occurs, are interpolated exactly where that is
+/// cheaper than a finer grid.
+#[test]
+fn holds_where_axes_are_exact() {
+    for short in 1..=15 {
+        for (modes, exact) in [
+            (vec![short], vec![true]),
+            (vec![short, 400], vec![true, false]),
+            (vec![400, short], vec![false, true]),
+            (vec![short, 90, short], vec![true, false, true]),
+            (vec![90, short, 60], vec![false, true, false]),
+        ] {
+            for tolerance in [1e-2, 1e-6, 1e-11, 1e-14] {
+                // Few points for the modes: the grid costs most.
+                let plan = NufftPlan::<f64>::builder(&modes[..]).tolerance(tolerance).build(&cpu()).unwrap();
+                let narrow = plan.recipe().width <= 16 && tolerance < 1e-10;
+                assert!(!narrow || short > 8 || plan.recipe().exact == exact, "{modes:?} {tolerance:e}: {plan:?}");
+                hold::<f64>(&cpu(), &modes, 30, Shape::Prolate, tolerance);
+            }
+            hold::<f32>(&cpu(), &modes, 30, Shape::Prolate, 1e-5);
+        }
+    }
+}
+
 #[test]
 fn holds_in_f32() {
     for modes in CASES {

@@ -74,7 +74,7 @@ fn rotated<T: Real>(
 /// Covers odd and even extents, the shortest ones, both orders and both signs.
 #[test]
 fn keeps_the_law_for_every_shape() {
-    let shapes: [&[usize]; 14] = [
+    let shapes: [&[usize]; 19] = [
         &[1],
         &[2],
         &[3],
@@ -89,6 +89,11 @@ fn keeps_the_law_for_every_shape() {
         &[10, 12, 14],
         &[9, 12, 7],
         &[12, 9, 34],
+        &[3, 200],
+        &[200, 3],
+        &[2, 5, 90],
+        &[90, 4, 3],
+        &[5, 40, 14],
     ];
     for modes in shapes {
         for order in ORDERS {

@@ -48,8 +48,8 @@ impl<F, V> Spectrum<F, V> {
 pub(crate) struct Design<'a, T: Real> {
     /// Cells of the fine grid on each axis.
     pub(crate) grid: &'a [usize],
-    /// The spreading kernel.
-    pub(crate) kernel: &'a KernelTable<T>,
+    /// The spreading kernel of each axis. Without a cost model ([`Gridding::has_cost_model`]) they are all the same.
+    pub(crate) kernels: &'a [KernelTable<T>],
     /// Where each mode lies in the spectrum and what it is multiplied by, on each axis; empty if the grid will not be
     /// transformed.
     pub(crate) modes: &'a [ModeAxis<T>],
@@ -117,8 +117,8 @@ pub(crate) trait Gridding: Engine {
         Ok(())
     }
 
-    /// The tiles by which points must be sorted for this backend's spreading on this grid with a kernel of this width.
-    fn tiling<T: Real>(&self, grid: &[usize], width: usize) -> Result<Tiling>;
+    /// The tiles by which points must be sorted for this backend's spreading on this grid with kernels of these widths.
+    fn tiling<T: Real>(&self, grid: &[usize], widths: &[usize]) -> Result<Tiling>;
 
     /// How many of a batch of transforms are executed together, so that a point's kernel values serve them all.
     fn together<T: Real>(&self, _design: &Design<'_, T>, _batch: usize) -> usize {
@@ -251,7 +251,7 @@ pub(crate) trait Phased: Gridding {
     fn hand_on<T: Real>(&self, _from: &mut Self::Fine<T>, _to: &mut Self::Fine<T>) {}
 
     /// Takes factors to the device, to be used for `together` transforms at a time.
-    fn phases<T: Real>(&self, factors: &[Complex<T>], together: usize) -> Result<Self::Phases<T>>;
+    fn phases<T: Real>(&self, factors: Vec<Complex<T>>, together: usize) -> Result<Self::Phases<T>>;
 
     /// [`Gridding::clear`] and [`Gridding::spread`] of strengths times their factors, or times the conjugates for the
     /// minus sign.

@@ -183,6 +183,7 @@ pub(crate) fn recipe_json(recipe: &Recipe) -> Value {
         "predicted_error": recipe.predicted_error,
         "kernel": recipe.kernel.to_string(),
         "width": recipe.width,
+        "exact": recipe.exact,
         "upsampling": recipe.upsampling,
         "degree": recipe.degree,
         "tiles": recipe.tiles,

@@ -38,10 +38,11 @@ pub(crate) fn deconvolve<T: Real>(
     let (slowest, work) = (&transform.axes()[0], grid.len());
     let all = transform.columns();
     let (grid, modes) = (Disjoint::new(grid), Disjoint::new(modes));
-    parallel::each(all.len().div_ceil(TASK), work, |task| {
+    let size = task(all.len());
+    parallel::each(all.len().div_ceil(size), work, |task| {
         let mut panel = transform.panel(0, sign);
         let mut weighed = [Complex::default(); ROW];
-        for columns in &all[task * TASK..all.len().min((task + 1) * TASK)] {
+        for columns in &all[task * size..all.len().min((task + 1) * size)] {
             let Weighed { factors, scale } = Weighed::new(axes, columns);
             let count = columns.count;
             panel.load(grid, columns.start, count, slowest, &slowest.all_parts());
@@ -90,9 +91,10 @@ pub(crate) fn back<T: Real>(
     let (slowest, work) = (&transform.axes()[0], grid.len());
     let grid = Disjoint::new(grid);
     let all = transform.columns();
-    parallel::each(all.len().div_ceil(TASK), work, |task| {
+    let size = task(all.len());
+    parallel::each(all.len().div_ceil(size), work, |task| {
         let mut panel = transform.panel(0, sign);
-        for columns in &all[task * TASK..all.len().min((task + 1) * TASK)] {
+        for columns in &all[task * size..all.len().min((task + 1) * size)] {
             let Weighed { factors, scale } = Weighed::new(axes, columns);
             let count = columns.count;
             panel.clear_outside(count, &slowest.kept_parts());
@@ -277,8 +279,10 @@ fn give_rows<T: Real>(
     });
 }
 
-/// Panels of one task, which share one allocation.
-const TASK: usize = 16;
+/// Panels of one task, which share one allocation: fewer where there would be too few tasks for some threads.
+fn task(panels: usize) -> usize {
+    (panels / 16).clamp(1, 16)
+}
 
 /// Correction factors of neighbouring modes, at most as many as a panel is wide.
 #[derive(Clone, Copy)]

@@ -17,7 +17,7 @@ use crate::real::{Number, Real};
 #[derive(Debug)]
 pub(crate) struct Prepared<T: Real> {
     pub(super) grid: Vec<usize>,
-    pub(super) kernel: KernelTable<T>,
+    pub(super) kernels: Vec<KernelTable<T>>,
     pub(super) modes: Vec<ModeAxis<T>>,
     pub(super) mode_count: usize,
     pub(super) order: ModeOrder,
@@ -40,11 +40,11 @@ impl<T: Real> Field<T> {
     /// The field for cells of type `V`.
     pub(super) fn new<V: Number<Real = T>>(
         grid: &[usize],
-        kernel: &KernelTable<T>,
+        kernels: &[KernelTable<T>],
         modes: &[ModeAxis<T>],
         order: ModeOrder,
     ) -> Self {
-        let stencil = Stencil::new::<V>(kernel);
+        let stencil = Stencil::new::<V>(kernels);
         let layout = Layout::new::<V>(grid, &stencil);
         let strides = &layout.strides[layout.slowest()..];
         let kept: Vec<usize> = modes.iter().map(ModeAxis::count).collect();
@@ -66,11 +66,11 @@ impl<T: Real> Field<T> {
 impl<T: Real> Prepared<T> {
     /// The field for cells of type `V`.
     pub(super) fn field<V: Number<Real = T>>(&self) -> &Field<T> {
-        let Self { grid, kernel, modes, order, complex, real, .. } = self;
+        let Self { grid, kernels, modes, order, complex, real, .. } = self;
         if V::PARTS == 2 {
             complex
         } else {
-            real.get_or_init(|| Box::new(Field::new::<V>(grid, kernel, modes, *order)))
+            real.get_or_init(|| Box::new(Field::new::<V>(grid, kernels, modes, *order)))
         }
     }
 }

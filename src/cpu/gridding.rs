@@ -35,7 +35,7 @@ impl Gridding for Cpu {
     }
 
     /// Tiles in slabs that are thick enough for a slab's stencils to reach no further than the next slab.
-    fn tiling<T: Real>(&self, grid: &[usize], width: usize) -> Result<Tiling> {
+    fn tiling<T: Real>(&self, grid: &[usize], widths: &[usize]) -> Result<Tiling> {
         // A tile in one dimension fills half of the first-level cache: points are sorted faster into fewer, larger
         // tiles.
         let line = 16 * 1024 / size_of::<Complex<T>>();
@@ -46,8 +46,8 @@ impl Gridding for Cpu {
         };
         let thick = match grid.len() {
             1 => line,
-            2 => 16.max(width.next_power_of_two()),
-            _ => 8.max((width - 1).next_power_of_two()),
+            2 => 16.max(widths[0].next_power_of_two()),
+            _ => 8.max((widths[0] - 1).next_power_of_two()),
         };
         let axes = grid.iter().enumerate();
         Ok(Tiling {
@@ -62,16 +62,16 @@ impl Gridding for Cpu {
     }
 
     fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Prepared<T>> {
-        let Design { grid, kernel, modes, order, sign, .. } = *design;
-        let complex = Field::new::<Complex<T>>(grid, kernel, modes, order);
+        let Design { grid, kernels, modes, order, sign, .. } = *design;
+        let complex = Field::new::<Complex<T>>(grid, kernels, modes, order);
         shape::product("the fine grid with its halo", &complex.layout.padded)?;
         complex.transform.ready(sign);
-        let (grid, kernel, mode_count) = (grid.to_vec(), kernel.clone(), design.mode_count());
-        Ok(Prepared { grid, kernel, modes: modes.to_vec(), mode_count, order, complex, real: OnceLock::new() })
+        let (grid, kernels, mode_count) = (grid.to_vec(), kernels.to_vec(), design.mode_count());
+        Ok(Prepared { grid, kernels, modes: modes.to_vec(), mode_count, order, complex, real: OnceLock::new() })
     }
 
     fn fine_bytes<T: Real>(&self, design: &Design<'_, T>) -> usize {
-        let layout = Layout::new::<Complex<T>>(design.grid, &Stencil::new::<Complex<T>>(design.kernel));
+        let layout = Layout::new::<Complex<T>>(design.grid, &Stencil::new::<Complex<T>>(design.kernels));
         layout.len().saturating_mul(size_of::<Complex<T>>())
     }
 
@@ -119,13 +119,13 @@ impl Gridding for Cpu {
         mut fine: Fine<V::Real>,
     ) -> Result<Grid<Fine<V::Real>, V>> {
         let field = prepared.field::<V>();
-        let Field { layout, stencil, .. } = field;
+        let layout = &field.layout;
         fine.holds = Holds::Stale;
         let cells = fine.cells(field, from.len() / layout.cells.iter().product::<usize>());
         for (index, row) in from.chunks_exact(layout.cells[2]).enumerate() {
             cells[layout.row(index)].copy_from_slice(row);
         }
-        cells.chunks_exact_mut(layout.len()).for_each(|grid| interp::fill_halo(layout, stencil.width, grid));
+        cells.chunks_exact_mut(layout.len()).for_each(|grid| interp::fill_halo(layout, grid));
         Ok(Grid::new(fine))
     }
 
@@ -224,7 +224,7 @@ impl Gridding for Cpu {
                 for grid in fine.cells.chunks_exact_mut(len).take(items) {
                     field.transform.backward(grid, sign);
                     let cells: &mut [V] = bytemuck::cast_slice_mut(grid);
-                    interp::fill_halo(&field.layout, field.stencil.width, cells);
+                    interp::fill_halo(&field.layout, cells);
                 }
             });
         });
@@ -260,8 +260,8 @@ impl Phased for Cpu {
     type Phases<T: Real> = Vec<Complex<T>>;
     type Scratch<T: Real> = Scratch<T>;
 
-    fn phases<T: Real>(&self, factors: &[Complex<T>], _: usize) -> Result<Vec<Complex<T>>> {
-        Ok(factors.to_vec())
+    fn phases<T: Real>(&self, factors: Vec<Complex<T>>, _: usize) -> Result<Vec<Complex<T>>> {
+        Ok(factors)
     }
 
     fn spread_phased<T: Real>(

@@ -22,7 +22,7 @@ pub(crate) fn interp<V: Number>(field: &Field<V::Real>, bins: &Bins<V::Real>, gr
 }
 
 /// Copies the first cells of each axis to the halo behind its last, fastest axis first.
-pub(crate) fn fill_halo<V: Number>(layout: &Layout, width: usize, grid: &mut [V]) {
+pub(crate) fn fill_halo<V: Number>(layout: &Layout, grid: &mut [V]) {
     let [_, rows, row] = layout.padded;
     let [planes, lines, cells] = layout.cells;
     parallel::chunks(&mut grid[..planes * rows * row], rows * row, 1, |_, plane| {
@@ -36,7 +36,7 @@ pub(crate) fn fill_halo<V: Number>(layout: &Layout, width: usize, grid: &mut [V]
         });
         if layout.dimensions > 1 {
             let (inside, halo) = plane.split_at_mut(lines * row);
-            halo.copy_from_slice(&inside[..(width - 1) * row]);
+            halo.copy_from_slice(&inside[..halo.len()]);
         }
     });
     if layout.dimensions > 2 {

@@ -17,12 +17,17 @@ use crate::loops::layout::Layout;
 use crate::loops::spread::{Spread, Target};
 use crate::loops::stencil::Stencil;
 use crate::machine::parallel::{self, Disjoint};
-use crate::nufft::bins::Bins;
+use crate::nufft::bins::{Bins, Tiling};
 use crate::real::{Number, Real};
 
 /// Points above which a tile is crowded, if it also has more than its share of all points; it is then cut into jobs of
 /// at most this many. Adding a private tile of 22³ cells back costs as much as spreading about 30 points of width 7.
 const CROWD: usize = 4096;
+/// Slabs below which threads would wait for one another. All tiles are then shared if they have points enough for a
+/// private copy to cost little (on an axis of a few cells, for instance, there is only one slab).
+const FEW: usize = 8;
+/// Additions to cells from which on such tiles are worth sharing.
+const SHARED: usize = 1 << 18;
 /// One tile may hold 1/`SHARES` of all points without making threads wait for one another.
 const SHARES: usize = 256;
 /// Jobs computed before their tiles are added to the grid: it bounds the memory of the private tiles.
@@ -41,7 +46,12 @@ pub(crate) fn spread<V: Number>(
     let tiles_a_slab = bins.tiling.count() / tiles.count;
     let plane = layout.strides[layout.slowest()];
     let slab = tiles.start(1).min(tiles.cells) * plane;
-    let crowded = |tile: usize| bins.points(tile).len() > CROWD.max(bins.len / SHARES);
+    let crowd = if tiles.count < FEW && bins.len * stencil.cells() > SHARED {
+        16 * private_cells(&bins.tiling, stencil) / stencil.cells()
+    } else {
+        CROWD.max(bins.len / SHARES)
+    };
+    let crowded = |tile: usize| bins.points(tile).len() > crowd;
     let (len, total) = (layout.len(), grids.len());
     let shared = Disjoint::new(grids);
     let spread_slab = |index: usize| {
@@ -92,12 +102,17 @@ pub(crate) fn spread<V: Number>(
             });
         }
     }
-    grids.chunks_exact_mut(len).for_each(|grid| fold_halo(layout, stencil.width, grid));
+    grids.chunks_exact_mut(len).for_each(|grid| fold_halo(layout, grid));
 }
 
 /// The cost of spreading or interpolating, in units of a simple pass over as many cells, a vector at a time.
 pub(crate) fn work<V: Number>(layout: &Layout, stencil: &Stencil<V::Real>, points: usize) -> usize {
-    (points.saturating_mul(stencil.width.pow(layout.dimensions as u32)) / 8 + layout.len()) * V::PARTS / 2
+    (points.saturating_mul(stencil.cells()) / 8 + layout.len()) * V::PARTS / 2
+}
+
+/// Cells of a private copy of the first tile.
+fn private_cells<T: Real>(tiling: &Tiling, stencil: &Stencil<T>) -> usize {
+    tiling.axes.iter().zip(stencil.widths).map(|(tiles, width)| tiles.start(1) + width).product()
 }
 
 /// Some points of a crowded tile.
@@ -135,8 +150,8 @@ impl<V: Number> Private<V> {
         for (axis, tiles) in bins.tiling.axes.iter().enumerate() {
             let at = layout.slowest() + axis;
             origin[at] = tiles.start(place[axis]);
-            extents[at] =
-                tiles.start(place[axis] + 1) - origin[at] + if at == 2 { stencil.row } else { stencil.width - 1 };
+            extents[at] = tiles.start(place[axis] + 1) - origin[at]
+                + if at == 2 { stencil.row } else { stencil.widths[axis] - 1 };
         }
         let strides = [extents[1] * extents[2], extents[2], 1];
         let len = extents.iter().product();
@@ -177,7 +192,7 @@ impl<V: Number> Private<V> {
 }
 
 /// Adds the halo to the cells it stands for, fastest axis first, and zeroes it.
-fn fold_halo<V: Number>(layout: &Layout, width: usize, grid: &mut [V]) {
+fn fold_halo<V: Number>(layout: &Layout, grid: &mut [V]) {
     let [_, rows, row] = layout.padded;
     let [planes, lines, cells] = layout.cells;
     let add = |to: &mut [V], from: &mut [V]| {
@@ -193,7 +208,7 @@ fn fold_halo<V: Number>(layout: &Layout, width: usize, grid: &mut [V]) {
         });
         if layout.dimensions > 1 {
             let (inside, halo) = plane.split_at_mut(lines * row);
-            add(inside, &mut halo[..(width - 1) * row]);
+            add(inside, halo);
         }
     });
     if layout.dimensions > 2 {

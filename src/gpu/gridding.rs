@@ -81,8 +81,8 @@ impl Gridding for Gpu {
         Duration::from_nanos(self.0.compiling.load(Ordering::Relaxed))
     }
 
-    fn tiling<T: Real>(&self, grid: &[usize], width: usize) -> Result<Tiling> {
-        Ok(jobs::shape::<T>(&self.0, grid.len(), width)?.tiling(grid))
+    fn tiling<T: Real>(&self, grid: &[usize], widths: &[usize]) -> Result<Tiling> {
+        Ok(jobs::shape::<T>(&self.0, grid.len(), widths[0])?.tiling(grid))
     }
 
     fn prepare<T: Real>(&self, design: &Design<'_, T>) -> Result<Prepared<T>> {
@@ -98,7 +98,7 @@ impl Gridding for Gpu {
         let by_cell = matches!(uniform, uniform::Prepared::Device(_));
         Ok(Prepared {
             extents,
-            coefficients: context.table("the kernel's coefficients", &design.kernel.coefficients)?,
+            coefficients: context.table("the kernel's coefficients", &design.kernels[0].coefficients)?,
             spread: spread::Prepared::new(context, design)?,
             interp: interp::Prepared::new(context, design)?,
             modes: deconvolve::Modes::new(context, design, by_cell, |axis, bin| uniform.placed(axis, bin))?,
@@ -255,8 +255,8 @@ impl Phased for Gpu {
         from.hand_on(to);
     }
 
-    fn phases<T: Real>(&self, factors: &[Complex<T>], together: usize) -> Result<Phases<T>> {
-        Phases::new(&self.0, factors, together)
+    fn phases<T: Real>(&self, factors: Vec<Complex<T>>, together: usize) -> Result<Phases<T>> {
+        Phases::new(&self.0, &factors, together)
     }
 
     fn spread_phased<T: Real>(

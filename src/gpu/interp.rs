@@ -79,7 +79,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn new<T: Real>(context: &Context, design: &Design<'_, T>) -> Result<Self> {
-        let table = design.kernel;
+        let table = &design.kernels[0];
         let source = source::<T>(design.grid.len(), table.width, table.padded, table.degree);
         let slots = [Slot::Uniform, Slot::Read, Slot::Read, Slot::Read, Slot::Read, Slot::Read, Slot::Write];
         Ok(Self { kernel: context.kernel(&source, "main", &slots)?, points: spans(design.grid.len(), table.width)[1] })

@@ -91,7 +91,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn new<T: Real>(context: &Context, design: &Design<'_, T>) -> Result<Self> {
-        let table = design.kernel;
+        let table = &design.kernels[0];
         let shape = shape::<T>(context, design.grid.len(), table.width)?;
         let slots = [
             Slot::Uniform,

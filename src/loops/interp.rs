@@ -8,7 +8,7 @@ use crate::loops::stencil::{Blocks, Fetch, OverStencils, PART, Stencil, Step, re
 use crate::machine::parallel::Disjoint;
 use crate::machine::simd::multiply_add;
 use crate::nufft::bins::{BLOCK, Bins};
-use crate::numeric::float::{Float, Numeric};
+use crate::numeric::float::Numeric;
 
 /// The inner loop of interpolation, for a range of sorted points.
 pub(crate) struct Interp<'a, V: Numeric> {
@@ -32,9 +32,9 @@ impl<V: Numeric> OverStencils for Interp<'_, V> {
     #[inline(always)]
     fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self) {
         let Self { layout, stencil, bins, grids, values, points } = self;
-        let width = stencil.width;
+        let widths = stencil.widths;
         let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { layout.strides[3 - D + axis] } else { 0 });
-        let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
+        let reach = strides[..D - 1].iter().zip(widths).map(|(stride, width)| stride * (width - 1)).sum::<usize>() + P;
         let mut blocks = Blocks::new::<V>(bins, stencil, points, strides, 0);
         let mut fetch = Fetch::new::<V>(bins, stencil, strides);
         // A block's values are written to the caller's order together: their places are far apart, and one by one each
@@ -54,7 +54,7 @@ impl<V: Numeric> OverStencils for Interp<'_, V> {
                 let offset = block.offsets[k];
                 let weights = &weights[k % PART];
                 let row_weights: [[V::Real; L]; G] = repeated::<V, L, Q, G>(&weights[D - 1]);
-                let [slow, middle] = [0, 1].map(|axis| &weights[axis.min(D - 1)].as_flattened()[..width]);
+                let [slow, middle] = [0, 1].map(|axis| &weights[axis.min(D - 1)].as_flattened()[..widths[axis]]);
                 for (cells, found) in each.iter().zip(&mut found) {
                     assert!(offset + reach <= cells.len());
                     let cells = cells.as_ptr();
@@ -70,7 +70,11 @@ impl<V: Numeric> OverStencils for Interp<'_, V> {
                         }
                     };
                     match D {
-                        1 => add_row(offset, V::Real::nearest(1.0)),
+                        // The only row has no weight of a slower axis.
+                        1 => {
+                            // SAFETY: as above.
+                            sums = unsafe { cells.add(offset).cast::<[[V::Real; L]; G]>().read() };
+                        }
                         2 => {
                             for (row, &weight) in slow.iter().enumerate() {
                                 add_row(offset + row * strides[0], weight);

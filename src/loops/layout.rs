@@ -27,7 +27,7 @@ impl Layout {
         let (mut cells, mut padded) = ([1; 3], [1; 3]);
         for (axis, &count) in grid.iter().enumerate() {
             cells[first + axis] = count;
-            padded[first + axis] = count + stencil.width - 1;
+            padded[first + axis] = count + stencil.widths[axis] - 1;
         }
         // Every row begins on a vector boundary.
         padded[2] = (cells[2] + stencil.row).next_multiple_of(8 / V::PARTS);
@@ -62,7 +62,8 @@ mod tests {
 
     fn check<V: Numeric>(grid: &[usize], width: usize) {
         let kernel = KernelTable::<V::Real>::fit(&*Shape::Gaussian.build(width, 2.0), width, 1e-2);
-        let layout = Layout::new::<V>(grid, &Stencil::new::<V>(&kernel));
+        let kernels = vec![kernel; grid.len()];
+        let layout = Layout::new::<V>(grid, &Stencil::new::<V>(&kernels));
         let mut cells = vec![0u32; 2 * layout.len()];
         // In two grids, one after another, every row is inside and no two rows share a cell.
         let rows = 2 * grid[..grid.len() - 1].iter().product::<usize>();
@@ -72,7 +73,7 @@ mod tests {
         assert!(cells.iter().all(|&cell| cell <= 1), "{grid:?}");
         assert_eq!(cells.iter().sum::<u32>() as usize, 2 * grid.iter().product::<usize>(), "{grid:?}");
         // The last stencil's last row ends inside.
-        let stencil = Stencil::new::<V>(&kernel);
+        let stencil = Stencil::new::<V>(&kernels);
         let corner = |axis: usize| if axis < layout.slowest() { 0 } else { layout.cells[axis] - 1 + width - 1 };
         let last = corner(0) * layout.strides[0] + corner(1) * layout.strides[1] + layout.cells[2] - 1 + stencil.row;
         assert!(last <= layout.len(), "{grid:?}, width {width}: {last} of {}", layout.len());

@@ -42,9 +42,9 @@ impl<V: Numeric> OverStencils for Spread<'_, V> {
     #[inline(always)]
     fn run<const FMA: bool, const D: usize, const P: usize, const L: usize, const G: usize, const Q: usize>(self) {
         let Self { stencil, bins, strengths, points, mut target, .. } = self;
-        let width = stencil.width;
+        let widths = stencil.widths;
         let strides: [usize; 3] = std::array::from_fn(|axis| if axis < D { target.strides[3 - D + axis] } else { 0 });
-        let reach = strides[..D - 1].iter().sum::<usize>() * (width - 1) + P;
+        let reach = strides[..D - 1].iter().zip(widths).map(|(stride, width)| stride * (width - 1)).sum::<usize>() + P;
         let mut blocks = Blocks::new::<V>(bins, stencil, points, strides, target.origin);
         let mut fetch = Fetch::new::<V>(bins, stencil, strides);
         // A block's strengths are gathered together: one at a time, waiting for memory took 70 % of the two-dimensional
@@ -69,7 +69,7 @@ impl<V: Numeric> OverStencils for Spread<'_, V> {
                 let offset = block.offsets[k];
                 let weights = &weights[k % PART];
                 let row_weights: [[V::Real; L]; G] = repeated::<V, L, Q, G>(&weights[D - 1]);
-                let [slow, middle] = [0, 1].map(|axis| &weights[axis.min(D - 1)].as_flattened()[..width]);
+                let [slow, middle] = [0, 1].map(|axis| &weights[axis.min(D - 1)].as_flattened()[..widths[axis]]);
                 for (cells, gathered) in target.cells.iter_mut().zip(&gathered) {
                     assert!(offset + reach <= cells.len());
                     let cells = cells.as_mut_ptr();

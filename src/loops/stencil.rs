@@ -19,39 +19,65 @@ const VECTOR: usize = 32;
 /// The longest row: the Gaussian has widths past 16.
 const LONGEST: usize = 32;
 
-/// The kernel's coefficients for one type of cell, padded to whole vectors.
+/// The kernels' coefficients for one type of cell, padded to whole vectors.
 #[derive(Debug)]
 pub(crate) struct Stencil<T> {
-    /// Cells a stencil covers on each axis.
-    pub(crate) width: usize,
-    /// Cells of a row, rounded up to whole vectors.
+    /// Cells a stencil covers on each axis in use, the slowest first; 1 on the others.
+    pub(crate) widths: [usize; 3],
+    /// Cells of a row, rounded up to whole vectors; as many as the widest axis needs, whose weights fill a row too.
     pub(crate) row: usize,
     /// Rows begin at multiples of this many cells: 1, 2 or 4.
     pub(crate) step: usize,
-    /// A table for each of the `step` shifts, one after another, each in rows of whole vectors. The first is not
-    /// shifted and serves the slower axes as well.
+    /// Tables in rows of whole vectors, one after another: the fastest axis' for each of the `step` shifts, of which
+    /// the first is not shifted, then those of slower axes whose kernel is another.
     tables: Vec<T>,
+    /// The table of each slower axis.
+    places: [usize; 3],
     /// Coefficients of one table.
     table: usize,
 }
 
 impl<T: Float> Stencil<T> {
-    /// The stencil for cells of type `V`.
-    pub(crate) fn new<V: Numeric<Real = T>>(kernel: &KernelTable<T>) -> Self {
+    /// The stencil for cells of type `V`, from the kernel of each axis, the slowest first.
+    pub(crate) fn new<V: Numeric<Real = T>>(kernels: &[KernelTable<T>]) -> Self {
         let lanes = VECTOR / size_of::<T>();
         let cells = lanes / V::PARTS;
-        let width = kernel.width;
-        let row = if width > 16 { LONGEST } else { width.next_multiple_of(cells) };
-        let step = [4, 2, 1].into_iter().find(|step| *step <= cells && width + step - 1 <= row).unwrap_or(1);
+        let (fastest, slower) = kernels.split_last().expect("a kernel for each axis");
+        let mut widths = [1; 3];
+        widths.iter_mut().zip(kernels).for_each(|(width, kernel)| *width = kernel.width);
+        let widest = widths.into_iter().max().unwrap_or(1);
+        let row = if widest > 16 { LONGEST } else { widest.next_multiple_of(cells) };
+        let fits = |step: &usize| *step <= cells && fastest.width + step - 1 <= row;
+        let step = [4, 2, 1].into_iter().find(fits).unwrap_or(1);
         let length = row.next_multiple_of(lanes);
-        let table = (kernel.degree + 1) * length;
-        let mut tables = vec![T::zero(); step * table];
-        for (shift, shifted) in tables.chunks_exact_mut(table).enumerate() {
-            for (to, from) in shifted.chunks_exact_mut(length).zip(kernel.coefficients.chunks_exact(kernel.padded)) {
-                to[shift..shift + width].copy_from_slice(&from[..width]);
+        let degree = kernels.iter().map(|kernel| kernel.degree).max().unwrap_or(0);
+        let table = (degree + 1) * length;
+        let mut tables = Vec::new();
+        let mut add = |kernel: &KernelTable<T>, shift: usize| {
+            // Polynomials of a lower degree have leading zeros.
+            tables.resize(tables.len() + (degree - kernel.degree) * length, T::zero());
+            for from in kernel.coefficients.chunks_exact(kernel.padded) {
+                let first = tables.len() + shift;
+                tables.resize(tables.len() + length, T::zero());
+                tables[first..first + kernel.width].copy_from_slice(&from[..kernel.width]);
+            }
+            tables.len() / table - 1
+        };
+        (0..step).for_each(|shift| {
+            add(fastest, shift);
+        });
+        let mut places = [0; 3];
+        for (place, kernel) in places.iter_mut().zip(slower) {
+            if kernel.coefficients != fastest.coefficients {
+                *place = add(kernel, 0);
             }
         }
-        Self { width, row, step, tables, table }
+        Self { widths, row, step, tables, places, table }
+    }
+
+    /// Cells that a stencil covers.
+    pub(crate) fn cells(&self) -> usize {
+        self.widths.iter().product()
     }
 
     /// Computes the weights on each axis for some points of a block, from `first` on. A row is `Q` vectors of `L`
@@ -69,15 +95,20 @@ impl<T: Float> Stencil<T> {
     ) {
         let (rows, _) = self.tables.as_chunks::<L>().0.as_chunks::<Q>();
         let degree = self.table / (L * Q);
-        let fixed = &rows[..degree];
+        let mut tables = [&rows[..degree]; D];
+        for axis in 0..D - 1 {
+            tables[axis] = &rows[self.places[axis] * degree..][..degree];
+        }
         for (k, weights) in (first..).zip(weights) {
             let arguments = block.arguments::<D>(k);
             let along = &rows[block.shifts[k] * degree..][..degree];
-            let mut sums = [fixed[0]; D];
-            sums[D - 1] = along[0];
-            for (along, across) in along[1..].iter().zip(&fixed[1..]) {
+            let mut sums = [along[0]; D];
+            for axis in 0..D - 1 {
+                sums[axis] = tables[axis][0];
+            }
+            for (power, along) in along.iter().enumerate().skip(1) {
                 for axis in 0..D {
-                    let coefficients = if axis == D - 1 { along } else { across };
+                    let coefficients = if axis == D - 1 { along } else { &tables[axis][power] };
                     for q in 0..Q {
                         for lane in 0..L {
                             let sum = &mut sums[axis][q][lane];
@@ -370,8 +401,8 @@ impl Fetch {
         let axes = &bins.tiling.axes;
         let line = 64 / size_of::<V>();
         let mut extents = [1; 3];
-        for (extent, tiles) in extents[3 - axes.len()..].iter_mut().zip(axes) {
-            *extent = tiles.start(1) + stencil.width - 1;
+        for ((extent, tiles), width) in extents[3 - axes.len()..].iter_mut().zip(axes).zip(stencil.widths) {
+            *extent = tiles.start(1) + width - 1;
         }
         extents[2] = axes[axes.len() - 1].start(1).div_ceil(line) + 1;
         let mut spaced = [0; 3];

@@ -191,7 +191,8 @@ impl<T: Float> Bins<T> {
     }
 
     /// Folds and sorts points by counting, in two passes over the coordinates: the first counts the points of each
-    /// tile, the second writes their records. The tolerance decides whether 32 bits an axis are exact enough. The
+    /// tile, the second writes their records. Up to [`KEPT`] words, the first pass keeps the records it folded, which
+    /// saves the second half of its work. The tolerance decides whether 32 bits an axis are exact enough. The
     /// memory of `earlier` points is reused if it has the right size, once nothing can fail any more.
     ///
     /// # Errors
@@ -246,6 +247,15 @@ impl<T: Float> Bins<T> {
         }
         let axes: &[Axis; D] = axes.as_slice().try_into().expect("a fold for each axis");
 
+        let record = Self::record(D, packing);
+        let keep = len * (record + 1) <= KEPT;
+        let mut kept = vec![0u32; if keep { len * (record + 1) } else { 0 }];
+        let kept = Disjoint::new(&mut kept);
+        // SAFETY: each worker has points of its own.
+        let kept_keys = |first: usize, count: usize| unsafe { kept.part(first, count) };
+        // SAFETY: as above; the records lie behind all keys.
+        let kept_records = |first: usize, count: usize| unsafe { kept.part(len + first * record, count * record) };
+
         let mut counts = vec![0u32; tiles * workers];
         let bad = AtomicUsize::new(usize::MAX);
         parallel::each_chunk(&mut counts, tiles, |worker, counts| {
@@ -259,6 +269,10 @@ impl<T: Float> Bins<T> {
                     return;
                 }
                 block.keys[..count].iter().for_each(|&key| counts[key as usize] += 1);
+                if keep {
+                    kept_keys(first, count).copy_from_slice(&block.keys[..count]);
+                    block.pack(axes, packing, first as u32, kept_records(first, count));
+                }
             }
         });
         let bad = bad.into_inner();
@@ -269,7 +283,6 @@ impl<T: Float> Bins<T> {
         let starts = offsets(&mut counts, tiles);
         let mut bits = [0; 3];
         bits.iter_mut().zip(axes).for_each(|(bits, axis)| *bits = axis.bits);
-        let record = Self::record(D, packing);
         let needed = len * record;
         let mut words = match earlier {
             Some(earlier) if earlier.words.len() == needed => std::mem::take(&mut earlier.words),
@@ -279,10 +292,17 @@ impl<T: Float> Bins<T> {
         parallel::each_chunk(&mut counts, tiles, |worker, next| {
             let end = len.min((worker + 1) * chunk);
             let mut block = Block::<D>::new();
+            let mut packed = [0; FOLDED * LONGEST_RECORD];
             for first in (worker * chunk..end).step_by(FOLDED) {
                 let count = (end - first).min(FOLDED);
+                if keep {
+                    scatter::<D>(packing, kept_keys(first, count), kept_records(first, count), next, shared);
+                    continue;
+                }
                 block.fold(axes, points, first, count);
-                block.scatter(axes, packing, first as u32, count, next, shared);
+                let records = &mut packed[..count * record];
+                block.pack(axes, packing, first as u32, records);
+                scatter::<D>(packing, &block.keys[..count], records, next, shared);
             }
         });
         if D == 3 {
@@ -300,6 +320,12 @@ impl<T: Float> Bins<T> {
         Ok(Self { len, starts, tiling, packing, bits, words, kind: PhantomData })
     }
 }
+
+/// The most words of keys and records that are kept from the first pass of sorting to the second: 16 MB.
+const KEPT: usize = 1 << 22;
+
+/// Words of the longest record.
+const LONGEST_RECORD: usize = 7;
 
 /// Tiles whose points are sorted by one task.
 const REFINED: usize = 64;
@@ -378,16 +404,8 @@ impl<const D: usize> Block<D> {
         finite
     }
 
-    /// Writes the points' records to the next places of their tiles.
-    fn scatter(
-        &self,
-        axes: &[Axis; D],
-        packing: Packing,
-        first: u32,
-        count: usize,
-        next: &mut [u32],
-        words: Disjoint<'_, u32>,
-    ) {
+    /// Packs as many points as there is room for into records; `first` is the caller's index of the first.
+    fn pack(&self, axes: &[Axis; D], packing: Packing, first: u32, records: &mut [u32]) {
         match packing {
             Packing::Narrow => {
                 let mut packed = [[0u32; FOLDED]; D];
@@ -395,22 +413,15 @@ impl<const D: usize> Block<D> {
                     let (cells, fractions) = (&self.cells[axis], &self.fractions[axis]);
                     simd::run(Pack { bits: axes[axis].bits, cells, fractions, packed });
                 }
-                for i in 0..count {
-                    let place = &mut next[self.keys[i] as usize];
-                    // SAFETY: `offsets` gave each worker places of its own in each tile, as many as it counted there.
-                    let record = unsafe { words.part(*place as usize * (D + 1), D + 1) };
+                for (i, record) in records.chunks_exact_mut(D + 1).enumerate() {
                     for axis in 0..D {
                         record[axis] = packed[axis][i];
                     }
                     record[D] = first + i as u32;
-                    *place += 1;
                 }
             }
             Packing::Wide => {
-                for i in 0..count {
-                    let place = &mut next[self.keys[i] as usize];
-                    // SAFETY: as above.
-                    let record = unsafe { words.part(*place as usize * (2 * D + 1), 2 * D + 1) };
+                for (i, record) in records.chunks_exact_mut(2 * D + 1).enumerate() {
                     for axis in 0..D {
                         // With the exponent of one, the bits of 1 + z are the fraction's; z = 1 becomes the largest
                         // number below 1.
@@ -421,8 +432,38 @@ impl<const D: usize> Block<D> {
                         record[2 * axis + 1] = (word >> 32) as u32;
                     }
                     record[2 * D] = first + i as u32;
-                    *place += 1;
                 }
+            }
+        }
+    }
+}
+
+/// Copies records to the next places of their tiles.
+fn scatter<const D: usize>(
+    packing: Packing,
+    keys: &[u32],
+    records: &[u32],
+    next: &mut [u32],
+    words: Disjoint<'_, u32>,
+) {
+    // The lengths are known at compile time, which saves a call for each record.
+    match packing {
+        Packing::Narrow => {
+            for (&key, record) in keys.iter().zip(records.chunks_exact(D + 1)) {
+                let place = &mut next[key as usize];
+                // SAFETY: `offsets` gave each worker places of its own in each tile, as many as it counted there.
+                let to = unsafe { words.part(*place as usize * (D + 1), D + 1) };
+                (0..D + 1).for_each(|word| to[word] = record[word]);
+                *place += 1;
+            }
+        }
+        Packing::Wide => {
+            for (&key, record) in keys.iter().zip(records.chunks_exact(2 * D + 1)) {
+                let place = &mut next[key as usize];
+                // SAFETY: as above.
+                let to = unsafe { words.part(*place as usize * (2 * D + 1), 2 * D + 1) };
+                (0..2 * D + 1).for_each(|word| to[word] = record[word]);
+                *place += 1;
             }
         }
     }

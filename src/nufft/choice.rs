@@ -12,8 +12,21 @@ pub(crate) struct Choice {
     pub(crate) tolerance: f64,
     pub(crate) width: usize,
     pub(crate) grid: Vec<usize>,
+    /// For each axis, whether it is interpolated exactly: its stencil is the whole axis.
+    pub(crate) exact: Vec<bool>,
     pub(crate) upsampling: f64,
     pub(crate) predicted_error: f64,
+}
+
+impl Choice {
+    /// Cells that a stencil covers on each axis.
+    pub(crate) fn widths(&self) -> Vec<usize> {
+        widths(self.width, &self.grid, &self.exact)
+    }
+}
+
+fn widths(width: usize, grid: &[usize], exact: &[bool]) -> Vec<usize> {
+    grid.iter().zip(exact).map(|(&cells, &exact)| if exact { cells } else { width }).collect()
 }
 
 /// What a plan asks for.
@@ -45,6 +58,28 @@ const TRIED: std::ops::RangeInclusive<f64> = 1.25..=2.25;
 /// is the largest, weigh much, and two more cost little.
 const SHORT: usize = 64;
 
+/// The most cells of an axis that is interpolated exactly.
+const EXACT: usize = 16;
+
+/// The cells of an axis that is interpolated exactly: enough for as many modes below zero as above, and on the fastest
+/// axis an even number, which transforms of real data need.
+fn exact_cells(modes: usize, fastest: bool) -> usize {
+    2 * (modes / 2) + if fastest { 2 } else { 1 }
+}
+
+/// The number of axes that are not exact.
+fn gridded(exact: &[bool]) -> usize {
+    exact.iter().filter(|exact| !**exact).count()
+}
+
+/// The sets of axes that may be interpolated exactly: none, the shortest axis, the two shortest, and so on.
+fn exact_sets(modes: &[usize]) -> impl Iterator<Item = Vec<bool>> {
+    let short = |&axis: &usize| exact_cells(modes[axis], axis + 1 == modes.len()) <= EXACT;
+    let mut axes: Vec<usize> = (0..modes.len()).filter(short).collect();
+    axes.sort_by_key(|&axis| modes[axis]);
+    (0..=axes.len()).map(move |count| (0..modes.len()).map(|axis| axes[..count].contains(&axis)).collect())
+}
+
 /// Chooses the width and the grid.
 pub(crate) fn choose<T: Float>(request: &Request<'_>) -> Result<Choice> {
     let Request { modes, tolerance: asked, accept, shape, upsampling, points, cells } = *request;
@@ -69,20 +104,20 @@ pub(crate) fn choose<T: Float>(request: &Request<'_>) -> Result<Choice> {
     }
     let tolerance = asked.max(smallest);
     let width = shape.width(tolerance, dimensions, sigma).unwrap_or(shape.widest());
-    let plain = Candidate::new::<T>(modes, shape, width, sigma, smooth_size)?;
+    let none = vec![false; dimensions];
+    let plain = Candidate::new::<T>(modes, &none, shape, width, sigma, smooth_size)?;
     let best = match points {
         Some(points) if upsampling.is_none() && shape != Shape::Gaussian => {
             cheapest::<T>(modes, tolerance, shape, points).unwrap_or(plain)
         }
-        _ if upsampling.is_none() && plain.cells() > cells => {
-            candidates::<T>(modes, tolerance, shape).find(|candidate| candidate.cells() <= cells).unwrap_or(plain)
-        }
+        _ if upsampling.is_none() && plain.cells() > cells => candidates::<T>(modes, &none, tolerance, shape)
+            .find(|candidate| candidate.cells() <= cells)
+            .unwrap_or(plain),
         _ => plain,
     };
     let (tolerance, best) =
         if measured { keeping_tolerance::<T>(request, tolerance, best)? } else { (tolerance, best) };
-    let Candidate { width, grid, upsampling, predicted_error } = best;
-    Ok(Choice { tolerance, width, grid, upsampling, predicted_error })
+    Ok(best.choice(tolerance))
 }
 
 fn out_of_reach<T: Float>(request: &Request<'_>, sigma: f64, smallest: f64) -> Error {
@@ -106,9 +141,11 @@ fn keeping_tolerance<T: Float>(request: &Request<'_>, tolerance: f64, first: Can
     let wider = shape
         .widths()
         .filter(|&width| width >= narrowest)
-        .map(|width| Candidate::new::<T>(modes, shape, width, sigma, smooth_size));
-    for candidate in std::iter::once(Ok(first)).chain(wider) {
-        let candidate = candidate?.measured::<T>(modes, shape);
+        .map(|width| Candidate::new::<T>(modes, &first.exact, shape, width, sigma, smooth_size));
+    let mut candidates = wider.collect::<Result<Vec<_>>>()?;
+    candidates.insert(0, first);
+    for candidate in candidates {
+        let candidate = candidate.measured::<T>(modes, shape);
         if law(candidate.predicted_error) <= tolerance {
             return Ok((tolerance, candidate));
         }
@@ -129,11 +166,17 @@ fn keeping_tolerance<T: Float>(request: &Request<'_>, tolerance: f64, first: Can
 struct Candidate {
     width: usize,
     grid: Vec<usize>,
+    exact: Vec<bool>,
     upsampling: f64,
     predicted_error: f64,
 }
 
 impl Candidate {
+    fn choice(self, tolerance: f64) -> Choice {
+        let Self { width, grid, exact, upsampling, predicted_error } = self;
+        Choice { tolerance, width, grid, exact, upsampling, predicted_error }
+    }
+
     fn cells(&self) -> usize {
         self.grid.iter().fold(1, |cells, &axis| cells.saturating_mul(axis))
     }
@@ -143,18 +186,26 @@ impl Candidate {
         let clamped = self.upsampling.min(LARGEST_UPSAMPLING);
         let axes = modes.iter().copied().zip(self.grid.iter().copied());
         let aliasing = aliasing::error(&*shape.build(self.width, clamped), self.width, axes);
-        Self { predicted_error: aliasing.hypot(rounding::<T>(&self.grid, self.width, clamped)), ..self }
+        Self {
+            predicted_error: aliasing.hypot(rounding::<T>(&self.grid, self.grid.len(), self.width, clamped)),
+            ..self
+        }
     }
 
-    /// The candidate whose grid has at least σ cells for each mode; `size` rounds up to a size that transforms well.
+    /// The candidate whose grid has at least σ cells for each mode, except on `exact` axes; `size` rounds up to a size
+    /// that transforms well.
     fn new<T: Float>(
         modes: &[usize],
+        exact: &[bool],
         shape: Shape,
         width: usize,
         sigma: f64,
         size: impl Fn(usize) -> usize,
     ) -> Result<Self> {
-        let cells = |&count: &usize| {
+        let cells = |axis: usize, count: usize| {
+            if exact[axis] {
+                return Ok(exact_cells(count, axis + 1 == modes.len()));
+            }
             let wanted = if count <= SHORT { count + 2 } else { count };
             let cells = (wanted as f64 * sigma).ceil();
             if cells > f64::from(u32::MAX / 4) {
@@ -166,21 +217,23 @@ impl Candidate {
             }
             Ok(size((cells as usize).max(2 * width)))
         };
-        let grid = modes.iter().map(cells).collect::<Result<Vec<usize>>>()?;
-        let ratios = grid.iter().zip(modes).map(|(&n, &count)| n as f64 / count as f64);
+        let grid = modes.iter().enumerate().map(|(axis, &count)| cells(axis, count)).collect::<Result<Vec<usize>>>()?;
+        let gridded = gridded(exact);
+        let ratios = grid.iter().zip(modes).zip(exact).filter(|(_, exact)| !**exact || gridded == 0);
+        let ratios = ratios.map(|((&n, &count), _)| n as f64 / count as f64);
         let upsampling = ratios.fold(f64::INFINITY, f64::min);
         let clamped = upsampling.min(LARGEST_UPSAMPLING);
-        let aliasing = shape.predicted_error(width, modes.len(), clamped);
-        let predicted_error = aliasing.hypot(rounding::<T>(&grid, width, clamped));
-        Ok(Self { width, grid, upsampling, predicted_error })
+        let aliasing = shape.predicted_error(width, gridded, clamped);
+        let predicted_error = aliasing.hypot(rounding::<T>(&grid, gridded, width, clamped));
+        Ok(Self { width, grid, exact: exact.to_vec(), upsampling, predicted_error })
     }
 }
 
 /// The relative l2 error caused by rounding: a unit or two in spreading and a tenth in every stage of the transform,
-/// times the factor by which deconvolution amplifies noise on each axis.
-fn rounding<T: Float>(grid: &[usize], width: usize, upsampling: f64) -> f64 {
+/// times the factor by which deconvolution amplifies noise on each axis that is not exact.
+fn rounding<T: Float>(grid: &[usize], gridded: usize, width: usize, upsampling: f64) -> f64 {
     let stages: f64 = grid.iter().map(|&n| (n as f64).log2()).sum();
-    T::ROUNDOFF * (2.0 + 0.1 * stages) * noise_growth(width, upsampling).powi(grid.len() as i32)
+    T::ROUNDOFF * (2.0 + 0.1 * stages) * noise_growth(width, upsampling).powi(gridded as i32)
 }
 
 /// The factor by which deconvolution amplifies white noise on the grid, relative to the data, on one axis.
@@ -200,23 +253,36 @@ pub(crate) fn noise_growth(width: usize, upsampling: f64) -> f64 {
 }
 
 /// The widths that keep the tolerance, each with the smallest upsampling factor at which it does.
-fn candidates<T: Float>(modes: &[usize], tolerance: f64, shape: Shape) -> impl Iterator<Item = Candidate> {
+fn candidates<T: Float>(
+    modes: &[usize],
+    exact: &[bool],
+    tolerance: f64,
+    shape: Shape,
+) -> impl Iterator<Item = Candidate> {
     // Rounding may take up what the tolerance leaves, and is always allowed most of the accuracy law's floor.
     let allowed = tolerance.max(0.7 * T::FLOOR);
     (2..=16).filter_map(move |width| {
-        let sigma = shape.least_upsampling(tolerance, width, modes.len())?.max(*TRIED.start());
+        let least = match gridded(exact) {
+            0 if width == 2 => Some(0.0),
+            0 => None,
+            gridded => shape.least_upsampling(tolerance, width, gridded),
+        };
+        let sigma = least?.max(*TRIED.start());
         if sigma > *TRIED.end() {
             return None;
         }
-        let candidate = Candidate::new::<T>(modes, shape, width, sigma, |least| quick_size::<T>(least)).ok()?;
+        let candidate = Candidate::new::<T>(modes, exact, shape, width, sigma, |least| quick_size::<T>(least)).ok()?;
         (candidate.predicted_error <= allowed).then_some(candidate)
     })
 }
 
 /// The candidate with the lowest expected time.
 fn cheapest<T: Float>(modes: &[usize], tolerance: f64, shape: Shape, points: usize) -> Option<Candidate> {
-    let cost = |candidate: &Candidate| nanoseconds::<T>(modes, &candidate.grid, candidate.width, points);
-    candidates::<T>(modes, tolerance, shape).min_by(|a, b| cost(a).total_cmp(&cost(b)))
+    let cost = |Candidate { width, grid, exact, .. }: &Candidate| {
+        nanoseconds::<T>(modes, grid, &widths(*width, grid, exact), points)
+    };
+    let all = exact_sets(modes).flat_map(|exact| candidates::<T>(modes, &exact, tolerance, shape).collect::<Vec<_>>());
+    all.min_by(|a, b| cost(a).total_cmp(&cost(b)))
 }
 
 /// Chooses width and upsampling for the outer transform of type 3, which spreads onto a grid whose every cell becomes a
@@ -227,7 +293,8 @@ pub(crate) fn choose_outer<T: Float>(
     targets: usize,
     grid: impl Fn(usize, f64) -> Result<Vec<usize>>,
 ) -> Result<Choice> {
-    let plain = choose::<T>(request)?;
+    // No axis of the outer grid may be exact: its cells are no modes of the sources.
+    let plain = choose::<T>(&Request { points: None, ..request.clone() })?;
     let Some(points) = request.points else { return Ok(plain) };
     let Request { modes, shape, .. } = *request;
     let cost = |candidate: &Candidate| -> Result<f64> {
@@ -235,25 +302,20 @@ pub(crate) fn choose_outer<T: Float>(
         let inner =
             Request { modes: &modes, points: Some(targets), tolerance: plain.tolerance, accept: true, ..*request };
         let inner = choose::<T>(&inner)?;
-        let spreading = gridding::<T>(&modes, candidate.width, points);
-        Ok(spreading + nanoseconds::<T>(&modes, &inner.grid, inner.width, targets))
+        let spreading = gridding::<T>(&modes, &vec![candidate.width; modes.len()], points);
+        Ok(spreading + nanoseconds::<T>(&modes, &inner.grid, &inner.widths(), targets))
     };
     let mut best = (f64::INFINITY, None);
     // Kernels more than about twice as wide as the narrowest cost more than the grid saves, and choosing takes time as
     // well: five are tried.
-    for candidate in candidates::<T>(modes, plain.tolerance, shape).take(5) {
+    for candidate in candidates::<T>(modes, &vec![false; modes.len()], plain.tolerance, shape).take(5) {
         let cost = cost(&candidate)?;
         if cost < best.0 {
             best = (cost, Some(candidate));
         }
     }
-    Ok(best.1.map_or(plain.clone(), |candidate| Choice {
-        tolerance: plain.tolerance,
-        width: candidate.width,
-        grid: candidate.grid,
-        upsampling: candidate.upsampling,
-        predicted_error: candidate.predicted_error,
-    }))
+    let tolerance = plain.tolerance;
+    Ok(best.1.map_or(plain, |candidate| candidate.choice(tolerance)))
 }
 
 /// The approximate time of one execution on one core, as the mean of both types. A byte of the grid costs 400 ps: 1 ns
@@ -262,7 +324,7 @@ pub(crate) fn choose_outer<T: Float>(
 /// This is fitted to stage times on a Zen 3 core (`benches/record`): a point costs some tens of ns and 0.3 to 0.8 for
 /// each vector of its stencil, a line of the transform what its factors cost, a cell that goes through a panel some
 /// more. Other processors differ in scale more than in ratios, and only ratios count.
-fn nanoseconds<T: Float>(modes: &[usize], grid: &[usize], width: usize, points: usize) -> f64 {
+fn nanoseconds<T: Float>(modes: &[usize], grid: &[usize], widths: &[usize], points: usize) -> f64 {
     let double = size_of::<T>() == 8;
     let moved = if double { 4.0 } else { 2.2 };
     let cells = grid.iter().product::<usize>() as f64;
@@ -277,15 +339,17 @@ fn nanoseconds<T: Float>(modes: &[usize], grid: &[usize], width: usize, points: 
     if let &[n] = grid {
         transform += n as f64 * 2.0 * moved;
     }
-    gridding::<T>(grid, width, points) + transform
+    gridding::<T>(grid, widths, points) + transform
 }
 
 /// The time of spreading or interpolating and of the grid's first use, in nanoseconds.
-fn gridding<T: Float>(grid: &[usize], width: usize, points: usize) -> f64 {
+fn gridding<T: Float>(grid: &[usize], widths: &[usize], points: usize) -> f64 {
     let double = size_of::<T>() == 8;
     let cells = if double { 2 } else { 4 };
+    // A row has as many cells as the widest axis needs.
+    let width = widths.iter().copied().max().unwrap_or(1);
     let row = width.div_ceil(cells);
-    let vectors = (width.pow(grid.len() as u32 - 1) * row) as f64;
+    let vectors = (widths[..widths.len() - 1].iter().product::<usize>() * row) as f64;
     let (each, vector) = match (grid.len(), double) {
         (1, true) => (30.0, 0.8),
         (1, false) => (14.0, 0.5),

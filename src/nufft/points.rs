@@ -120,12 +120,7 @@ impl Unit {
     /// Turns in one unit, as a sum of two f64.
     fn turns(self) -> (f64, f64) {
         match self {
-            Self::Radians { step } => {
-                let (high, low) = turns::INVERSE_TAU_PAIR;
-                let product = step * high;
-                let rest = step.mul_add(high, -product) + step * low;
-                (product + rest, rest - ((product + rest) - product))
-            }
+            Self::Radians { step } => turns::per_unit(step),
             Self::Period(period) => {
                 let high = 1.0 / period;
                 (high, (-high).mul_add(period, 1.0) / period)
@@ -136,10 +131,7 @@ impl Unit {
     /// The turns of any finite coordinate, modulo 1, in units of 2⁻¹²⁸ turns.
     pub(crate) fn exact(self, x: f64) -> u128 {
         match self {
-            Self::Radians { step } => {
-                let product = x * step;
-                turns::of_radians(product).wrapping_add(turns::of_radians(x.mul_add(step, -product)))
-            }
+            Self::Radians { step } => turns::of_product(x, step),
             Self::Period(period) => {
                 let rest = x % period;
                 let high = rest / period;

@@ -57,6 +57,10 @@ pub struct Recipe {
     pub modes: Vec<usize>,
     /// Fine-grid cells on each axis.
     pub grid: Vec<usize>,
+    /// For each axis, whether it is interpolated exactly: its stencil is the whole axis, and the kernel the periodic
+    /// Dirichlet kernel of its frequencies. A plan on the CPU chooses this for axes of up to 15 modes where it is
+    /// cheaper than a finer grid.
+    pub exact: Vec<bool>,
     /// Transforms executed together.
     pub batch: usize,
     /// The tolerance the plan keeps: what was asked, or the smallest reachable one where that was accepted.
@@ -65,9 +69,9 @@ pub struct Recipe {
     pub asked: f64,
     /// The spreading kernel's shape.
     pub kernel: Shape,
-    /// Cells a stencil covers on each axis.
+    /// Cells a stencil covers on each axis that is not exact.
     pub width: usize,
-    /// The least ratio of fine-grid cells to modes over the axes.
+    /// The least ratio of fine-grid cells to modes over the axes that are not exact.
     pub upsampling: f64,
     /// Degree of the polynomials that stand for the kernel.
     pub degree: usize,
@@ -112,6 +116,10 @@ impl fmt::Display for Recipe {
         writeln!(f, "kernel      {}, width {}, polynomials of degree {}", self.kernel, self.width, self.degree)?;
         let (grid, tiles) = (extents(&self.grid), extents(&self.tiles));
         writeln!(f, "fine grid   {grid}, upsampling {:.3}, in {tiles} tiles", self.upsampling)?;
+        if self.exact.contains(&true) {
+            let exact = (0..self.exact.len()).filter(|&axis| self.exact[axis]).map(|axis| axis.to_string());
+            writeln!(f, "exact       axis {}: the stencil is the whole axis", exact.collect::<Vec<_>>().join(" and "))?;
+        }
         write!(f, "transform   {}", self.uniform)?;
         match self.transform_times {
             Some([host, device]) => {

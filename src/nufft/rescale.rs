@@ -2,17 +2,17 @@
 //!
 //! The centres are shifted to zero, which multiplies by the phases computed here.
 
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, aview1, s};
 use num_complex::Complex;
 
 use crate::error::{Error, Result};
 use crate::machine::parallel;
 use crate::nufft::choice::{LARGEST_UPSAMPLING, smooth_size};
 use crate::nufft::kernel::KernelShape;
-use crate::nufft::points::{Points, Unit};
+use crate::nufft::points::Points;
 use crate::nufft::table::{Correction, TOGETHER};
+use crate::nufft::waves::{BLOCK, Waves};
 use crate::numeric::float::{Coordinate, Float};
-use crate::numeric::turns;
 
 /// Sources and targets, each relative to their centre.
 #[derive(Debug)]
@@ -51,12 +51,16 @@ impl Rescaling {
 
     /// `exp(+i s̄·x)` for each source x, where s̄ is the targets' centre; none if that is 0.
     pub(crate) fn source_phases<T: Float, C: Coordinate>(&self, originals: &Points<'_, C>) -> Option<Vec<Complex<T>>> {
-        let mut phases =
-            self.axes.iter().any(|axis| axis.target_centre != 0.0).then(|| unit(self.axes[0].sources.len()))?;
-        for (axis, original) in self.axes.iter().zip(&originals.axes) {
-            multiply_phases(&mut phases, axis.target_centre, |j| original[j].into());
-        }
-        Some(narrow(phases))
+        self.axes.iter().any(|axis| axis.target_centre != 0.0).then(|| {
+            let waves: Vec<Waves> = self.axes.iter().map(|axis| Waves::new(axis.target_centre)).collect();
+            factors(originals.len(), |first, values| {
+                for ((axis, waves), original) in self.axes.iter().zip(&waves).zip(&originals.axes) {
+                    if axis.target_centre != 0.0 {
+                        multiply(values, waves.at(&block(*original, first)));
+                    }
+                }
+            })
+        })
     }
 
     /// `exp(+i (s - s̄)·x̄)` for each target s, where x̄ and s̄ are the centres of sources and targets, times the
@@ -68,23 +72,55 @@ impl Rescaling {
         (kernel, width): (&dyn KernelShape, usize),
         spacings: &[f64],
     ) -> Vec<Complex<T>> {
-        let mut phases = unit(originals.len());
-        for ((axis, &spacing), original) in self.axes.iter().zip(spacings).zip(&originals.axes) {
-            multiply_phases(&mut phases, axis.source_centre, |k| original[k].into());
-            multiply_phases(&mut phases, axis.source_centre, |_| -axis.target_centre);
-            let correction = Correction::new(kernel, width, spacing * axis.reach.1);
-            parallel::chunks(&mut phases, TOGETHER, 16, |index, values| {
-                let targets = &axis.targets[index * TOGETHER..];
-                let angles = std::array::from_fn(|i| targets.get(i).map_or(0.0, |s| spacing * s));
-                values.iter_mut().zip(correction.at(angles)).for_each(|(value, factor)| *value *= factor);
-            });
-        }
-        narrow(phases)
+        let tables: Vec<_> = self
+            .axes
+            .iter()
+            .zip(spacings)
+            .map(|(axis, spacing)| {
+                let waves = Waves::new(axis.source_centre);
+                (waves, waves.exact(-axis.target_centre), Correction::new(kernel, width, spacing * axis.reach.1))
+            })
+            .collect();
+        factors(originals.len(), |first, values| {
+            for (((axis, original), &spacing), (waves, shift, correction)) in
+                self.axes.iter().zip(&originals.axes).zip(spacings).zip(&tables)
+            {
+                if axis.source_centre != 0.0 {
+                    multiply(values, waves.at(&block(*original, first)));
+                    values.iter_mut().for_each(|value| *value *= shift);
+                }
+                let targets = block(aview1(&axis.targets), first);
+                for (values, targets) in values.chunks_exact_mut(TOGETHER).zip(targets.as_chunks().0) {
+                    let factors = correction.at(targets.map(|s| spacing * s));
+                    values.iter_mut().zip(factors).for_each(|(value, factor)| *value *= factor);
+                }
+            }
+        })
     }
 }
 
-fn unit(count: usize) -> Vec<Complex<f64>> {
-    vec![Complex::new(1.0, 0.0); count]
+/// Factors of points, computed in f64 a block at a time: `multiply(first, values)` multiplies ones by those of the
+/// points from `first` on.
+fn factors<T: Float>(count: usize, multiply: impl Fn(usize, &mut [Complex<f64>; BLOCK]) + Sync) -> Vec<Complex<T>> {
+    let mut all = vec![Complex::default(); count];
+    parallel::chunks(&mut all, BLOCK, 64, |index, some| {
+        let mut values = [Complex::new(1.0, 0.0); BLOCK];
+        multiply(index * BLOCK, &mut values);
+        some.iter_mut().zip(values).for_each(|(to, z)| *to = Complex::new(T::nearest(z.re), T::nearest(z.im)));
+    });
+    all
+}
+
+/// A block of coordinates from `first` on, with zeros behind the last one.
+fn block<C: Coordinate>(coordinates: ArrayView1<'_, C>, first: usize) -> [f64; BLOCK] {
+    let mut block = [0.0; BLOCK];
+    let some = coordinates.slice(s![first..coordinates.len().min(first + BLOCK)]);
+    block.iter_mut().zip(some).for_each(|(to, &x)| *to = x.into());
+    block
+}
+
+fn multiply(values: &mut [Complex<f64>; BLOCK], waves: [Complex<f64>; BLOCK]) {
+    values.iter_mut().zip(waves).for_each(|(value, wave)| *value *= wave);
 }
 
 /// The centre of coordinates, half their extent, and the coordinates relative to the centre. A centre near zero is
@@ -97,8 +133,13 @@ fn centred<C: Coordinate>(coordinates: ArrayView1<'_, C>) -> (f64, f64, Vec<f64>
     let half = 0.5 * range.1 - 0.5 * range.0;
     let centre = 0.5 * range.1 + 0.5 * range.0;
     let centre = if centre.abs() <= 0.1 * half { 0.0 } else { centre };
-    let moved: Vec<f64> = coordinates.iter().map(|&x| x.into() - centre).collect();
-    let half = moved.iter().fold(0.0, |half: f64, x| half.max(x.abs()));
+    let mut moved = vec![0.0; coordinates.len()];
+    parallel::chunks(&mut moved, 4096, 1, |index, moved| {
+        let from = coordinates.slice(s![index * 4096..index * 4096 + moved.len()]);
+        moved.iter_mut().zip(from).for_each(|(to, &x)| *to = x.into() - centre);
+    });
+    // Subtraction rounds in the same direction for all, so the ends stay the ends.
+    let half = (range.1 - centre).abs().max((range.0 - centre).abs());
     (centre, half, moved)
 }
 
@@ -145,21 +186,4 @@ fn size(what: &'static str, cells: f64) -> Result<usize> {
                 parts that lie together"
                 .into(),
     })
-}
-
-/// Multiplies by `exp(+i centre·x)`, in turns that are exact to the last bit of x whatever the size of the product.
-fn multiply_phases(values: &mut [Complex<f64>], centre: f64, x: impl Fn(usize) -> f64 + Sync) {
-    if centre == 0.0 {
-        return;
-    }
-    parallel::chunks(values, 1024, 16, |index, values| {
-        for (i, value) in values.iter_mut().enumerate() {
-            let turns = Unit::Radians { step: centre }.exact(x(index * 1024 + i));
-            *value *= turns::wave(turns);
-        }
-    });
-}
-
-fn narrow<T: Float>(values: Vec<Complex<f64>>) -> Vec<Complex<T>> {
-    values.into_iter().map(|z| Complex::new(T::nearest(z.re), T::nearest(z.im))).collect()
 }

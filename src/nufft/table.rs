@@ -99,6 +99,13 @@ impl<T: Float> ModeAxis<T> {
         Self { modes, cells, order, by_distance: Arc::new(by_distance) }
     }
 
+    /// An axis that is interpolated exactly, whose modes all have the same factor.
+    pub(crate) fn exact(modes: usize, cells: usize, order: ModeOrder) -> Self {
+        let half = modes / 2;
+        let factor = T::nearest((2 * half + 1) as f64 / cells as f64);
+        Self { modes, cells, order, by_distance: Arc::new(vec![factor; half + 1]) }
+    }
+
     /// The same axis with as many modes below zero as above, in rising order.
     pub(crate) fn symmetric(&self) -> Self {
         Self { modes: 2 * (self.modes / 2) + 1, order: ModeOrder::Centred, ..self.clone() }

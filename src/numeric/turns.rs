@@ -50,6 +50,20 @@ pub(crate) fn of_radians(x: f64) -> u128 {
     if x.is_sign_negative() { turns.wrapping_neg() } else { turns }
 }
 
+/// `x·step / 2π` modulo 1 in units of 2⁻¹²⁸ turns, without rounding the product.
+pub(crate) fn of_product(x: f64, step: f64) -> u128 {
+    let product = x * step;
+    of_radians(product).wrapping_add(of_radians(x.mul_add(step, -product)))
+}
+
+/// `step / 2π` as a sum of two f64.
+pub(crate) fn per_unit(step: f64) -> (f64, f64) {
+    let (high, low) = INVERSE_TAU_PAIR;
+    let product = step * high;
+    let rest = step.mul_add(high, -product) + step * low;
+    (product + rest, rest - ((product + rest) - product))
+}
+
 /// 64 digits of 1/2π from a position after the point on; positions before the point hold zeros.
 fn digits(position: i32) -> u64 {
     let word = |index: i32| usize::try_from(index).ok().and_then(|i| INVERSE_TAU.get(i)).copied().unwrap_or(0);

@@ -11,7 +11,7 @@ use crate::backend::gridding::Design;
 use crate::device::{AnyBackend, Device};
 use crate::error::{Error, Result};
 use crate::nufft::choice::{self, Choice, LARGEST_UPSAMPLING, Request, noise_growth};
-use crate::nufft::kernel::Shape;
+use crate::nufft::kernel::{Dirichlet, Shape};
 use crate::nufft::points::{Fold, Unit};
 use crate::nufft::recipe::{ModeOrder, Recipe, UniformTransform};
 use crate::nufft::table::{KernelTable, ModeAxis};
@@ -283,30 +283,50 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
         let ToModes { modes, order, shape, units, .. } = &self.kind;
         let (order, sign, grid, width) = (*order, self.sign, &choice.grid, choice.width);
         let upsampling = choice.upsampling.min(LARGEST_UPSAMPLING);
-        let kernel = shape.build(width, upsampling);
+        let kernel = || shape.build(width, upsampling);
         // The errors of the polynomials act as noise on the grid, which small upsampling factors amplify.
         let share = f64::min(0.05, 0.4 / noise_growth(width, upsampling));
         let accuracy = (share * choice.predicted_error).max(2.0 * T::ROUNDOFF);
-        let table = KernelTable::<T>::fit(&*kernel, width, accuracy);
+        let remembered = T::remembered();
+        let key = (Some(*shape), width, [upsampling.to_bits(), accuracy.to_bits()]);
+        let table = remembered.kernel(key, || KernelTable::fit(&*kernel(), width, accuracy));
+        let extents = || modes.iter().zip(grid).zip(&choice.exact);
+        let tables: Vec<KernelTable<T>> = extents()
+            .map(|((&modes, &cells), &exact)| match exact {
+                true => remembered.kernel((None, cells, [modes as u64, accuracy.to_bits()]), || {
+                    KernelTable::fit(&Dirichlet { highest: modes / 2 }, cells, accuracy)
+                }),
+                false => table.clone(),
+            })
+            .collect();
         let axes: Vec<ModeAxis<T>> = device.install(modes.iter().sum(), || {
-            let sizes = modes.iter().zip(grid).filter(|_| transforms);
-            sizes.map(|(&modes, &cells)| ModeAxis::new(&*kernel, width, modes, cells, order)).collect()
+            extents()
+                .filter(|_| transforms)
+                .map(|((&modes, &cells), &exact)| match exact {
+                    true => ModeAxis::exact(modes, cells, order),
+                    false => remembered
+                        .axis((key, [modes, cells], order), || ModeAxis::new(&*kernel(), width, modes, cells, order)),
+                })
+                .collect()
         });
-        let tiling = backend.tiling::<T>(grid, width)?;
+        let widths = choice.widths();
+        let tiling = backend.tiling::<T>(grid, &widths)?;
         // A grid that is never transformed stays on the device.
         let asked = if transforms { self.uniform } else { UniformTransform::Device };
         let (uniform, transform_times) = backend.uniform::<T>(asked, grid);
-        let design = Design { grid, kernel: &table, modes: &axes, order, sign, uniform };
+        let design = Design { grid, kernels: &tables, modes: &axes, order, sign, uniform };
         let before = backend.compiling();
         let stages = Stages::new(backend.clone(), &design, batch)?;
         let compiled = backend.compiling().saturating_sub(before);
         let fine_bytes = backend.fine_bytes(&design).saturating_mul(backend.together(&design, batch));
         let factor_bytes = axes.iter().map(|axis| axis.count() / 2 * size_of::<T>()).sum::<usize>();
         let units = units.iter().cycle();
-        let folds = grid.iter().zip(units).map(|(&cells, &unit)| Fold::new(unit, cells, width)).collect();
+        let folds = grid.iter().zip(units).zip(&widths);
+        let folds = folds.map(|((&cells, &unit), &width)| Fold::new(unit, cells, width)).collect();
         let recipe = Recipe {
             modes: modes.clone(),
             grid: grid.clone(),
+            exact: choice.exact.clone(),
             batch,
             tolerance: choice.tolerance,
             asked: self.tolerance,

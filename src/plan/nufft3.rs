@@ -187,7 +187,8 @@ impl<T: Real> NufftPlan3<T> {
         }
         let spacings = between.spacings(upsampling);
 
-        let choice = Choice { tolerance, width, grid: grid.clone(), upsampling, predicted_error };
+        let exact = vec![false; grid.len()];
+        let choice = Choice { tolerance, width, grid: grid.clone(), exact, upsampling, predicted_error };
         let builder = |units: Vec<Unit>| {
             let builder = NufftPlan::<T>::builder(grid.clone()).tolerance(tolerance).order(ModeOrder::Fft).units(units);
             let builder = builder.accept_reachable().sign(self.builder.sign);
@@ -205,14 +206,13 @@ impl<T: Real> NufftPlan3<T> {
         let kernel = Shape::Prolate.build(width, upsampling);
         let before = between.source_phases::<T, C>(sources);
         let after = between.target_phases::<T, S>(targets, (&*kernel, width), &spacings);
-        let before = before.as_deref();
         let stages = match (outer.stages, inner.stages) {
             (OnBackend::Cpu(outer), OnBackend::Cpu(inner)) => {
-                OnBackend3::Cpu(Stages3::new([outer, inner], before, &after)?)
+                OnBackend3::Cpu(Stages3::new([outer, inner], before, after)?)
             }
             #[cfg(feature = "gpu")]
             (OnBackend::Gpu(outer), OnBackend::Gpu(inner)) => {
-                OnBackend3::Gpu(Stages3::new([outer, inner], before, &after)?)
+                OnBackend3::Gpu(Stages3::new([outer, inner], before, after)?)
             }
             #[cfg(feature = "gpu")]
             _ => unreachable!("both plans are of one device"),

@@ -32,8 +32,8 @@ pub(crate) struct Stages3<T: Real, B: Backend> {
 impl<T: Real, B: Backend> Stages3<T, B> {
     pub(crate) fn new(
         [outer, inner]: [Stages<T, B>; 2],
-        sources: Option<&[Complex<T>]>,
-        targets: &[Complex<T>],
+        sources: Option<Vec<Complex<T>>>,
+        targets: Vec<Complex<T>>,
     ) -> Result<Arc<Self>> {
         let (backend, together) = (&outer.kernels.backend, outer.kernels.together.min(inner.kernels.together));
         let sources = sources.map(|factors| backend.phases(factors, together)).transpose()?;
