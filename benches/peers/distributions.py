@@ -3,8 +3,8 @@ time divided by wavemill's, with losses in another colour. Writes the figures to
 
     python3 benches/peers/distributions.py benches/record/<machine>/<date>
 
-reads peers.csv, reduce.csv, reduce-sample.csv, matmul.md and spectral.csv there, or those of them that there are; writes
-transforms.svg, reductions.svg, sampled.svg, products.svg, periodograms.svg and summary.csv beside them.
+reads peers.csv, reduce.csv, matmul.md, spectral.csv and the drawn cases of peers-sample.csv, reduce-sample.csv and
+matmul-sample.csv there, or those of them that there are; writes a figure for each, and summary.csv, beside them.
 """
 
 import csv
@@ -42,6 +42,20 @@ def sampled(folder):
     yield "all", [float(row["ratio"]) for row in rows]
     for label, types in [("floats", ("f4", "f8")), ("integers", ("i4", "u1"))]:
         yield label, [float(row["ratio"]) for row in rows if row["type"] in types]
+
+
+def sampled_transforms(folder):
+    with (folder / "peers-sample.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for label, column in [("total", "total"), ("execution", "execute")]:
+        yield label, [float(row[column]) for row in rows]
+    for axes in (1, 2, 3):
+        yield f"total, {axes}-D", [float(row["total"]) for row in rows if row["modes"].count("x") == axes - 1]
+
+
+def sampled_products(folder):
+    with (folder / "matmul-sample.csv").open() as file:
+        yield "all", [float(row["ratio"]) for row in csv.DictReader(file)]
 
 
 def products(folder):
@@ -119,10 +133,13 @@ def main():
         "reductions": ("Reductions beside NumPy, bottleneck, numbagg, polars and ndarray",
                        "with 2 threads: numbagg and polars alone", reductions),
         "sampled": ("Reductions drawn at random beside NumPy and bottleneck", "one thread", sampled),
+        "sampled-transforms": ("Non-uniform FFTs drawn at random beside finufft and ducc0", "", sampled_transforms),
+        "sampled-products": ("Matrix products drawn at random beside OpenBLAS", "", sampled_products),
         "products": ("Matrix products beside OpenBLAS, faer and gemm", "", products),
         "periodograms": ("Lomb-Scargle periodograms beside nifty-ls and astropy", "", periodograms),
     }
     inputs = {"transforms": "peers.csv", "reductions": "reduce.csv", "sampled": "reduce-sample.csv",
+              "sampled-transforms": "peers-sample.csv", "sampled-products": "matmul-sample.csv",
               "products": "matmul.md", "periodograms": "spectral.csv"}
     families = {family: of for family, of in families.items() if (folder / inputs[family]).exists()}
     with (folder / "summary.csv").open("w", newline="") as file:

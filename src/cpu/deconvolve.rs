@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use num_complex::Complex;
 
-use crate::cpu::fft::{Columns, Run, Split, Transform, panel};
+use crate::cpu::fft::{Columns, Run, Split, Transform, panel, panels_of_a_task};
 use crate::cpu::grid::Field;
 use crate::cpu::modes::Places;
 use crate::loops::transpose::{copy_row, get_rows, put_rows};
@@ -38,7 +38,7 @@ pub(crate) fn deconvolve<T: Real>(
     let (slowest, work) = (&transform.axes()[0], grid.len());
     let all = transform.columns();
     let (grid, modes) = (Disjoint::new(grid), Disjoint::new(modes));
-    let size = task(all.len());
+    let size = panels_of_a_task(all.len());
     parallel::each(all.len().div_ceil(size), work, |task| {
         let mut panel = transform.panel(0, sign);
         let mut weighed = [Complex::default(); ROW];
@@ -91,7 +91,7 @@ pub(crate) fn back<T: Real>(
     let (slowest, work) = (&transform.axes()[0], grid.len());
     let grid = Disjoint::new(grid);
     let all = transform.columns();
-    let size = task(all.len());
+    let size = panels_of_a_task(all.len());
     parallel::each(all.len().div_ceil(size), work, |task| {
         let mut panel = transform.panel(0, sign);
         for columns in &all[task * size..all.len().min((task + 1) * size)] {
@@ -234,7 +234,7 @@ fn take_rows<T: Real>(
         let columns = transform.axes()[1].cells;
         // SAFETY: each task has rows of its own.
         let cells = unsafe { grid.part(rows.start * columns, rows.len() * columns) };
-        transform.panel(1, sign).transform_there(cells);
+        transform.in_place(1, sign).transform_there(cells);
         for (run, among) in columns_of(transform, split, &rows) {
             get_rows(cells, columns, rows.len(), among, |column, row| {
                 let Part { within, mode } = Part::new(transform, run, &rows, column);
@@ -275,13 +275,8 @@ fn give_rows<T: Real>(
                 give(mode, &mut row[within]);
             });
         }
-        transform.panel(1, sign).transform_there(cells);
+        transform.in_place(1, sign).transform_there(cells);
     });
-}
-
-/// Panels of one task, which share one allocation: fewer where there would be too few tasks for some threads.
-fn task(panels: usize) -> usize {
-    (panels / 16).clamp(1, 16)
 }
 
 /// Correction factors of neighbouring modes, at most as many as a panel is wide.

@@ -99,6 +99,12 @@ pub(crate) const fn panel<T>() -> usize {
     128 / size_of::<Complex<T>>()
 }
 
+/// How many of some panels one task takes, with one allocation: fewer where there would be too few tasks for some
+/// threads.
+pub(crate) fn panels_of_a_task(panels: usize) -> usize {
+    (panels / 16).clamp(1, 16)
+}
+
 impl Axis {
     fn new(cells: usize, stride: usize, modes: usize, order: ModeOrder) -> Self {
         Self { cells, stride, kept: runs(cells, modes, order) }
@@ -223,6 +229,11 @@ impl<T: Real> Transform<T> {
         self.axes.iter().map(|axis| axis.cells).product()
     }
 
+    /// The plan of one axis, for lines that are transformed where they are.
+    pub(crate) fn in_place(&self, axis: usize, sign: Sign) -> Panel<'_, T> {
+        Panel::new(self.axes[axis].cells, 0, &*self.plans(sign)[axis])
+    }
+
     /// Memory for a panel of lines of one axis, with their plan.
     pub(crate) fn panel(&self, axis: usize, sign: Sign) -> Panel<'_, T> {
         Panel::new(self.axes[axis].cells, panel::<T>(), &*self.plans(sign)[axis])
@@ -330,27 +341,37 @@ impl<T: Real> Transform<T> {
     /// 2).
     fn twiddled_columns(&self, split: &Split<T>, grid: &mut [Complex<T>], [y, x]: [&Axis; 2], sign: Sign, after: bool) {
         let (size, work) = (panel::<T>(), grid.len());
-        let grid = Disjoint::new(grid);
-        parallel::each(x.cells.div_ceil(size), work, |index| {
-            let columns = index * size..x.cells.min((index + 1) * size);
+        let (grid, panels) = (Disjoint::new(grid), x.cells.div_ceil(size));
+        let together = panels_of_a_task(panels);
+        parallel::each(panels.div_ceil(together), work, |task| {
             let mut panel = self.panel(0, sign);
-            panel.load(grid, columns.start, columns.len(), y, &y.all_parts());
-            if !after {
-                split.twiddles.apply(&mut panel.lines, y.cells, columns.clone(), sign);
+            for index in task * together..panels.min((task + 1) * together) {
+                let columns = index * size..x.cells.min((index + 1) * size);
+                panel.load(grid, columns.start, columns.len(), y, &y.all_parts());
+                if !after {
+                    split.twiddles.apply(&mut panel.lines, y.cells, columns.clone(), sign);
+                }
+                panel.transform(columns.len());
+                if after {
+                    split.twiddles.apply(&mut panel.lines, y.cells, columns.clone(), sign);
+                }
+                panel.store(grid, columns.start, columns.len(), y, &y.all_parts());
             }
-            panel.transform(columns.len());
-            if after {
-                split.twiddles.apply(&mut panel.lines, y.cells, columns.clone(), sign);
-            }
-            panel.store(grid, columns.start, columns.len(), y, &y.all_parts());
         });
     }
 }
 
-/// The largest factor of a line's length up to its square root; sizes are products of 2, 3 and 5, so one is near.
+/// The rows of a split line: near the root, and such that its columns, the distance of the cells that are gathered
+/// together, have few factors of 2. A distance near a power of two puts all these cells in a few places of a cache.
 fn divisor(cells: usize) -> usize {
+    let badness = |&rows: &usize| {
+        let columns = cells / rows;
+        let twos = f64::from(columns.trailing_zeros().saturating_sub(3));
+        (rows as f64 / columns as f64).log2().abs() + 0.5 * twos
+    };
     let root = cells.isqrt();
-    (1..=root).rev().find(|rows| cells.is_multiple_of(*rows)).unwrap_or(1)
+    let divisors = (1..=root).filter(|rows| cells.is_multiple_of(*rows)).flat_map(|rows| [rows, cells / rows]);
+    divisors.min_by(|a, b| badness(a).total_cmp(&badness(b))).unwrap_or(1)
 }
 
 /// The conversions that go with the transform of each row.

@@ -56,8 +56,8 @@ pub(crate) fn spread<V: Number>(
     let shared = Disjoint::new(grids);
     let spread_slab = |index: usize| {
         let (start, tile) = (index * slab, index * tiles_a_slab);
-        // The slab, and the cells of the next one that its stencils reach.
-        let reach = (2 * slab).min(len - start);
+        // The slab, and the cells of the next one that its stencils reach, or the halo behind the last.
+        let reach = if index + 1 == tiles.count { len - start } else { (2 * slab).min(len - start) };
         // SAFETY: between two slabs of one parity lies another slab, which their stencils do not reach beyond.
         let cells = |grid: usize| unsafe { shared.part(grid * len + start, reach) };
         if !clean && index.is_multiple_of(2) {

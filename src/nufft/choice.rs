@@ -137,15 +137,13 @@ fn keeping_tolerance<T: Float>(request: &Request<'_>, tolerance: f64, first: Can
     let law = |error: f64| if error <= 0.7 * T::FLOOR { 0.0 } else { error };
     let sigma = request.upsampling.unwrap_or(first.upsampling);
     let mut best: Option<Candidate> = None;
-    let narrowest = first.width + 1;
+    let (narrowest, exact) = (first.width + 1, first.exact.clone());
     let wider = shape
         .widths()
         .filter(|&width| width >= narrowest)
-        .map(|width| Candidate::new::<T>(modes, &first.exact, shape, width, sigma, smooth_size));
-    let mut candidates = wider.collect::<Result<Vec<_>>>()?;
-    candidates.insert(0, first);
-    for candidate in candidates {
-        let candidate = candidate.measured::<T>(modes, shape);
+        .map(|width| Candidate::new::<T>(modes, &exact, shape, width, sigma, smooth_size));
+    for candidate in std::iter::once(Ok(first)).chain(wider) {
+        let candidate = candidate?.measured::<T>(modes, shape);
         if law(candidate.predicted_error) <= tolerance {
             return Ok((tolerance, candidate));
         }
@@ -184,10 +182,11 @@ impl Candidate {
     /// The candidate with the measured error of its kernel in place of the fitted one.
     fn measured<T: Float>(self, modes: &[usize], shape: Shape) -> Self {
         let clamped = self.upsampling.min(LARGEST_UPSAMPLING);
-        let axes = modes.iter().copied().zip(self.grid.iter().copied());
+        let axes = modes.iter().copied().zip(self.grid.iter().copied()).zip(&self.exact);
+        let axes = axes.filter(|(_, exact)| !**exact).map(|(axis, _)| axis);
         let aliasing = aliasing::error(&*shape.build(self.width, clamped), self.width, axes);
         Self {
-            predicted_error: aliasing.hypot(rounding::<T>(&self.grid, self.grid.len(), self.width, clamped)),
+            predicted_error: aliasing.hypot(rounding::<T>(&self.grid, gridded(&self.exact), self.width, clamped)),
             ..self
         }
     }
@@ -321,8 +320,8 @@ pub(crate) fn choose_outer<T: Float>(
 /// The approximate time of one execution on one core, as the mean of both types. A byte of the grid costs 400 ps: 1 ns
 /// when first used, shared by four executions, and 150 ps to go through it for the points.
 ///
-/// This is fitted to stage times on a Zen 3 core (`benches/record`): a point costs some tens of ns and 0.3 to 0.8 for
-/// each vector of its stencil, a line of the transform what its factors cost, a cell that goes through a panel some
+/// This is between stage times on a Zen 3 core and on a Xeon with AVX-512: a point costs some tens of ns and 0.3 to 0.9
+/// for each vector of its stencil, a line of the transform what its factors cost, a cell that goes through a panel some
 /// more. Other processors differ in scale more than in ratios, and only ratios count.
 fn nanoseconds<T: Float>(modes: &[usize], grid: &[usize], widths: &[usize], points: usize) -> f64 {
     let double = size_of::<T>() == 8;
@@ -351,13 +350,13 @@ fn gridding<T: Float>(grid: &[usize], widths: &[usize], points: usize) -> f64 {
     let row = width.div_ceil(cells);
     let vectors = (widths[..widths.len() - 1].iter().product::<usize>() * row) as f64;
     let (each, vector) = match (grid.len(), double) {
-        (1, true) => (30.0, 0.8),
-        (1, false) => (14.0, 0.5),
+        (1, true) => (20.0, 0.9),
+        (1, false) => (12.0, 0.6),
         // Rows that fill their vectors cannot always begin on a vector's boundary, and then straddle cache lines.
-        (2, true) => (28.0, if width.is_multiple_of(cells) { 0.34 } else { 0.3 }),
+        (2, true) => (22.0, if width.is_multiple_of(cells) { 0.56 } else { 0.5 }),
         (2, false) => (12.0, 0.8),
-        (_, true) => (50.0, 0.56),
-        (_, false) => (38.0, 0.31),
+        (_, true) => (35.0, 0.6),
+        (_, false) => (30.0, 0.35),
     };
     let memory = grid.iter().product::<usize>() as f64 * 2.0 * size_of::<T>() as f64 * 0.4;
     points as f64 * (each + vector * vectors) + memory
