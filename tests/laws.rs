@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use wavemill::nufft::direct;
 use wavemill::{Cpu, Device, Error, ModeOrder, NufftPlan, Real, Sign, Stage};
 
-const CASES: [&[usize]; 3] = [&[151], &[24, 31], &[9, 12, 7]];
+const CASES: [&[usize]; 4] = [&[151], &[24, 31], &[9, 12, 7], &[3, 90]];
 
 fn plan<T: Real>(device: &Device, modes: &[usize], points: &[Array1<f64>], tolerance: f64) -> NufftPlan<T> {
     let mut plan = NufftPlan::<T>::builder(modes).tolerance(tolerance).build(device).unwrap();

@@ -74,7 +74,7 @@ fn rotated<T: Real>(
 /// Covers odd and even extents, the shortest ones, both orders and both signs.
 #[test]
 fn keeps_the_law_for_every_shape() {
-    let shapes: [&[usize]; 19] = [
+    let shapes: [&[usize]; 21] = [
         &[1],
         &[2],
         &[3],
@@ -94,6 +94,8 @@ fn keeps_the_law_for_every_shape() {
         &[2, 5, 90],
         &[90, 4, 3],
         &[5, 40, 14],
+        &[1, 200],
+        &[200, 1],
     ];
     for modes in shapes {
         for order in ORDERS {

@@ -85,7 +85,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.1, help="of the sample: for each of three turns of a program")
     parser.add_argument("--index", type=int, nargs="*", help="of the sample: these problems only")
     parser.add_argument("--peaks", action="store_true", help="of the sample: peak memory too, of problems without a batch")
-    parser.add_argument("--worst", type=int, default=10, help="of the sample: so many are listed at the end")
+    parser.add_argument("--worst", type=int, default=10, help="of the sample: so many are run again, for their stages")
     options = parser.parse_args()
     if options.sample:
         compare_sample.run(options)

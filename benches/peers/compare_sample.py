@@ -6,6 +6,7 @@ logarithm belongs to each axis. A problem whose points or work are out of bounds
 """
 
 import csv
+import json
 import math
 import pathlib
 import statistics
@@ -164,6 +165,11 @@ def measured(drawn, folder, seconds, binary, peaks):
     return row
 
 
+def error(row, name):
+    """A program's error, or 0 if it refused the problem."""
+    return float(row[f"{name}_error"] or 0)
+
+
 def summary(rows):
     lines = []
     for column in ("total", "execute"):
@@ -172,15 +178,31 @@ def summary(rows):
         lines.append(f"{column}: {len(ratios)} problems, geometric mean {mean:.2f}, median {ratios[len(ratios) // 2]:.2f}, "
                      f"worst {ratios[0]:.2f}, {sum(ratio < 1 for ratio in ratios)} below 1, "
                      f"{sum(ratio < 0.95 for ratio in ratios)} below 0.95")
+    worse = [row for row in rows if error(row, "wavemill") > max(error(row, name) for name in PROGRAMS[1:])
+             and error(row, "wavemill") > float(row["tolerance"])]
+    lines.append(f"errors above the tolerance and both peers': {[row['index'] for row in worse]}")
     return "\n".join(lines)
 
 
+def stages(drawn, folder, options):
+    """Where wavemill's time goes in a problem that is run again: its stages and what the plan chose, in words."""
+    programs.run_wavemill(Problem(drawn, folder), drawn.tolerance, drawn.threads, 9, options.binary)
+    found = json.loads((pathlib.Path(folder) / "timings.json").read_text())
+    times = [f"{stage} {1e3 * seconds:.3f}" for stage, seconds in found["timings"].items() if seconds]
+    recipes = found["recipe"]
+    chosen = [f"{'x'.join(map(str, recipe['grid']))} width {recipe['width']} exact {recipe['exact']}"
+              for recipe in ([recipes] if "grid" in recipes else recipes.values())]
+    return f"    ms: {', '.join(times)}; grid {', then '.join(chosen)}"
+
+
 def run(options):
-    """Measures the sample that the options ask for, and rewrites its file after every problem."""
+    """Measures the sample that the options ask for, and rewrites its file after every problem; then runs the worst ones
+    again, for their stages."""
     out, rows = pathlib.Path(options.out), []
     out.mkdir(parents=True, exist_ok=True)
     memory_folder = "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None
-    for problem in problems(options.seed, options.sample, options.largest):
+    drawn = {problem.index: problem for problem in problems(options.seed, options.sample, options.largest)}
+    for problem in drawn.values():
         if options.index and problem.index not in options.index:
             continue
         with tempfile.TemporaryDirectory(dir=memory_folder) as folder:
@@ -194,3 +216,5 @@ def run(options):
     print(summary(rows))
     for row in sorted(rows, key=lambda row: min(float(row["total"]), float(row["execute"])))[: options.worst]:
         print(" ".join(f"{key}={value}" for key, value in row.items() if value != ""))
+        with tempfile.TemporaryDirectory(dir=memory_folder) as folder:
+            print(stages(drawn[row["index"]], folder, options), flush=True)

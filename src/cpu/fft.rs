@@ -102,7 +102,7 @@ pub(crate) const fn panel<T>() -> usize {
 /// How many of some panels one task takes, with one allocation: fewer where there would be too few tasks for some
 /// threads.
 pub(crate) fn panels_of_a_task(panels: usize) -> usize {
-    (panels / 16).clamp(1, 16)
+    (panels / 64).clamp(1, 16)
 }
 
 impl Axis {

@@ -49,10 +49,16 @@ impl Gridding for Cpu {
             2 => 16.max(widths[0].next_power_of_two()),
             _ => 8.max((widths[0] - 1).next_power_of_two()),
         };
+        let size = |axis: usize| if axis == 0 { thick } else { across };
+        // Where slower axes are shorter than a tile, it is longer on the fastest, so that it has as many cells.
+        let (last, mut longer) = (grid.len() - 1, 1);
+        for (axis, &cells) in grid[..last].iter().enumerate() {
+            longer *= (size(axis) / cells).max(1);
+        }
+        let longer = if longer.is_power_of_two() { longer } else { longer.next_power_of_two() / 2 };
         let axes = grid.iter().enumerate();
-        Ok(Tiling {
-            axes: axes.map(|(axis, &n)| AxisTiles::of_size(n, if axis == 0 { thick } else { across })).collect(),
-        })
+        let size = |axis: usize| if axis == last && last > 0 { across * longer } else { size(axis) };
+        Ok(Tiling { axes: axes.map(|(axis, &n)| AxisTiles::of_size(n, size(axis))).collect() })
     }
 
     fn together<T: Real>(&self, design: &Design<'_, T>, batch: usize) -> usize {

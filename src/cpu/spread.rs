@@ -26,7 +26,7 @@ const CROWD: usize = 4096;
 /// Slabs below which threads would wait for one another. All tiles are then shared if they have points enough for a
 /// private copy to cost little (on an axis of a few cells, for instance, there is only one slab).
 const FEW: usize = 8;
-/// Additions to cells from which on such tiles are worth sharing.
+/// Additions to cells, of all points together, from which on tiles are worth sharing.
 const SHARED: usize = 1 << 18;
 /// One tile may hold 1/`SHARES` of all points without making threads wait for one another.
 const SHARES: usize = 256;

@@ -31,9 +31,9 @@ pub(crate) struct Stencil<T> {
     /// Tables in rows of whole vectors, one after another: the fastest axis' for each of the `step` shifts, of which
     /// the first is not shifted, then those of slower axes whose kernel is another.
     tables: Vec<T>,
-    /// The table of each slower axis.
+    /// The index of each slower axis' table.
     places: [usize; 3],
-    /// Coefficients of one table.
+    /// Numbers in one table.
     table: usize,
 }
 

@@ -191,8 +191,8 @@ impl<T: Float> Bins<T> {
     }
 
     /// Folds and sorts points by counting, in two passes over the coordinates: the first counts the points of each
-    /// tile, the second writes their records. Up to [`KEPT`] words, the first pass keeps the records it folded, which
-    /// saves the second half of its work. The tolerance decides whether 32 bits an axis are exact enough. The
+    /// tile, the second writes their records. Up to [`KEPT`] words, the first pass keeps the records, and points
+    /// are folded only once. The tolerance decides whether 32 bits an axis are exact enough. The
     /// memory of `earlier` points is reused if it has the right size, once nothing can fail any more.
     ///
     /// # Errors

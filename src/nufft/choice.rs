@@ -373,10 +373,12 @@ fn element<T: Float>(n: usize) -> f64 {
         }
     }
     let [twos, threes, fives] = powers;
+    // Axes that are exact may have a larger prime factor.
+    let other = if rest > 1 { 0.25 * rest as f64 } else { 0.0 };
     if size_of::<T>() == 8 {
-        f64::max(0.6, 0.31 * twos + 0.58 * threes + 1.2 * fives - 0.45)
+        f64::max(0.6, 0.31 * twos + 0.58 * threes + 1.2 * fives + other - 0.45)
     } else {
-        0.12 * twos + 0.27 * threes + 0.77 * fives + 0.03
+        0.12 * twos + 0.27 * threes + 0.77 * fives + 0.5 * other + 0.03
     }
 }
 

@@ -207,8 +207,8 @@ impl KernelShape for Gaussian {
     }
 }
 
-/// The kernel of an axis that is interpolated exactly: the periodic Dirichlet kernel of the frequencies up to `highest`,
-/// `(1 + 2 Σ_k cos π k x)/(2·highest + 1)`, whose stencil is the whole axis.
+/// The kernel of an axis that is interpolated exactly: the periodic Dirichlet kernel of all frequencies to `highest`,
+/// `(1 + 2 Σ_k cos πkx)/(2·highest + 1)`, whose stencil is the whole axis.
 #[derive(Debug)]
 pub(crate) struct Dirichlet {
     pub(crate) highest: usize,
@@ -220,7 +220,7 @@ impl KernelShape for Dirichlet {
         let sine = (0.5 * PI * x).sin();
         if sine == 0.0 { 1.0 } else { (0.5 * PI * count * x).sin() / (count * sine) }
     }
-    /// Of the periodic kernel only whole frequencies count, and they are all the same.
+    /// The value at x = πk, for whole k up to the highest.
     fn fourier(&self, _: f64) -> f64 {
         2.0 / (2 * self.highest + 1) as f64
     }

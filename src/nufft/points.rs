@@ -226,8 +226,8 @@ impl Fold {
         for i in 0..FOLDED {
             let turns = x[i] * self.high;
             let rest = product_rest::<FMA>(x[i], self.high, turns) + x[i] * self.low;
-            // This is false for NaN too.
-            let near = turns.abs() < FAST_TURNS;
+            // This is false for NaN too; without fused arithmetic the rest of a huge coordinate is NaN.
+            let near = (turns + rest).abs() < FAST_TURNS;
             far |= u64::from(!near);
             let turns = turns - turns.round_ties_even();
             let (place, rest) = if PLAIN {
@@ -349,7 +349,7 @@ mod tests {
             values.push((seed - 0.5) * 2e3);
         }
         for &x in &values {
-            for (cells, width) in [(4, 2), (30, 7), (1 << 21, 16), (2_000_000, 5)] {
+            for (cells, width) in [(4, 2), (30, 7), (1 << 21, 16), (2_000_000, 5), (1, 1), (2, 2), (9, 9), (16, 16)] {
                 check(Unit::Radians { step: 1.0 }, x, cells, width);
                 check(Unit::Radians { step: 2.5 }, x, cells, width);
                 check(Unit::Period(1.0), x, cells, width);

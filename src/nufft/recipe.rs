@@ -57,9 +57,10 @@ pub struct Recipe {
     pub modes: Vec<usize>,
     /// Fine-grid cells on each axis.
     pub grid: Vec<usize>,
-    /// For each axis, whether it is interpolated exactly: its stencil is the whole axis, and the kernel the periodic
-    /// Dirichlet kernel of its frequencies. A plan on the CPU chooses this for axes of up to 15 modes where it is
-    /// cheaper than a finer grid.
+    /// For each axis, whether it is interpolated exactly: its stencil is the whole axis, and the kernel at a distance
+    /// of x half axes is the periodic Dirichlet kernel `(1 + 2 Σ_k cos πkx)/(2h + 1)`, where k goes from 1 to h = N/2
+    /// rounded down. A plan on the CPU chooses this for axes of up to 15 modes where it is cheaper than a finer grid,
+    /// unless the upsampling factor is given or the kernel is the Gaussian.
     pub exact: Vec<bool>,
     /// Transforms executed together.
     pub batch: usize,
@@ -69,11 +70,11 @@ pub struct Recipe {
     pub asked: f64,
     /// The spreading kernel's shape.
     pub kernel: Shape,
-    /// Cells a stencil covers on each axis that is not exact.
+    /// Cells a stencil covers on each axis that is not exact; 2 if all are.
     pub width: usize,
-    /// The least ratio of fine-grid cells to modes over the axes that are not exact.
+    /// The least ratio of fine-grid cells to modes over the axes that are not exact, or over all if all are.
     pub upsampling: f64,
-    /// Degree of the polynomials that stand for the kernel.
+    /// Degree of the polynomials that stand for the kernels.
     pub degree: usize,
     /// Tiles by which points are sorted, on each axis.
     pub tiles: Vec<usize>,
@@ -113,7 +114,9 @@ impl fmt::Display for Recipe {
             "tolerance   {:.1e} asked, {:.1e} kept, error expected {:.1e}",
             self.asked, self.tolerance, self.predicted_error
         )?;
-        writeln!(f, "kernel      {}, width {}, polynomials of degree {}", self.kernel, self.width, self.degree)?;
+        if self.exact.contains(&false) {
+            writeln!(f, "kernel      {}, width {}, polynomials of degree {}", self.kernel, self.width, self.degree)?;
+        }
         let (grid, tiles) = (extents(&self.grid), extents(&self.tiles));
         writeln!(f, "fine grid   {grid}, upsampling {:.3}, in {tiles} tiles", self.upsampling)?;
         if self.exact.contains(&true) {

@@ -138,7 +138,7 @@ fn centred<C: Coordinate>(coordinates: ArrayView1<'_, C>) -> (f64, f64, Vec<f64>
         let from = coordinates.slice(s![index * 4096..index * 4096 + moved.len()]);
         moved.iter_mut().zip(from).for_each(|(to, &x)| *to = x.into() - centre);
     });
-    // Subtraction rounds in the same direction for all, so the ends stay the ends.
+    // Rounding keeps the order, so the ends stay the ends.
     let half = (range.1 - centre).abs().max((range.0 - centre).abs());
     (centre, half, moved)
 }

@@ -1,4 +1,4 @@
-//! Waves `exp(i c·x)` of many numbers x at a time, with phases that keep all digits of x whatever the size of the
+//! Waves `exp(i k·x)` of many numbers x at a time, with phases that keep all digits of x whatever the size of the
 //! product.
 
 use std::f64::consts::TAU;
@@ -12,21 +12,21 @@ use crate::numeric::turns;
 /// Numbers whose waves are computed together.
 pub(crate) const BLOCK: usize = 64;
 
-/// The waves of one c.
+/// The waves of one wavenumber k.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waves {
-    centre: f64,
+    wavenumber: f64,
     /// Turns for each unit of x, as a sum of two f64.
     turns: (f64, f64),
 }
 
 impl Waves {
-    /// The waves `exp(i centre·x)`.
-    pub(crate) fn new(centre: f64) -> Self {
-        Self { centre, turns: turns::per_unit(centre) }
+    /// The waves `exp(i wavenumber·x)`.
+    pub(crate) fn new(wavenumber: f64) -> Self {
+        Self { wavenumber, turns: turns::per_unit(wavenumber) }
     }
 
-    /// `exp(i centre·x)`, with an error of two units in the last place.
+    /// `exp(i wavenumber·x)`, with an error of two units in the last place.
     pub(crate) fn at(&self, x: &[f64; BLOCK]) -> [Complex<f64>; BLOCK] {
         let mut waves = [Complex::default(); BLOCK];
         if !simd::run(Ordinary { turns: self.turns, x, waves: &mut waves }) {
@@ -37,11 +37,12 @@ impl Waves {
 
     /// The same for one x of any size.
     pub(crate) fn exact(&self, x: f64) -> Complex<f64> {
-        turns::wave(turns::of_product(x, self.centre))
+        turns::wave(turns::of_product(x, self.wavenumber))
     }
 }
 
-/// The most turns for which a product in double-double arithmetic is exact enough: 2⁻¹⁰⁴ · 2²⁹ turns.
+/// The most turns for which a product in double-double arithmetic is exact enough: it is off by 2⁻¹⁰⁴ · 2²⁹ turns, far
+/// less than the rounding of the wave.
 const MOST_TURNS: f64 = (1u64 << 29) as f64;
 
 /// The loop over a block; its output is false if some product is too large for it, or not finite.
@@ -64,7 +65,7 @@ impl Vectorised for Ordinary<'_> {
             let product = x[i] * high;
             let rest = product_rest::<FMA>(x[i], high, product) + x[i] * low;
             // This is false for NaN too.
-            let near = product.abs() < MOST_TURNS;
+            let near = (product + rest).abs() < MOST_TURNS;
             far |= u64::from(!near);
             let fraction = product - ((product + ROUND) - ROUND);
             let shifted = 4.0 * fraction + ROUND;

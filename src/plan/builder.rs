@@ -290,11 +290,13 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
         let remembered = T::remembered();
         let key = (Some(*shape), width, [upsampling.to_bits(), accuracy.to_bits()]);
         let table = remembered.kernel(key, || KernelTable::fit(&*kernel(), width, accuracy));
+        // The coefficients' own rounding hides what is below 2e-15.
+        let exactly = (0.05 * choice.tolerance).max(2.0 * T::ROUNDOFF).max(2e-15);
         let extents = || modes.iter().zip(grid).zip(&choice.exact);
         let tables: Vec<KernelTable<T>> = extents()
             .map(|((&modes, &cells), &exact)| match exact {
-                true => remembered.kernel((None, cells, [modes as u64, accuracy.to_bits()]), || {
-                    KernelTable::fit(&Dirichlet { highest: modes / 2 }, cells, accuracy)
+                true => remembered.kernel((None, cells, [modes as u64, exactly.to_bits()]), || {
+                    KernelTable::fit(&Dirichlet { highest: modes / 2 }, cells, exactly)
                 }),
                 false => table.clone(),
             })
@@ -333,7 +335,7 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
             kernel: *shape,
             width,
             upsampling: choice.upsampling,
-            degree: table.degree,
+            degree: tables.iter().map(|table| table.degree).max().unwrap_or(table.degree),
             tiles: tiling.axes.iter().map(|axis| axis.count).collect(),
             predicted_error: choice.predicted_error,
             bytes: fine_bytes + factor_bytes,

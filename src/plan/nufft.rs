@@ -52,7 +52,7 @@ use crate::real::{Number, Real};
 /// # Performance
 /// `O(w^d M + n^d log n)` operations, where w is the kernel's width and n the fine grid's cells on an axis. Of the
 /// pairs (w, n) that keep the tolerance, a plan on the CPU takes the cheapest for [`NufftBuilder::expected_points`].
-/// Short axes may be interpolated exactly ([`Recipe::exact`]): N modes need N + 1 or N + 2 cells in place of 2w or more.
+/// Short axes may be interpolated exactly ([`Recipe::exact`]): N modes need at most N + 2 cells then, and not 2w.
 /// The plan keeps its grid: executing again allocates nothing but the result, and [`NufftPlan::type1_into`] not even
 /// that; setting points again reuses their memory. Executing takes `&self`: several threads may share a plan, each
 /// execution with grids of its own. A clone shares tables, grids and points, and may set points of its own. In a batch,
@@ -286,7 +286,7 @@ impl<T: Real, D: Dimension> NufftPlan<T, D> {
 
     /// Spreading alone: `grid[l] = Σ_j c[j] Π_a φ((l_a - u_ja)·2/w)` on the fine grid of [`Recipe::grid`], where u is
     /// the point's position in cells counted from cell 0, l is periodic, and φ is the kernel of width w with φ(0) = 1.
-    /// On axes that [`Recipe::exact`] names, w is the number of cells and φ the Dirichlet kernel.
+    /// On axes that are exact, w is the number of cells and φ the Dirichlet kernel of [`Recipe::exact`].
     /// Strengths and grid are complex, or both real.
     ///
     /// # Errors
