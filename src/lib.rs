@@ -11,8 +11,8 @@
 //!
 //! [`matmul`] multiplies matrices, alpha·op(A)·op(B) + beta·C, of any strides and in batches. Start at [`MatmulPlan`].
 //!
-//! [`source`] reads arrays block by block from `.npy`, NetCDF and Zarr, and [`stream`] reduces and multiplies them within
-//! a memory budget, whatever their size. Start at [`source::open`], [`stream::Pass`] and [`stream::Multiply`].
+//! [`source`] reads arrays block by block from `.npy`, NetCDF and Zarr, and [`stream`] reduces and multiplies them
+//! within a memory budget, whatever their size. Start at [`source::open`], [`stream::Pass`] and [`stream::Multiply`].
 //!
 //! [`spectral`] is what analysis of uneven samples builds on transforms: the generalised Lomb-Scargle periodogram of
 //! one series or of many, false-alarm probabilities, peaks with standard deviations, and the inverse transform. Start

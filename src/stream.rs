@@ -26,10 +26,10 @@
 //! ```
 //!
 //! # How it works
-//! The array is cut into *tiles* of results, and each tile into *slabs* of whole chunks. A slab is read and reduced, and
-//! its state merged into the tile's; when the last slab of a tile is done, its results are complete and its state is
-//! given back. So memory holds the results, and for each thread a slab and the state of a tile, whatever the length of
-//! the reduced axes. Chunks are read once, in any order, by all threads of the current pool.
+//! The array is cut into *tiles* of results, and each tile into *slabs* of whole chunks. A slab is read and reduced,
+//! and its state merged into the tile's; when the last slab of a tile is done, its results are complete and its state
+//! is given back. So memory holds the results, and for each thread a slab and the state of a tile, whatever the length
+//! of the reduced axes. Chunks are read once, in any order, by all threads of the current pool.
 //!
 //! # Accuracy
 //! As [`crate::reduce`] states, and the same bits for any number of threads. The slabs, and with them the last bit of a

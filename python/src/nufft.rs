@@ -142,7 +142,8 @@ impl Nufft {
         }
     }
 
-    /// Executes in the direction "1", "2", "3", "adjoint 3", "spread" or "interpolate", writing to `out`; `opposite` takes the other sign.
+    /// Executes in the direction "1", "2", "3", "adjoint 3", "spread" or "interpolate", writing to `out`; `opposite`
+    /// takes the other sign.
     fn execute(
         &self,
         direction: &str,

@@ -47,8 +47,8 @@ pub(crate) enum Command {
     /// Transforms NumPy files by a non-uniform FFT: from strengths at points to modes (type 1), from modes to values at
     /// points (type 2), or from strengths at points to any frequencies (type 3).
     Nufft(Nufft),
-    /// Reduces a file, a store or a list of files over some axes: sums, means, variances, extremes and more, in one pass
-    /// and little memory.
+    /// Reduces a file, a store or a list of files over some axes: sums, means, variances, extremes and more, in one
+    /// pass and little memory.
     Reduce(Reduce),
     /// Says what a file or store holds: extents, type, chunks, axes, units.
     Info(Info),
@@ -286,8 +286,8 @@ pub(crate) struct Reduce {
     /// Takes elements as they are stored. Without this, fill values are NaN and scale factors and offsets are applied.
     #[arg(long)]
     pub(crate) raw: bool,
-    /// Most memory for results, data and states, as 512MB or 2GB [default: half of what is available]. The program needs
-    /// some 30 MB more for itself.
+    /// Most memory for results, data and states, as 512MB or 2GB [default: half of what is available]. The program
+    /// needs some 30 MB more for itself.
     #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "timings")]
     pub(crate) memory: Option<usize>,
     /// Prints what would be read, how, and with how much memory, and stops.
@@ -321,8 +321,8 @@ pub(crate) struct Info {
 /// Options of `demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
-    /// What to write: weather, temperatures x[t,j,i] = i + j/1000 + (t mod 4) + 273.15 in float32, as a Zarr store or as
-    /// NetCDF files of 4 steps each.
+    /// What to write: weather, temperatures x[t,j,i] = i + j/1000 + (t mod 4) + 273.15 in float32, as a Zarr store or
+    /// as NetCDF files of 4 steps each.
     #[arg(value_name = "weather")]
     pub(crate) what: Example,
     /// Extents: time steps, latitudes, longitudes.

@@ -61,8 +61,8 @@ impl Drop for StagedFolder {
     }
 }
 
-/// Begins a file or a folder that is written in parts, and has it removed if a signal ends the program before the second
-/// value that is returned is dropped.
+/// Begins a file or a folder that is written in parts, and has it removed if a signal ends the program before the
+/// second value that is returned is dropped.
 pub(crate) fn stage<T>(
     begin: impl FnOnce() -> wavemill::Result<T>,
     place: impl FnOnce(&T) -> &Path,

@@ -51,14 +51,12 @@ impl Gridding for Cpu {
         };
         let size = |axis: usize| if axis == 0 { thick } else { across };
         // Where slower axes are shorter than a tile, it is longer on the fastest, so that it has as many cells.
-        let (last, mut longer) = (grid.len() - 1, 1);
-        for (axis, &cells) in grid[..last].iter().enumerate() {
-            longer *= (size(axis) / cells).max(1);
-        }
-        let longer = if longer.is_power_of_two() { longer } else { longer.next_power_of_two() / 2 };
-        let axes = grid.iter().enumerate();
-        let size = |axis: usize| if axis == last && last > 0 { across * longer } else { size(axis) };
-        Ok(Tiling { axes: axes.map(|(axis, &n)| AxisTiles::of_size(n, size(axis))).collect() })
+        let (fastest, slower) = grid.split_last().expect("a grid has an axis");
+        let times = slower.iter().enumerate().map(|(axis, &cells)| (size(axis) / cells).max(1)).product::<usize>();
+        let slower = slower.iter().enumerate().map(|(axis, &cells)| AxisTiles::of_size(cells, size(axis)));
+        // The power of two below, since a tile's size is one; it is 1 in one dimension.
+        let last = AxisTiles::of_size(*fastest, size(grid.len() - 1) << times.ilog2());
+        Ok(Tiling { axes: slower.chain([last]).collect() })
     }
 
     fn together<T: Real>(&self, design: &Design<'_, T>, batch: usize) -> usize {

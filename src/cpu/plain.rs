@@ -2,8 +2,8 @@
 //! accumulators, tile by tile.
 //!
 //! Results whose elements are rows of a matrix are columns, which are read in place. A result whose elements are one
-//! run is read as such. Few columns of many elements are read as combs. Anything else is gathered into columns, tiles of
-//! which fit the first-level cache if results have few elements. What depends on partials, as weights do, is in
+//! run is read as such. Few columns of many elements are read as combs. Anything else is gathered into columns, tiles
+//! of which fit the first-level cache if results have few elements. What depends on partials, as weights do, is in
 //! [`crate::cpu::reduce`].
 
 use rayon::prelude::*;

@@ -177,7 +177,8 @@ impl Vector<f32> for WidestF32 {
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the proof says that the processor has AVX-512, and the caller promises that 16 numbers can be written.
+        // SAFETY: the proof says that the processor has AVX-512, and the caller promises that 16 numbers can be
+        // written.
         unsafe { _mm512_storeu_ps(to, self.1) }
     }
     #[inline(always)]

@@ -10,8 +10,8 @@ pub(crate) trait Vectorised {
     type Output;
     /// Implementations and all they call must be `#[inline(always)]`.
     fn run<const FMA: bool>(self) -> Self::Output;
-    /// The loops compiled for AVX2 and FMA. This is a method, and not a function of this file, so that the compiler puts
-    /// it beside the loops: all loops in one unit of compilation would take one thread some minutes.
+    /// The loops compiled for AVX2 and FMA. This is a method, and not a function of this file, so that the compiler
+    /// puts it beside the loops: all loops in one unit of compilation would take one thread some minutes.
     ///
     /// # Safety
     /// The processor has what `pulp::x86::V3` proves.

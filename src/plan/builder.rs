@@ -198,8 +198,8 @@ impl<T: Real, D: Dimension> NufftBuilder<T, ToModes<D>> {
         self.assemble(device, choice, true, start)
     }
 
-    /// Makes a plan for [`NufftPlan::spread`] and [`NufftPlan::interpolate`] alone: its grid has one cell for each mode,
-    /// so that its transforms, which no finer grid protects from aliasing, are of no use. The kernel is that of a
+    /// Makes a plan for [`NufftPlan::spread`] and [`NufftPlan::interpolate`] alone: its grid has one cell for each
+    /// mode, so that its transforms, which no finer grid protects from aliasing, are of no use. The kernel is that of a
     /// transform of this tolerance and upsampling factor [default: 2].
     ///
     /// # Errors

@@ -26,7 +26,8 @@ pub struct Decoding {
     pub offset: Option<(f64, bool)>,
     /// The numbers that stand for nothing.
     pub fills: Vec<f64>,
-    /// Whether signed integers are to be taken as unsigned ones of the same bits, as NetCDF's attribute `_Unsigned` says.
+    /// Whether signed integers are to be taken as unsigned ones of the same bits, as NetCDF's attribute `_Unsigned`
+    /// says.
     pub unsigned: bool,
 }
 

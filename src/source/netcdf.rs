@@ -82,8 +82,8 @@ fn element(kind: &NcType) -> Option<ElementType> {
 }
 
 impl NetCdf {
-    /// Opens a variable of a file, `group/variable` in a group. With `keep` the file stays open, else it is opened again
-    /// for every block, as a system allows only so many open files.
+    /// Opens a variable of a file, `group/variable` in a group. With `keep` the file stays open, else it is opened
+    /// again for every block, as a system allows only so many open files.
     ///
     /// # Errors
     /// [`Error::Read`] if it is not a NetCDF file, has no such variable, or the variable does not hold numbers.

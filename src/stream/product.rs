@@ -75,8 +75,8 @@ impl MultiplyBuilder {
     ///
     /// # Errors
     /// [`Error::Shape`] if they are not matrices that can be multiplied; [`Error::Parameter`] for elements of two types
-    /// or others than f32, f64 and complex numbers; [`Error::TooLarge`] if the budget is too small, which names one that
-    /// would do.
+    /// or others than f32, f64 and complex numbers; [`Error::TooLarge`] if the budget is too small, which names one
+    /// that would do.
     pub fn build(self, device: &Device) -> Result<Multiply> {
         let Self { sources: [a, b], ops, budget } = self;
         let (left, right) = (a.description(), b.description());

@@ -33,8 +33,8 @@ impl Tiling {
             let Some(extent) = slab.iter_mut().find(|extent| **extent > 1) else { break };
             *extent = extent.div_ceil(2);
         }
-        // Narrow tiles, of which a slab holds more along the reduced axes, need fewer merges: a mean over time of files of
-        // four steps took a third of the time.
+        // Narrow tiles, of which a slab holds more along the reduced axes, need fewer merges: a mean over time of files
+        // of four steps took a third of the time.
         let extent = |slab: &[usize], axis: usize| if reduced[axis] { shape[axis] } else { slab[axis] };
         let column = |slab: &[usize]| (0..axes).fold(size, |bytes, axis| bytes.saturating_mul(extent(slab, axis)));
         let piece = |slab: &[usize]| slab.iter().fold(size, |bytes, &extent| bytes.saturating_mul(extent));

@@ -39,7 +39,8 @@ use crate::stream::run::Progress;
 /// ```
 ///
 /// # Memory
-/// The grids of [`NufftPlan::accumulate`], and for each point of a chunk its coordinates and strength twice, and 8 bytes.
+/// The grids of [`NufftPlan::accumulate`], and for each point of a chunk its coordinates and strength twice, and 8
+/// bytes.
 ///
 /// # Accuracy
 /// As of [`NufftPlan::accumulate`]: the order of the chunks affects only rounding.
