@@ -70,11 +70,9 @@ impl Engine for Cpu {
     }
 
     fn install<R: Send>(&self, items: usize, work: impl FnOnce() -> R + Send) -> R {
-        match &self.pool {
-            // Handing little work to a pool costs more than the work.
-            Some(pool) if parallel::worth_sharing(items) => pool.install(work),
-            _ => work(),
-        }
+        // Handing little work to a pool costs more than the work.
+        let pool = self.pool.as_deref().filter(|_| parallel::worth_sharing(items));
+        parallel::install(pool, work)
     }
 
     fn load<'a, V: Number>(&self, host: ArrayView2<'a, V>) -> Result<ArrayView2<'a, V>> {

@@ -6,10 +6,10 @@
 //! decides, so results are the same bits for any number of threads.
 
 use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension, Ix2, Ix3, IxDyn};
-use rayon::prelude::*;
 
 use crate::loops::block::{Block, Thin};
 use crate::loops::tiles::{self, DEPTH, HIGH, WIDE};
+use crate::machine::parallel;
 use crate::matmul::product::Product;
 use crate::matmul::recipe::MatmulRecipe;
 use crate::real::Number;
@@ -129,7 +129,10 @@ impl<V: Number> Task<V> {
             return;
         }
         let (low, high) = Matrices { a, b, c }.cut(Some(Axis(0)), Some(Axis(0)), Axis(0), count / 2);
-        rayon::join(|| self.row(low), || self.row(high));
+        let [mut low, mut high] = [Some(low), Some(high)];
+        parallel::both(&mut || low.take().into_iter().for_each(|part| self.row(part)), &mut || {
+            high.take().into_iter().for_each(|part| self.row(part));
+        });
     }
 
     /// Multiplies C by beta; tells whether that is all, since nothing is to be added.
@@ -161,19 +164,19 @@ impl<V: Number> Task<V> {
         }
         // Every part of k is summed in a C of its own; then these are added in order.
         let each = k.div_ceil(parts).next_multiple_of(DEPTH);
-        let starts: Vec<_> = (0..k).step_by(each).collect();
-        let mut sums = vec![zero; starts.len() * m * n];
-        let part = |(sum, &start): (&mut [V], &usize)| {
-            let range = start..k.min(start + each);
+        let count = k.div_ceil(each);
+        let mut sums = vec![zero; count * m * n];
+        let part = |index: usize, sum: &mut [V]| {
+            let range = index * each..k.min((index + 1) * each);
             let a = a.slice(ndarray::s![.., range.clone()]);
             let b = b.slice(ndarray::s![range, ..]);
             let c = ArrayViewMut::from_shape((m, n), sum).expect("a sum has the shape of C");
             self.split(Matrices { a, b, c }, false, 1);
         };
         if self.pieces == 1 {
-            sums.chunks_mut(m * n).zip(&starts).for_each(part);
+            sums.chunks_mut(m * n).enumerate().for_each(|(index, sum)| part(index, sum));
         } else {
-            sums.par_chunks_mut(m * n).zip(&starts).for_each(part);
+            parallel::each_chunk(&mut sums, m * n, part);
         }
         for (index, to) in c.indexed_iter_mut() {
             let at = index.0 * n + index.1;
@@ -200,7 +203,10 @@ impl<V: Number> Task<V> {
             let [a, b] = [a, b].map(|x| x.insert_axis(Axis(0)));
             return V::multiply(Block::new([a, b], c.insert_axis(Axis(0)), self.conjugate, self.alpha, add, self.thin));
         };
-        rayon::join(|| self.split(low, add, first), || self.split(high, add, pieces - first));
+        let [mut low, mut high] = [Some(low), Some(high)];
+        parallel::both(&mut || low.take().into_iter().for_each(|part| self.split(part, add, first)), &mut || {
+            high.take().into_iter().for_each(|part| self.split(part, add, pieces - first));
+        });
     }
 }
 

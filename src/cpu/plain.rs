@@ -6,8 +6,6 @@
 //! of which fit the first-level cache if results have few elements. What depends on partials, as weights do, is in
 //! [`crate::cpu::reduce`].
 
-use rayon::prelude::*;
-
 use crate::cpu::reduce::{BLOCK, COLUMNS, NARROW, TASK};
 use crate::element::Element;
 use crate::loops::lanes::LANES;
@@ -89,7 +87,10 @@ pub(crate) fn run<E: Element>(asked: &Reduction<'_, E>, ops: &[Op]) -> Option<An
     for column in &mut found {
         tasks.iter_mut().zip(column.pieces(&lengths)).for_each(|((.., pieces), piece)| pieces.push(piece));
     }
-    tasks.into_par_iter().for_each(|(start, length, mut pieces)| work(start, length, &mut pieces));
+    parallel::each_chunk(&mut tasks, 1, |_, task| {
+        let (start, length, pieces) = &mut task[0];
+        work(*start, *length, pieces);
+    });
     Some(Answered { order: layout.order, found })
 }
 

@@ -7,8 +7,6 @@
 //! neighbouring results, have one accumulator each and are read some rows at a time. Scattered elements are copied into
 //! a run first.
 
-use rayon::prelude::*;
-
 use crate::element::Element;
 use crate::loops::folds::ROWS;
 use crate::loops::folds::{Block, Compiled, PanelRows, Panels};
@@ -104,24 +102,16 @@ impl<E: Element> Task<'_, E> {
         let part = |index: usize| self.tile(tiles.at(index / parts), (index % parts) * long, long);
         let share = parallel::worth_sharing(work) && tiles.count * parts > 1;
         if parts == 1 {
-            let one = |index| finish(part(index));
-            return if share {
-                (0..tiles.count).into_par_iter().map(one).collect()
-            } else {
-                (0..tiles.count).map(one).collect()
-            };
+            return parallel::collect_if(share, tiles.count, |index| finish(part(index)));
         }
-        let found: Vec<_> = if share {
-            (0..tiles.count * parts).into_par_iter().map(part).collect()
-        } else {
-            (0..tiles.count * parts).map(part).collect()
-        };
-        let merged = |partials: &[Partials<E::Scalar>]| {
+        let found = parallel::collect_if(share, tiles.count * parts, part);
+        let merged = |tile: usize| {
+            let partials = &found[tile * parts..(tile + 1) * parts];
             let mut all = partials[0].clone();
             partials[1..].iter().for_each(|partials| all.merge(partials));
             finish(all)
         };
-        found.par_chunks(parts).map(merged).collect()
+        parallel::collect(tiles.count, merged)
     }
 }
 

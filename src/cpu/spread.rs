@@ -10,7 +10,6 @@
 use std::ops::Range;
 
 use ndarray::ArrayView2;
-use rayon::prelude::*;
 
 use crate::cpu::grid::Field;
 use crate::loops::layout::Layout;
@@ -89,7 +88,7 @@ pub(crate) fn spread<V: Number>(
         (0..bins.tiling.count()).filter(|&tile| crowded(tile)).flat_map(|tile| Job::cut(tile, bins)).collect();
     for wave in jobs.chunks(WAVE) {
         let private: Vec<Private<V>> =
-            wave.par_iter().map(|job| Private::new(job, field, bins, strengths, total / len)).collect();
+            parallel::collect(wave.len(), |job| Private::new(&wave[job], field, bins, strengths, total / len));
         // Tiles come in order, so few other cells lie between the first one's slab and the last one's end.
         let slowest = layout.slowest();
         let first = private.iter().map(|tile| tile.origin[slowest]).min().unwrap_or(0) * plane / slab * slab;

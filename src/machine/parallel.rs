@@ -1,6 +1,7 @@
 //! Sharing work among threads: whether it is worthwhile, and how tasks write to disjoint places of one array.
 
 use std::marker::PhantomData;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -19,54 +20,135 @@ pub(crate) fn worth_sharing(items: usize) -> bool {
     items >= 2 * WORTH_A_THREAD
 }
 
+/// Calls `work(i)` for every i below `count`, on the threads of the current pool if that is worthwhile. It is not
+/// generic: rayon's code is larger than most of the loops here, and is compiled once so.
+fn share(worthwhile: bool, count: usize, work: &(dyn Fn(usize) + Sync)) {
+    if worthwhile {
+        (0..count).into_par_iter().for_each(work);
+    } else {
+        (0..count).for_each(work);
+    }
+}
+
+/// Does two pieces of work, at the same time if a thread is free.
+pub(crate) fn both(first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
+    rayon::join(first, second);
+}
+
+/// Does the work on a thread of the pool, if there is one, else on this thread.
+pub(crate) fn install<R: Send>(pool: Option<&rayon::ThreadPool>, work: impl FnOnce() -> R + Send) -> R {
+    let (mut work, mut result) = (Some(work), None);
+    within(pool, &mut || result = work.take().map(|work| work()));
+    result.expect("the work was done")
+}
+
+fn within(pool: Option<&rayon::ThreadPool>, work: &mut (dyn FnMut() + Send)) {
+    match pool {
+        Some(pool) => pool.install(work),
+        None => work(),
+    }
+}
+
+/// The values of `work(i)` for every i below `count`, computed in parallel.
+pub(crate) fn collect<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    collect_if(true, count, work)
+}
+
+/// The same, in parallel only if that is worthwhile.
+pub(crate) fn collect_if<R: Send>(worthwhile: bool, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let mut values: Vec<Option<R>> = Vec::new();
+    values.resize_with(count, || None);
+    cut(worthwhile, &mut values, 1, |index, place| place[0] = Some(work(index)));
+    values.into_iter().flatten().collect()
+}
+
+/// Calls `work(i, item)` for every item, in parallel. Of the errors the first item's is returned; what follows it may
+/// not be done.
+pub(crate) fn try_each<T: Send, E: Send>(
+    items: Vec<T>,
+    work: impl Fn(usize, T) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let failed: Mutex<Option<(usize, E)>> = Mutex::new(None);
+    let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
+    let earlier = |index: usize| {
+        let failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.as_ref().is_some_and(|(first, _)| *first < index)
+    };
+    cut(true, &mut items, 1, |index, item| {
+        if let Some(item) = item[0].take().filter(|_| !earlier(index))
+            && let Err(error) = work(index, item)
+        {
+            let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+            if failed.as_ref().is_none_or(|(first, _)| index < *first) {
+                *failed = Some((index, error));
+            }
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), |(_, error)| Err(error))
+}
+
 /// Calls `work(index, chunk)` for each chunk, in parallel if the slice is large; `weight` is the work an element costs
 /// in units of a simple pass.
-pub(crate) fn chunks<T: Send>(
-    slice: &mut [T],
-    chunk: usize,
-    weight: usize,
-    work: impl Fn(usize, &mut [T]) + Send + Sync,
-) {
-    if workers(slice.len().saturating_mul(weight)) == 1 {
-        slice.chunks_mut(chunk).enumerate().for_each(|(index, part)| work(index, part));
-    } else {
-        slice.par_chunks_mut(chunk).enumerate().for_each(|(index, part)| work(index, part));
-    }
+pub(crate) fn chunks<T: Send>(slice: &mut [T], chunk: usize, weight: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+    cut(workers(slice.len().saturating_mul(weight)) > 1, slice, chunk, work);
 }
 
-/// Calls `work(index, chunk)` for each chunk, in parallel if there is more than one.
-pub(crate) fn each_chunk<T: Send>(slice: &mut [T], chunk: usize, work: impl Fn(usize, &mut [T]) + Send + Sync) {
-    if slice.len() <= chunk {
-        work(0, slice);
-    } else {
-        slice.par_chunks_mut(chunk).enumerate().for_each(|(index, part)| work(index, part));
-    }
+/// Calls `work(index, chunk)` for each chunk, in parallel; once if the slice is empty.
+pub(crate) fn each_chunk<T: Send>(slice: &mut [T], chunk: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+    let parts = Cut::new(slice, chunk);
+    // SAFETY: each index comes once.
+    share(parts.count() > 1, parts.count().max(1), &|index| work(index, unsafe { parts.at(index) }));
 }
 
-/// Calls `work(index, a_chunk, b_chunk)` for the chunks of two slices side by side.
+/// Calls `work(index, a_chunk, b_chunk)` for the chunks of two slices side by side; once if they are empty.
 pub(crate) fn zip_chunks<A: Send, B: Send>(
     a: &mut [A],
     a_chunk: usize,
     b: &mut [B],
     b_chunk: usize,
-    work: impl Fn(usize, &mut [A], &mut [B]) + Send + Sync,
+    work: impl Fn(usize, &mut [A], &mut [B]) + Sync,
 ) {
-    if a.len() <= a_chunk {
-        work(0, a, b);
-    } else {
-        a.par_chunks_mut(a_chunk)
-            .zip(b.par_chunks_mut(b_chunk))
-            .enumerate()
-            .for_each(|(index, (a, b))| work(index, a, b));
-    }
+    let (a, b) = (Cut::new(a, a_chunk), Cut::new(b, b_chunk));
+    let count = a.count().min(b.count());
+    // SAFETY: each index comes once.
+    share(count > 1, count.max(1), &|index| unsafe { work(index, a.at(index), b.at(index)) });
 }
 
 /// Calls `work(i)` for every i below `count`, in parallel if `items` pieces of work in all are worth it.
-pub(crate) fn each(count: usize, items: usize, work: impl Fn(usize) + Send + Sync) {
-    if workers(items) == 1 {
-        (0..count).for_each(work);
-    } else {
-        (0..count).into_par_iter().for_each(work);
+pub(crate) fn each(count: usize, items: usize, work: impl Fn(usize) + Sync) {
+    share(workers(items) > 1, count, &work);
+}
+
+/// Calls `work(index, chunk)` for each chunk, in parallel if that is worthwhile.
+fn cut<T: Send>(worthwhile: bool, slice: &mut [T], chunk: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+    let parts = Cut::new(slice, chunk);
+    // SAFETY: each index comes once.
+    share(worthwhile, parts.count(), &|index| work(index, unsafe { parts.at(index) }));
+}
+
+/// A slice in chunks, of which tasks take one each.
+struct Cut<'a, T> {
+    all: Disjoint<'a, T>,
+    chunk: usize,
+}
+
+impl<'a, T> Cut<'a, T> {
+    fn new(slice: &'a mut [T], chunk: usize) -> Self {
+        Self { all: Disjoint::new(slice), chunk: chunk.max(1) }
+    }
+
+    fn count(&self) -> usize {
+        self.all.len.div_ceil(self.chunk)
+    }
+
+    /// A chunk by its number.
+    ///
+    /// # Safety
+    /// No other task takes it.
+    unsafe fn at(&self, index: usize) -> &'a mut [T] {
+        let first = index * self.chunk;
+        // SAFETY: chunks do not overlap, and the caller promises that this one is taken once.
+        unsafe { self.all.part(first, self.chunk.min(self.all.len - first)) }
     }
 }
 
@@ -84,7 +166,7 @@ unsafe impl<T: Send> Send for Disjoint<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Disjoint<'_, T> {}
 
-impl<'a, T: Copy> Disjoint<'a, T> {
+impl<'a, T> Disjoint<'a, T> {
     /// Borrows the array for as long as it is shared.
     pub(crate) fn new(slice: &'a mut [T]) -> Self {
         Self { start: slice.as_mut_ptr(), len: slice.len(), life: PhantomData }
@@ -95,7 +177,10 @@ impl<'a, T: Copy> Disjoint<'a, T> {
     /// # Safety
     /// No other task reads or writes this place while the array is shared.
     #[inline(always)]
-    pub(crate) unsafe fn write(&self, index: usize, value: T) {
+    pub(crate) unsafe fn write(&self, index: usize, value: T)
+    where
+        T: Copy,
+    {
         assert!(index < self.len);
         // SAFETY: the index is inside; the caller promises that no other task uses the place.
         unsafe { self.start.add(index).write(value) };
@@ -122,6 +207,8 @@ impl<'a, T: Copy> Disjoint<'a, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -152,6 +239,25 @@ mod tests {
         let mut cells = [0; 4];
         // SAFETY: nothing else uses the array.
         let _ = unsafe { Disjoint::new(&mut cells).part(3, 2) };
+    }
+
+    #[test]
+    fn values_come_in_order_and_the_first_error_is_told() {
+        assert_eq!(
+            collect(1000, |index| index.to_string()).concat(),
+            (0..1000).map(|i| i.to_string()).collect::<String>()
+        );
+        let done = AtomicUsize::new(0);
+        let work = |index: usize, item: usize| {
+            assert_eq!(item, 3 * index);
+            done.fetch_add(1, Ordering::Relaxed);
+            if index % 100 == 77 { Err(index) } else { Ok(()) }
+        };
+        let items = |count: usize| (0..count).map(|index| 3 * index).collect::<Vec<_>>();
+        assert_eq!(try_each(items(77), work), Ok(()));
+        assert_eq!(done.load(Ordering::Relaxed), 77);
+        assert_eq!(try_each(items(1000), work), Err(77));
+        assert!(done.load(Ordering::Relaxed) > 2 * 77);
     }
 
     #[test]

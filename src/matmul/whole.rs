@@ -1,10 +1,10 @@
 //! Products of integer matrices, by plain loops.
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
-use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::machine::pages;
+use crate::machine::parallel;
 use crate::shape;
 
 /// Rows of C that a task computes together, for each of which a row of B is read from the first-level cache.
@@ -42,7 +42,7 @@ pub fn wrapping(a: ArrayView2<'_, i64>, b: ArrayView2<'_, i64>, mut c: ArrayView
         pages::room("a copy of B in C order", b.shape(), size_of::<i64>(), "give B in C order, which is not copied")?;
     }
     let b = b.as_standard_layout();
-    let task = |(a, mut c): (ArrayView2<'_, i64>, ArrayViewMut2<'_, i64>)| {
+    let task = |_, (a, mut c): (ArrayView2<'_, i64>, ArrayViewMut2<'_, i64>)| {
         let mut sums = [0i64; ROWS * COLUMNS];
         for first in (0..n).step_by(COLUMNS) {
             let columns = first..n.min(first + COLUMNS);
@@ -58,8 +58,8 @@ pub fn wrapping(a: ArrayView2<'_, i64>, b: ArrayView2<'_, i64>, mut c: ArrayView
                 columns.clone().zip(sums).for_each(|(column, &sum)| c[column] = sum);
             }
         }
+        Ok(())
     };
     let rows = a.axis_chunks_iter(Axis(0), ROWS).zip(c.axis_chunks_iter_mut(Axis(0), ROWS));
-    rows.collect::<Vec<_>>().into_par_iter().for_each(task);
-    Ok(())
+    parallel::try_each(rows.collect(), task)
 }

@@ -5,10 +5,10 @@
 
 use ndarray::{ArrayD, ArrayView1, ArrayViewD, IxDyn};
 use num_complex::Complex;
-use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::machine::pages;
+use crate::machine::parallel;
 use crate::nufft::points::{Points, Unit};
 use crate::numeric::float::{Coordinate, Float};
 use crate::numeric::sign::Sign;
@@ -58,7 +58,7 @@ pub fn type1_at<T: Float, C: Coordinate>(
         }
         sum.value()
     };
-    Ok(modes_at.par_iter().map(sum).collect())
+    Ok(parallel::collect(modes_at.len(), |index| sum(&modes_at[index])))
 }
 
 /// `c[j] = Σ_k f[k] exp(±i k·x[j])` at all points, f in centred order.
@@ -118,7 +118,7 @@ pub fn type2_at<T: Float, C: Coordinate>(
         }
         sum.value()
     };
-    Ok((0..indices.len()).into_par_iter().map(value).collect())
+    Ok(parallel::collect(indices.len(), value))
 }
 
 /// `f[k] = Σ_j c[j] exp(±i s[k]·x[j])` for any real targets s, where each product s·x is an exact number of turns.
@@ -148,7 +148,7 @@ pub fn type3<T: Float, C: Coordinate, S: Coordinate>(
         }
         sum.value()
     };
-    Ok((0..targets.len()).into_par_iter().map(value).collect())
+    Ok(parallel::collect(targets.len(), value))
 }
 
 /// The mode at a C-order index, for modes in centred order.

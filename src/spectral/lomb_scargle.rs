@@ -3,10 +3,10 @@
 use std::fmt;
 
 use ndarray::{Array1, Array2};
-use rayon::prelude::*;
 
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::machine::parallel;
 use crate::nufft::points::Coordinates;
 use crate::numeric::least_squares::dot;
 use crate::spectral::frequencies::{AutoFrequency, Frequencies};
@@ -244,7 +244,7 @@ impl LombScargle {
             work.push((block, powers));
             rest = after;
         }
-        let of_block = |(block, powers): (std::ops::Range<usize>, &mut [f64])| {
+        let of_block = |_, (block, powers): (std::ops::Range<usize>, &mut [f64])| {
             let sums = summation.block(&block, &sampling.weights, &[Row::Values(&values.values), Row::Weights])?;
             let place = |index| frequencies.get(block.start + index);
             self.powers(sampling, values, [&sums[0], &sums[1]], place, powers);
@@ -252,9 +252,9 @@ impl LombScargle {
         };
         // Large blocks keep all threads busy one after the other.
         if work.len() < 4 || work[0].0.len() > LARGE {
-            return work.into_iter().try_for_each(of_block);
+            return work.into_iter().try_for_each(|item| of_block(0, item));
         }
-        self.device.install(frequencies.len(), || work.into_par_iter().try_for_each(of_block))
+        self.device.install(frequencies.len(), || parallel::try_each(work, of_block))
     }
 
     /// The powers of a block of frequencies, from the sums over values and over weights.
@@ -269,7 +269,7 @@ impl LombScargle {
         let (energy, half) = (values.energy, values.half(sampling));
         let sensitive = matches!(self.normalization, Normalization::Model | Normalization::Log);
         let most = if sensitive { (1.0 - LEFT) * energy } else { f64::MAX };
-        let chunk = |(chunk, powers): (usize, &mut [f64])| {
+        let chunk = |chunk: usize, powers: &mut [f64]| {
             solve::explained(sums, self.model, INDEPENDENT, chunk * CHUNK, powers);
             for power in powers {
                 let explained = power.clamp(0.0, energy);
@@ -282,9 +282,9 @@ impl LombScargle {
             (index, self.normalization.of(explained, left, half))
         };
         self.device.install(powers.len(), || {
-            powers.par_chunks_mut(CHUNK).enumerate().for_each(chunk);
+            parallel::each_chunk(powers, CHUNK, chunk);
             let missing: Vec<usize> = (0..powers.len()).filter(|&index| powers[index].is_nan()).collect();
-            let found: Vec<(usize, f64)> = missing.into_par_iter().map(again).collect();
+            let found = parallel::collect(missing.len(), |place| again(missing[place]));
             found.into_iter().for_each(|(index, power)| powers[index] = power);
         });
     }

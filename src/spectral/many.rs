@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use ndarray::{Array, Array1, Array2, ArrayRef, Axis, Dimension};
-use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::machine::parallel;
 use crate::shape;
 use crate::spectral::frequencies::Frequencies;
 use crate::spectral::lomb_scargle::{LARGE, LombScargle};
@@ -75,13 +75,13 @@ impl LombScargle {
         &self,
         items: Vec<T>,
         frequencies: usize,
-        work: impl Fn(T) -> Result<()> + Send + Sync,
+        work: impl Fn(T) -> Result<()> + Sync + Send,
     ) -> Result<()> {
         if frequencies > LARGE {
             return items.into_iter().try_for_each(work);
         }
         let size = items.len().saturating_mul(frequencies.max(self.sampling.len()));
-        self.device.install(size, || items.into_par_iter().try_for_each(work))
+        self.device.install(size, || parallel::try_each(items, |_, item| work(item)))
     }
 }
 

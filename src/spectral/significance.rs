@@ -2,9 +2,8 @@
 
 use std::f64::consts::PI;
 
-use rayon::prelude::*;
-
 use crate::error::{Error, Result};
+use crate::machine::parallel;
 use crate::numeric::random::Random;
 use crate::spectral::frequencies::Frequencies;
 use crate::spectral::lomb_scargle::LombScargle;
@@ -94,7 +93,7 @@ impl LombScargle {
         };
         let work = samples.saturating_add(frequencies.len()).saturating_mul(draws);
         let mut highest: Vec<f64> =
-            self.device.install(work, || (0..draws).into_par_iter().map(drawn).collect::<Result<_>>())?;
+            self.device.install(work, || parallel::collect(draws, drawn).into_iter().collect::<Result<_>>())?;
         highest.sort_by(f64::total_cmp);
         Ok(highest)
     }

@@ -9,10 +9,10 @@ use std::ops::Range;
 
 use ndarray::{Array2, Ix1};
 use num_complex::Complex;
-use rayon::prelude::*;
 
 use crate::device::{Device, Kind as DeviceKind};
 use crate::error::Result;
+use crate::machine::parallel;
 use crate::nufft::{NufftPlan, NufftPlan3, Sign};
 use crate::numeric::turns::wave_at;
 use crate::spectral::frequencies::{Frequencies, Kind};
@@ -149,7 +149,12 @@ impl Summation {
         let waves = match self.way {
             Way::Regular(modes, _) => {
                 let middle = self.frequencies.get(block.start) + self.step() * (modes / 2) as f64;
-                self.times.par_iter().with_min_len(TASK).map(|&time| wave_at(middle, time)).collect()
+                let mut waves = vec![Complex::default(); self.times.len()];
+                parallel::each_chunk(&mut waves, TASK, |index, waves| {
+                    let times = &self.times[index * TASK..];
+                    waves.iter_mut().zip(times).for_each(|(wave, &time)| *wave = wave_at(middle, time));
+                });
+                waves
             }
             _ => Vec::new(),
         };
@@ -231,10 +236,14 @@ fn strengths(weights: &[f64], rows: &[Row<'_>], waves: &[Complex<f64>], order: u
     let mut strengths = Array2::default((rows.len(), weights.len()));
     for (mut strengths, row) in strengths.outer_iter_mut().zip(rows) {
         let strengths = strengths.as_slice_mut().unwrap_or(&mut []);
-        strengths.par_iter_mut().enumerate().with_min_len(TASK).for_each(|(index, strength)| {
-            let wave = waves.get(index).map_or(Complex::new(1.0, 0.0), |&wave| (1..order).fold(wave, |z, _| z * wave));
-            let factor = if let Row::Values(values) = row { weights[index] * values[index] } else { weights[index] };
-            *strength = wave * factor;
+        parallel::each_chunk(strengths, TASK, |chunk, strengths| {
+            for (index, strength) in (chunk * TASK..).zip(strengths) {
+                let wave =
+                    waves.get(index).map_or(Complex::new(1.0, 0.0), |&wave| (1..order).fold(wave, |z, _| z * wave));
+                let factor =
+                    if let Row::Values(values) = row { weights[index] * values[index] } else { weights[index] };
+                *strength = wave * factor;
+            }
         });
     }
     strengths

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use ndarray::{Array, ArrayView, Dimension};
 use num_complex::Complex;
-use rayon::prelude::*;
-use rustfft::{Fft, FftPlanner};
+use rustfft::Fft;
 
+use crate::machine::parallel;
 use crate::nufft::choice::smooth_size;
+use crate::numeric::sign::Sign;
 use crate::real::Real;
 
 /// Numbers that one task transforms or moves.
@@ -28,9 +29,8 @@ impl<T: Real> Toeplitz<T> {
     /// From the kernel at q from -N to N - 1 on each axis of N modes.
     pub(super) fn new<D: Dimension>(modes: &[usize], kernel: ArrayView<'_, Complex<T>, D>) -> Self {
         let lengths: Vec<usize> = modes.iter().map(|&modes| smooth_size(2 * modes)).collect();
-        let mut planner = FftPlanner::new();
-        let forward = lengths.iter().map(|&length| planner.plan_fft_forward(length)).collect();
-        let backward = lengths.iter().map(|&length| planner.plan_fft_inverse(length)).collect();
+        let forward = lengths.iter().map(|&length| T::plan_fft(length, Sign::Minus)).collect();
+        let backward = lengths.iter().map(|&length| T::plan_fft(length, Sign::Plus)).collect();
         let cells: usize = lengths.iter().product();
         let mut toeplitz = Self { modes: modes.to_vec(), lengths, spectrum: Vec::new(), forward, backward };
         let mut wrapped = vec![Complex::default(); cells];
@@ -57,7 +57,10 @@ impl<T: Real> Toeplitz<T> {
     pub(super) fn times<D: Dimension>(&self, modes: &Array<Complex<T>, D>) -> Array<Complex<T>, D> {
         let shape = modes.raw_dim();
         let mut cells = self.transform(modes.iter().copied().collect(), &self.modes, &self.lengths, &self.forward);
-        cells.par_iter_mut().zip(&self.spectrum).with_min_len(TASK).for_each(|(cell, &factor)| *cell = *cell * factor);
+        parallel::each_chunk(&mut cells, TASK, |chunk, cells| {
+            let factors = &self.spectrum[chunk * TASK..];
+            cells.iter_mut().zip(factors).for_each(|(cell, &factor)| *cell = *cell * factor);
+        });
         let product = self.transform(cells, &self.lengths, &self.modes, &self.backward);
         Array::from_shape_vec(shape, product).expect("as many modes as were given")
     }
@@ -77,18 +80,17 @@ impl<T: Real> Toeplitz<T> {
             let rows = cells.len() / from[axis];
             let mut lines = vec![Complex::default(); rows * length];
             let together = (TASK / length).max(1);
-            let transform = |(lines, cells): (&mut [Complex<T>], &[Complex<T>])| {
-                for (line, row) in lines.chunks_exact_mut(length).zip(cells.chunks_exact(from[axis])) {
+            parallel::each_chunk(&mut lines, together * length, |chunk, lines| {
+                let rows = cells.chunks_exact(from[axis]).skip(chunk * together);
+                for (line, row) in lines.chunks_exact_mut(length).zip(rows) {
                     line[..row.len()].copy_from_slice(row);
                 }
                 plan.process(lines);
-            };
-            let pairs = lines.par_chunks_mut(together * length).zip(cells.par_chunks(together * from[axis]));
-            pairs.for_each(transform);
+            });
             // Columns become rows, some at a time, so that what is read of a line fills its cache lines.
             const COLUMNS: usize = 16;
             let mut turned = vec![Complex::default(); rows * to[axis]];
-            turned.par_chunks_mut(COLUMNS * rows).enumerate().for_each(|(block, turned)| {
+            parallel::each_chunk(&mut turned, COLUMNS * rows, |block, turned| {
                 let first = block * COLUMNS;
                 for (row, line) in lines.chunks_exact(length).enumerate() {
                     let columns = turned.len() / rows;

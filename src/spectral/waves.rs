@@ -3,9 +3,9 @@
 use std::f64::consts::TAU;
 
 use ndarray::Array1;
-use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::machine::parallel;
 use crate::nufft::points::Coordinates;
 use crate::numeric::normal::Normal;
 use crate::numeric::turns::wave_at;
@@ -205,7 +205,7 @@ impl Fit {
                 add(block * BLOCK..samples.min((block + 1) * BLOCK), &mut normal);
                 normal
             };
-            let blocks: Vec<Normal> = (0..samples.div_ceil(BLOCK)).into_par_iter().map(block).collect();
+            let blocks = parallel::collect(samples.div_ceil(BLOCK), block);
             blocks.into_iter().fold(Normal::new(size), Normal::plus)
         };
         let mut linear = sum(size, &|block, normal| {
@@ -218,7 +218,7 @@ impl Fit {
         let mut residual = vec![0.0; samples];
         // The first time corrects the coefficients, the second sees their derivatives by the frequencies.
         for _ in 0..2 {
-            let rest = |(block, residual): (usize, &mut [f64])| {
+            let rest = |block: usize, residual: &mut [f64]| {
                 let range = block * BLOCK..samples.min((block + 1) * BLOCK);
                 let mut columns = Vec::new();
                 shape.columns(&times[range.clone()], sampling.span, &frequencies, &mut columns);
@@ -227,7 +227,7 @@ impl Fit {
                     residual.iter_mut().zip(column).for_each(|(rest, value)| *rest -= coefficient * value);
                 }
             };
-            residual.par_chunks_mut(BLOCK).enumerate().for_each(rest);
+            parallel::each_chunk(&mut residual, BLOCK, rest);
             let correction = sum(size, &|block, normal| {
                 let mut columns = Vec::new();
                 shape.columns(&times[block.clone()], sampling.span, &frequencies, &mut columns);
