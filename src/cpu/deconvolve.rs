@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use num_complex::Complex;
 
-use crate::cpu::fft::{Columns, Run, Split, Transform, panel, panels_of_a_task};
+use crate::cpu::fft::{Columns, Run, Split, Transform, panel};
 use crate::cpu::grid::Field;
 use crate::cpu::modes::Places;
 use crate::loops::transpose::{copy_row, get_rows, put_rows};
@@ -38,25 +38,22 @@ pub(crate) fn deconvolve<T: Real>(
     let (slowest, work) = (&transform.axes()[0], grid.len());
     let all = transform.columns();
     let (grid, modes) = (Disjoint::new(grid), Disjoint::new(modes));
-    let size = panels_of_a_task(all.len());
-    parallel::each(all.len().div_ceil(size), work, |task| {
-        let mut panel = transform.panel(0, sign);
+    transform.each_panel(all.len(), work, sign, |panel, index| {
+        let columns = &all[index];
+        let Weighed { factors, scale } = Weighed::new(axes, columns);
+        let count = columns.count;
+        panel.load(grid, columns.start, count, slowest, &slowest.all_parts());
+        panel.transform(count);
         let mut weighed = [Complex::default(); ROW];
-        for columns in &all[task * size..all.len().min((task + 1) * size)] {
-            let Weighed { factors, scale } = Weighed::new(axes, columns);
-            let count = columns.count;
-            panel.load(grid, columns.start, count, slowest, &slowest.all_parts());
-            panel.transform(count);
-            for run in &slowest.kept {
-                get_rows(&panel.lines, slowest.cells, count, run.bins.clone(), |bin, row| {
-                    let k = run.mode + bin - run.bins.start;
-                    let scale = scale * axes[0].factor(k);
-                    for ((to, from), factor) in weighed.iter_mut().zip(row).zip(factors.0) {
-                        *to = from * (scale * factor);
-                    }
-                    places.put(&modes, columns.at(k), &weighed[..count]);
-                });
-            }
+        for run in &slowest.kept {
+            get_rows(&panel.lines, slowest.cells, count, run.bins.clone(), |bin, row| {
+                let k = run.mode + bin - run.bins.start;
+                let scale = scale * axes[0].factor(k);
+                for ((to, from), factor) in weighed.iter_mut().zip(row).zip(factors.0) {
+                    *to = from * (scale * factor);
+                }
+                places.put(&modes, columns.at(k), &weighed[..count]);
+            });
         }
     });
 }
@@ -91,26 +88,23 @@ pub(crate) fn back<T: Real>(
     let (slowest, work) = (&transform.axes()[0], grid.len());
     let grid = Disjoint::new(grid);
     let all = transform.columns();
-    let size = panels_of_a_task(all.len());
-    parallel::each(all.len().div_ceil(size), work, |task| {
-        let mut panel = transform.panel(0, sign);
-        for columns in &all[task * size..all.len().min((task + 1) * size)] {
-            let Weighed { factors, scale } = Weighed::new(axes, columns);
-            let count = columns.count;
-            panel.clear_outside(count, &slowest.kept_parts());
-            for run in &slowest.kept {
-                put_rows(&mut panel.lines, slowest.cells, count, run.bins.clone(), |bin, row| {
-                    let k = run.mode + bin - run.bins.start;
-                    let scale = scale * axes[0].factor(k);
-                    places.get(modes, columns.at(k), row);
-                    for (value, factor) in row.iter_mut().zip(factors.0) {
-                        *value = *value * (scale * factor);
-                    }
-                });
-            }
-            panel.transform(count);
-            panel.store(grid, columns.start, count, slowest, &slowest.all_parts());
+    transform.each_panel(all.len(), work, sign, |panel, index| {
+        let columns = &all[index];
+        let Weighed { factors, scale } = Weighed::new(axes, columns);
+        let count = columns.count;
+        panel.clear_outside(count, &slowest.kept_parts());
+        for run in &slowest.kept {
+            put_rows(&mut panel.lines, slowest.cells, count, run.bins.clone(), |bin, row| {
+                let k = run.mode + bin - run.bins.start;
+                let scale = scale * axes[0].factor(k);
+                places.get(modes, columns.at(k), row);
+                for (value, factor) in row.iter_mut().zip(factors.0) {
+                    *value = *value * (scale * factor);
+                }
+            });
         }
+        panel.transform(count);
+        panel.store(grid, columns.start, count, slowest, &slowest.all_parts());
     });
 }
 

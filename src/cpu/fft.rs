@@ -99,12 +99,6 @@ pub(crate) const fn panel<T>() -> usize {
     128 / size_of::<Complex<T>>()
 }
 
-/// How many of some panels one task takes, with one allocation: fewer where there would be too few tasks for some
-/// threads.
-pub(crate) fn panels_of_a_task(panels: usize) -> usize {
-    (panels / 64).clamp(1, 16)
-}
-
 impl Axis {
     fn new(cells: usize, stride: usize, modes: usize, order: ModeOrder) -> Self {
         Self { cells, stride, kept: runs(cells, modes, order) }
@@ -234,8 +228,24 @@ impl<T: Real> Transform<T> {
         Panel::new(self.axes[axis].cells, 0, &*self.plans(sign)[axis])
     }
 
+    /// Calls `work(panel, i)` for every i below `count` with memory for a panel of lines of the slowest axis, shared by
+    /// some calls one after another: fewer where there would be too few tasks for some threads.
+    pub(crate) fn each_panel(
+        &self,
+        count: usize,
+        items: usize,
+        sign: Sign,
+        work: impl Fn(&mut Panel<'_, T>, usize) + Sync,
+    ) {
+        let together = (count / 64).clamp(1, 16);
+        parallel::each(count.div_ceil(together), items, |task| {
+            let mut panel = self.panel(0, sign);
+            (task * together..count.min((task + 1) * together)).for_each(|index| work(&mut panel, index));
+        });
+    }
+
     /// Memory for a panel of lines of one axis, with their plan.
-    pub(crate) fn panel(&self, axis: usize, sign: Sign) -> Panel<'_, T> {
+    fn panel(&self, axis: usize, sign: Sign) -> Panel<'_, T> {
         Panel::new(self.axes[axis].cells, panel::<T>(), &*self.plans(sign)[axis])
     }
 
@@ -341,22 +351,18 @@ impl<T: Real> Transform<T> {
     /// 2).
     fn twiddled_columns(&self, split: &Split<T>, grid: &mut [Complex<T>], [y, x]: [&Axis; 2], sign: Sign, after: bool) {
         let (size, work) = (panel::<T>(), grid.len());
-        let (grid, panels) = (Disjoint::new(grid), x.cells.div_ceil(size));
-        let together = panels_of_a_task(panels);
-        parallel::each(panels.div_ceil(together), work, |task| {
-            let mut panel = self.panel(0, sign);
-            for index in task * together..panels.min((task + 1) * together) {
-                let columns = index * size..x.cells.min((index + 1) * size);
-                panel.load(grid, columns.start, columns.len(), y, &y.all_parts());
-                if !after {
-                    split.twiddles.apply(&mut panel.lines, y.cells, columns.clone(), sign);
-                }
-                panel.transform(columns.len());
-                if after {
-                    split.twiddles.apply(&mut panel.lines, y.cells, columns.clone(), sign);
-                }
-                panel.store(grid, columns.start, columns.len(), y, &y.all_parts());
+        let grid = Disjoint::new(grid);
+        self.each_panel(x.cells.div_ceil(size), work, sign, |panel, index| {
+            let columns = index * size..x.cells.min((index + 1) * size);
+            panel.load(grid, columns.start, columns.len(), y, &y.all_parts());
+            if !after {
+                split.twiddles.apply(&mut panel.lines, y.cells, columns.clone(), sign);
             }
+            panel.transform(columns.len());
+            if after {
+                split.twiddles.apply(&mut panel.lines, y.cells, columns.clone(), sign);
+            }
+            panel.store(grid, columns.start, columns.len(), y, &y.all_parts());
         });
     }
 }
