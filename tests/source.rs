@@ -270,6 +270,18 @@ fn files_that_are_cut_off_or_missing_are_named() {
 
 #[cfg(feature = "zarr")]
 #[test]
+fn metadata_that_a_codec_gives_up_on_are_refused() {
+    let folder = Folder::new("codec");
+    let metadata = r#"{"shape": [2], "chunks": [2], "dtype": "<f4", "fill_value": 0.0, "order": "C", "filters": null,
+        "compressor": {"id": "bz2", "level": 0}, "zarr_format": 2}"#;
+    fs::create_dir(folder.path("x.zarr")).unwrap();
+    fs::write(folder.path("x.zarr/.zarray"), metadata).unwrap();
+    let error = source::open(&folder.path("x.zarr"), &Options::default()).unwrap_err().to_string();
+    assert!(error.contains("x.zarr") && error.contains("gave up") && error.contains("compression level"), "{error}");
+}
+
+#[cfg(feature = "zarr")]
+#[test]
 fn what_is_written_is_read_and_half_a_store_is_not_there() {
     use serde_json::Map;
     use wavemill::source::ZarrWriter;

@@ -60,6 +60,16 @@ fn node(variable: &str) -> String {
     format!("/{}", variable.trim_matches('/'))
 }
 
+/// Does the work of a decoder, whose panics become errors: damaged stores must not end the program, whatever a codec
+/// makes of them.
+fn guarded<R>(work: impl FnOnce() -> std::result::Result<R, String>) -> std::result::Result<R, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        let words = words.map_or_else(String::new, |words| format!(" ({words})"));
+        Err(format!("the decoder gave up: metadata or chunk are damaged{words}"))
+    })
+}
+
 impl Zarr {
     /// Opens an array in the store in a folder; `variable` is its path in it, empty for a store that is one array.
     ///
@@ -73,7 +83,8 @@ impl Zarr {
     pub(crate) fn of(storage: ReadableStorage, store: &str, variable: &str) -> Result<Self> {
         let path = node(variable);
         let name = if path == "/" { store.to_owned() } else { format!("{store}:{}", &path[1..]) };
-        let array = Array::open(storage.clone(), &path).map_err(|error| Error::read(&name, error))?;
+        let opened = guarded(|| Array::open(storage.clone(), &path).map_err(|error| error.to_string()));
+        let array = opened.map_err(|reason| Error::read(&name, reason))?;
         let number =
             |extent: &u64| usize::try_from(*extent).map_err(|_| Error::read(&name, "its extents are too large"));
         let extents: Vec<usize> = array.shape().iter().map(number).collect::<Result<_>>()?;
@@ -290,10 +301,7 @@ impl Source for Zarr {
         }
         let skip = if self.half { to.len() / 2 } else { 0 };
         let raw = &mut to[skip..];
-        // Damaged chunks must not end the program, whatever a codec makes of them.
-        let read = catch_unwind(AssertUnwindSafe(|| self.read_chunks(block, raw)));
-        let read = read.unwrap_or_else(|_| Err("the decoder gave up: the chunk is damaged".into()));
-        read.map_err(|reason| {
+        guarded(|| self.read_chunks(block, raw)).map_err(|reason| {
             let extents = shape::written(&block.shape);
             Error::read(format!("{}, the block {extents} at {:?}", self.description.name, block.start), reason)
         })?;
