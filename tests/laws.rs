@@ -187,7 +187,7 @@ fn crowds(random: &mut Random, dimensions: usize) -> Vec<Vec<Array1<f64>>> {
 
 #[test]
 fn the_same_bits_for_any_number_of_threads() {
-    for modes in [&[40_000][..], &[200, 220], &[30, 41, 36], &[3, 700], &[2, 40, 33]] {
+    for modes in [&[40_000][..], &[230_000], &[200, 220], &[30, 41, 36], &[3, 700], &[2, 40, 33]] {
         let mut random = Random::new(13);
         for x in crowds(&mut random, modes.len()) {
             let strengths = random.strengths::<f64>(60_000);

@@ -287,12 +287,15 @@ fn what_is_written_is_read_and_half_a_store_is_not_there() {
     use wavemill::source::ZarrWriter;
     let folder = Folder::new("zarr");
     let path = folder.path("out.zarr");
+    let a = format!("{path}:a");
     let whole = Array2::from_shape_fn((5, 7), |(i, j)| (7 * i + j) as f64 + 0.5);
     let bytes: Vec<u8> = whole.iter().flat_map(|x| x.to_ne_bytes()).collect();
     let axes = [Some("y".to_owned()), Some("x".to_owned())];
     let fill = |writer: &ZarrWriter| {
         let array = writer.array("a", (&[5, 7], &[2, 4]), ElementType::Float64, &axes, Map::new()).unwrap();
         array.write(&Region::whole(&[5, 7]), &bytes).unwrap();
+        let unnamed = writer.array("b", (&[2, 3], &[2, 3]), ElementType::Float64, &[None, None], Map::new()).unwrap();
+        unnamed.write(&Region::whole(&[2, 3]), &bytes[..48]).unwrap();
         array
     };
     {
@@ -308,17 +311,18 @@ fn what_is_written_is_read_and_half_a_store_is_not_there() {
         assert!(array.write(&half, &[0; 64]).unwrap_err().to_string().contains("whole chunks"));
         assert_eq!(std::path::Path::new(&path).exists(), round > 0, "the store is at its place before it is complete");
         writer.finish().unwrap();
-        let source = open(&path);
+        let source = open(&a);
         assert_eq!((&source.description().shape[..], source.description().axis("x")), (&[5, 7][..], Some(1)));
+        assert_eq!(open(&format!("{path}:b")).description().axis("dim_1"), Some(1));
         assert_eq!(read(&*source, &Region::whole(&[5, 7])), bytes);
         assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
     }
     // A missing chunk is the fill value, a damaged one an error that names the place.
     fs::remove_file(folder.path("out.zarr/a/c/1/1")).unwrap();
-    let found = read(&*open(&path), &Region { start: vec![3, 5], shape: vec![1, 1] });
+    let found = read(&*open(&a), &Region { start: vec![3, 5], shape: vec![1, 1] });
     assert_eq!(found, 0f64.to_ne_bytes());
     fs::write(folder.path("out.zarr/a/c/0/0"), "not zstd").unwrap();
-    let error = open(&path).read(&Region::whole(&[5, 7]), &mut [0; 280]).unwrap_err().to_string();
+    let error = open(&a).read(&Region::whole(&[5, 7]), &mut [0; 280]).unwrap_err().to_string();
     assert!(error.contains("out.zarr:a, the block 5 x 7"), "{error}");
     fs::create_dir_all(folder.path("mine")).unwrap();
     fs::write(folder.path("mine/work.txt"), "years of it").unwrap();

@@ -204,8 +204,12 @@ def test_dtype():
     assert wavemill.mean(a, dtype="f4").dtype == np.float32
     f = np.full(1000, 0.1, np.float32)
     assert wavemill.sum(f, dtype=np.float64) == f.astype(float).sum()
-    with pytest.raises(TypeError, match="can be converted"):
-        wavemill.sum(np.zeros(3), dtype=int)
+    for numbers, kind in (([0.5, 0.7, 0.2, 1.5], "i4"), ([-1, 2], "u1"), ([3.9, -2.9], "i8")):
+        theirs = np.sum(np.array(numbers), dtype=kind)
+        ours = wavemill.sum(np.array(numbers), dtype=kind)
+        assert ours == theirs and ours.dtype == theirs.dtype, (numbers, kind)
+    with pytest.raises(TypeError, match="convert it"):
+        wavemill.sum(np.zeros(3), dtype=object)
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "c8"])

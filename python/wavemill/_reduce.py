@@ -139,10 +139,8 @@ def _one(
     # Without NaN there is nothing to skip, and NumPy's nan functions are the plain ones.
     skipna = skipna and given.kind in "fc"
     if dtype is not None and np.dtype(dtype) != given:
-        wanted = np.dtype(dtype)
-        if not np.can_cast(given, wanted, "same_kind"):
-            raise TypeError(f"{name}: expected a dtype to which {given} can be converted, got {wanted}")
-        array, given = _readable(host_array(a).astype(wanted))
+        # As in NumPy, elements are converted before they are reduced, to whatever type.
+        array, given = _readable(host_array(a).astype(dtype))
     axes = normalized_axes(axis, array.ndim)
     keep = bool(keepdims) if keepdims is not _UNSET else False
     if op in ("min", "max", "argmin", "argmax") and any(array.shape[one] == 0 for one in axes):

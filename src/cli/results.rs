@@ -105,7 +105,7 @@ fn zarr(path: &Path, results: &[Named], source: Option<&dyn Source>) -> Result<(
     let (writer, staged) = output::stage(|| ZarrWriter::create(path), ZarrWriter::staging)?;
     let mut coordinates: Vec<(String, Coordinates)> = Vec::new();
     for result in results {
-        let axes: Vec<Option<String>> = result
+        let mut axes: Vec<Option<String>> = result
             .axes
             .iter()
             .map(|kept| source.and_then(|source| source.description().axes[kept.axis].name.clone()))
@@ -119,6 +119,10 @@ fn zarr(path: &Path, results: &[Named], source: Option<&dyn Source>) -> Result<(
             {
                 coordinates.push((name.clone(), found));
             }
+        }
+        // By the source's numbers, so that different axes of two results have different names.
+        for (kept, name) in result.axes.iter().zip(&mut axes) {
+            name.get_or_insert_with(|| format!("dim_{}", kept.axis));
         }
         let mut attributes = Map::new();
         if let Some(units) =

@@ -202,7 +202,7 @@ fn real_pairs<T: Real>(
     pairs.pairs(first, row, opposites, sign);
 }
 
-/// Bins of a real line that one task computes.
+/// Bins of a line that one task computes.
 const LINE: usize = 4096;
 
 /// Calls `take(mode, row)` for all kept bins of a line, in rows of neighbours; `mode` is the place of the row's first
@@ -216,9 +216,12 @@ fn take_rows<T: Real>(
     let Some(split) = &transform.split else {
         // The line was transformed in place.
         for run in &transform.axes()[0].kept {
-            for (index, row) in grid[run.bins.clone()].chunks(ROW).enumerate() {
-                take(run.mode + index * ROW, row);
-            }
+            let bins = &grid[run.bins.clone()];
+            parallel::each(bins.len().div_ceil(LINE), bins.len(), |task| {
+                let bins = &bins[task * LINE..bins.len().min((task + 1) * LINE)];
+                let rows = bins.chunks(ROW).enumerate();
+                rows.for_each(|(index, row)| take(run.mode + task * LINE + index * ROW, row));
+            });
         }
         return;
     };
@@ -249,9 +252,10 @@ fn give_rows<T: Real>(
     let Some(split) = &transform.split else {
         // The line will be transformed in place.
         for run in &transform.axes()[0].kept {
-            for (index, row) in grid[run.bins.clone()].chunks_mut(ROW).enumerate() {
-                give(run.mode + index * ROW, row);
-            }
+            parallel::chunks(&mut grid[run.bins.clone()], LINE, 1, |task, bins| {
+                let rows = bins.chunks_mut(ROW).enumerate();
+                rows.for_each(|(index, row)| give(run.mode + task * LINE + index * ROW, row));
+            });
         }
         return;
     };

@@ -19,7 +19,7 @@ pub(crate) struct Remembered<T: Float> {
 
 /// The most cells of all remembered lines together; beyond it all plans are dropped. Plans take 2 to 3 complex numbers
 /// a cell.
-const REMEMBERED: usize = 1 << 18;
+const REMEMBERED: usize = 1 << 19;
 
 /// rustfft's plan of one line.
 pub(crate) fn plan<T: Float>(planner: &Planner<T>, cells: usize, sign: Sign) -> Arc<dyn Fft<T>> {

@@ -89,7 +89,8 @@ impl ZarrWriter {
         self.store.set(&key, text.to_string().into_bytes().into()).map_err(|error| failed(&self.path, error))
     }
 
-    /// Adds an array of these extents to the store.
+    /// Adds an array of these extents to the store. Axes without a name are called `dim_0`, `dim_1` and so on, as xarray
+    /// calls them, which opens no array whose axes have no names.
     ///
     /// # Errors
     /// [`Error::Write`] if it cannot be written.
@@ -107,9 +108,8 @@ impl ZarrWriter {
         let mut builder = ArrayBuilder::new(wide(shape), wide(&chunks), kind(element), fill);
         builder.bytes_to_bytes_codecs(vec![Arc::new(ZstdCodec::new(LEVEL, false))]);
         builder.attributes(attributes);
-        if axes.iter().any(Option::is_some) {
-            builder.dimension_names(Some(axes.to_vec()));
-        }
+        let named = |(axis, name): (usize, &Option<String>)| name.clone().unwrap_or_else(|| format!("dim_{axis}"));
+        builder.dimension_names(Some(axes.iter().enumerate().map(named).map(Some).collect::<Vec<_>>()));
         let array =
             builder.build(self.store.clone(), &format!("/{name}")).map_err(|error| failed(&self.path, error))?;
         array.store_metadata().map_err(|error| failed(&self.path, error))?;
