@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the test-suites of programs that use FINUFFT on wavemill.finufft, and on FINUFFT itself for comparison: FINUFFT's
-# own, nifty-ls's, mri-nufft's and pytorch-finufft's. Runs NumPy's tests of reductions and the array API's of statistical
-# functions with wavemill's functions in NumPy's place, and on NumPy itself. Nothing of them is kept in this repository.
+# own, nifty-ls's, mri-nufft's and pytorch-finufft's. Runs NumPy's tests of reductions and the array API's of
+# statistical functions with wavemill's functions in NumPy's place, and on NumPy itself. Nothing of them is kept in this repository.
 #
 #     benches/peers/clients.sh [finufft|nifty-ls|mri-nufft|pytorch-finufft|numpy|array-api ...]
 #

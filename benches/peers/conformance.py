@@ -2,9 +2,9 @@
 
     python3 benches/peers/conformance.py [--binary target/release/wavemill] [--out FILE.md]
 
-Written by zarr-python, xarray and tensorstore: Zarr of both versions, all element types and byte orders, every codec they
-share, shards, ragged and missing chunks, fill values, consolidated metadata. Written by netCDF4: all its formats, filters,
-unlimited and scalar variables, packed numbers. Each is read by wavemill, all elements by themselves, and compared with
+Written by zarr-python, xarray and tensorstore: Zarr of both versions, all element types and byte orders, every codec
+they share, shards, ragged and missing chunks, fill values, consolidated metadata. Written by netCDF4: all its formats,
+filters, unlimited and scalar variables, packed numbers. Each is read by wavemill, all elements by themselves, and compared with
 what the writer reads. What cannot be read must end in an error; its words are printed. Fails if a number is another.
 Needs numpy, zarr, xarray, netCDF4 and tensorstore.
 """

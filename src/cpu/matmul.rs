@@ -129,10 +129,7 @@ impl<V: Number> Task<V> {
             return;
         }
         let (low, high) = Matrices { a, b, c }.cut(Some(Axis(0)), Some(Axis(0)), Axis(0), count / 2);
-        let [mut low, mut high] = [Some(low), Some(high)];
-        parallel::both(&mut || low.take().into_iter().for_each(|part| self.row(part)), &mut || {
-            high.take().into_iter().for_each(|part| self.row(part));
-        });
+        parallel::both(|| self.row(low), || self.row(high));
     }
 
     /// Multiplies C by beta; tells whether that is all, since nothing is to be added.
@@ -203,10 +200,7 @@ impl<V: Number> Task<V> {
             let [a, b] = [a, b].map(|x| x.insert_axis(Axis(0)));
             return V::multiply(Block::new([a, b], c.insert_axis(Axis(0)), self.conjugate, self.alpha, add, self.thin));
         };
-        let [mut low, mut high] = [Some(low), Some(high)];
-        parallel::both(&mut || low.take().into_iter().for_each(|part| self.split(part, add, first)), &mut || {
-            high.take().into_iter().for_each(|part| self.split(part, add, pieces - first));
-        });
+        parallel::both(|| self.split(low, add, first), || self.split(high, add, pieces - first));
     }
 }
 

@@ -31,7 +31,14 @@ fn share(worthwhile: bool, count: usize, work: &(dyn Fn(usize) + Sync)) {
 }
 
 /// Does two pieces of work, at the same time if a thread is free.
-pub(crate) fn both(first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
+pub(crate) fn both(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
+    let (mut first, mut second) = (Some(first), Some(second));
+    join(&mut || first.take().into_iter().for_each(|work| work()), &mut || {
+        second.take().into_iter().for_each(|work| work());
+    });
+}
+
+fn join(first: &mut (dyn FnMut() + Send), second: &mut (dyn FnMut() + Send)) {
     rayon::join(first, second);
 }
 

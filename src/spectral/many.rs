@@ -75,7 +75,7 @@ impl LombScargle {
         &self,
         items: Vec<T>,
         frequencies: usize,
-        work: impl Fn(T) -> Result<()> + Sync + Send,
+        work: impl Fn(T) -> Result<()> + Send + Sync,
     ) -> Result<()> {
         if frequencies > LARGE {
             return items.into_iter().try_for_each(work);

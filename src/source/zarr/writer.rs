@@ -89,8 +89,8 @@ impl ZarrWriter {
         self.store.set(&key, text.to_string().into_bytes().into()).map_err(|error| failed(&self.path, error))
     }
 
-    /// Adds an array of these extents to the store. Axes without a name are called `dim_0`, `dim_1` and so on, as xarray
-    /// calls them, which opens no array whose axes have no names.
+    /// Adds an array of these extents to the store. Axes without a name are called `dim_0`, `dim_1` and so on, as
+    /// xarray calls them, which opens no array whose axes have no names.
     ///
     /// # Errors
     /// [`Error::Write`] if it cannot be written.
