@@ -107,7 +107,7 @@ impl Multiply for Cpu {
         Ok(matmul::recipe::<V>(shape, batch))
     }
 
-    fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: Product<'_, V>) -> Result<()> {
+    fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: &mut Product<'_, V>) -> Result<()> {
         self.install(matmul::work::<V>(recipe), || matmul::run(product));
         Ok(())
     }

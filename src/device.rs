@@ -173,7 +173,7 @@ impl Multiply for Device {
         }
     }
 
-    fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: Product<'_, V>) -> Result<()> {
+    fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: &mut Product<'_, V>) -> Result<()> {
         match &self.backend {
             AnyBackend::Cpu(cpu) => cpu.matmul(recipe, product),
             #[cfg(feature = "gpu")]

@@ -431,7 +431,7 @@ impl Multiply for Gpu {
         matmul::recipe::<V>(&self.0, shape, batch, memory)
     }
 
-    fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: Product<'_, V>) -> Result<()> {
+    fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: &mut Product<'_, V>) -> Result<()> {
         matmul::run(&self.0, recipe, product)
     }
 }

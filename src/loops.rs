@@ -12,6 +12,7 @@ pub(crate) mod peak;
 pub(crate) mod plain;
 pub(crate) mod planner;
 pub(crate) mod products;
+mod small;
 pub(crate) mod spread;
 pub(crate) mod stencil;
 mod thin;

@@ -188,6 +188,36 @@ fn weighted_chunks_and_complex_numbers() {
     }
 }
 
+/// Bytes with the checksum that [`ReduceState::to_bytes`] documents, 64-bit FNV-1a.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let end = bytes.len() - 8;
+    let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    let sum = bytes[..end].iter().fold(0xcbf2_9ce4_8422_2325, step);
+    bytes[end..].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn a_state_is_read_as_it_was_written_or_refused() {
+    let ops = [Op::Sum, Op::Var { ddof: 1.0 }, Op::Prod, Op::Min, Op::ArgMax, Op::Count];
+    let plan = ReducePlan::<f64>::builder([3, 1]).axes(&[0]).ops(ops).build(&cpu()).unwrap();
+    let mut state = plan.state().unwrap();
+    state.update(&ndarray::array![[1.0], [2.0], [6.0]], &[0, 0]).unwrap();
+    let whole = state.to_bytes();
+    let mut refused = 0;
+    for at in 8..whole.len() - 8 {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        let bytes = sealed(bytes);
+        match ReduceState::from_bytes(&plan, &bytes) {
+            Ok(read) => assert_eq!(read.to_bytes(), bytes, "byte {at} of {} was changed", whole.len()),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 600, "most of a state of few elements has to be zeros, but {refused} changes were refused");
+    assert_eq!(ReduceState::from_bytes(&plan, &sealed(whole.clone())).unwrap().to_bytes(), whole);
+}
+
 #[test]
 fn what_does_not_fit_is_refused_and_changes_nothing() {
     let plan = ReducePlan::<f64>::builder([4, 5]).axes(&[0]).ops([Op::Sum]).build(&cpu()).unwrap();

@@ -11,5 +11,5 @@ pub(crate) trait Multiply {
     fn matmul_recipe<V: Number>(&self, shape: [usize; 3], batch: usize, memory: Option<usize>) -> Result<MatmulRecipe>;
 
     /// `C = alpha·A·B + beta·C`. The recipe decides the order in which each element is summed, whatever the threads.
-    fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: Product<'_, V>) -> Result<()>;
+    fn matmul<V: Number>(&self, recipe: &MatmulRecipe, product: &mut Product<'_, V>) -> Result<()>;
 }

@@ -1,16 +1,17 @@
 //! Matrix products on the CPU: batches, blocks of C and parts of k, shared among threads.
 //!
-//! The loops of a block are in `loops/tiles.rs`, and in `loops/thin.rs` where C has few rows or columns.
+//! The loops of a block are in `loops/tiles.rs`, in `loops/small.rs` where B is best read in place, and in
+//! `loops/thin.rs` where C has few rows or columns.
 //!
 //! Every element of C is summed in the order of k. Where C is small and k long, k is summed in parts that the shape
 //! decides, so results are the same bits for any number of threads.
 
-use ndarray::{ArrayView, ArrayViewMut, Axis, Dimension, Ix2, Ix3, IxDyn};
+use ndarray::{ArrayViewMut, Axis, Dimension, Ix2, Ix3, IxDyn};
 
 use crate::loops::block::{Block, Thin};
 use crate::loops::tiles::{self, DEPTH, HIGH, WIDE};
 use crate::machine::parallel;
-use crate::matmul::product::Product;
+use crate::matmul::product::{Batch, Matrices, Product};
 use crate::matmul::recipe::MatmulRecipe;
 use crate::real::Number;
 
@@ -22,13 +23,6 @@ const MANY: usize = 1 << 28;
 /// The most parts of k, used where C is so small that it has too few tiles for the threads.
 const PARTS: usize = 32;
 
-/// The matrices of a product, or those of a batch with its axes in front.
-#[derive(Debug)]
-struct Matrices<'a, V, D: Dimension> {
-    a: ArrayView<'a, V, D>,
-    b: ArrayView<'a, V, D>,
-    c: ArrayViewMut<'a, V, D>,
-}
 /// How [`run`] computes products of this shape.
 pub(crate) fn recipe<V: Number>([m, k, n]: [usize; 3], batch: usize) -> MatmulRecipe {
     let [rows, width] = tiles::tile();
@@ -74,44 +68,50 @@ struct Task<V> {
 }
 
 /// C = alpha·A·B + beta·C for all matrices of a batch.
-pub(crate) fn run<V: Number>(product: Product<'_, V>) {
-    let Product { a, b, c, conjugate, alpha, beta } = product;
-    if c.is_empty() {
-        return;
+pub(crate) fn run<V: Number>(product: &mut Product<'_, V>) {
+    let Product { matrices, conjugate, alpha, beta } = product;
+    let task = Task { conjugate: *conjugate, alpha: *alpha, beta: *beta, together: 0, pieces: 0, thin: Thin::No };
+    match matrices {
+        Batch::Row(matrices) if matrices.c.is_empty() => {}
+        Batch::Row(matrices) => task.sized(matrices).row(matrices.again()),
+        Batch::Any(matrices) if matrices.c.is_empty() => {}
+        Batch::Any(matrices) => task.sized(matrices).batch(matrices.again()),
     }
-    let (axes, shape) = (c.ndim(), [c.len_of(Axis(c.ndim() - 2)), a.len_of(Axis(a.ndim() - 1))]);
-    let count = c.len().checked_div(shape[0] * c.len_of(Axis(axes - 1))).unwrap_or(0);
-    let work = shape[0].saturating_mul(shape[1]).saturating_mul(c.len_of(Axis(axes - 1)));
-    let work = work.saturating_mul(V::PARTS * size_of::<V>()) / 8;
-    let share = work.saturating_mul(count) >= WORTH_SHARING;
-    let all = if share { rayon::current_num_threads() } else { 1 };
-    let together = if share { (WORTH_SHARING / 4 / work.max(1)).clamp(1, count.div_ceil(all).max(1)) } else { count };
-    // Large products have more pieces than threads, so that one late thread delays the others less.
-    let each = if work < MANY { 1 } else { 4 };
-    let pieces = if work < WORTH_SHARING || all == 1 { 1 } else { (each * all).div_ceil(count.max(1)) };
-    let strides = |strides: &[isize]| [strides[axes - 2], strides[axes - 1]];
-    let extents = [shape[0], shape[1], c.len_of(Axis(axes - 1))];
-    let thin = Thin::of::<V>(extents, strides(a.strides()), strides(b.strides()));
-    Task { conjugate, alpha, beta, together, pieces, thin }.batch(Matrices { a, b, c });
 }
 
 impl<V: Number> Task<V> {
+    /// The task with what depends on the extents and strides of the matrices.
+    fn sized<D: Dimension>(self, Matrices { a, b, c }: &Matrices<'_, V, D>) -> Self {
+        let axes = c.ndim();
+        let extents @ [m, k, n] = [c.len_of(Axis(axes - 2)), a.len_of(Axis(axes - 1)), c.len_of(Axis(axes - 1))];
+        let count: usize = c.shape()[..axes - 2].iter().product();
+        let strides = |strides: &[isize]| [strides[axes - 2], strides[axes - 1]];
+        let thin = Thin::of::<V>(extents, strides(a.strides()), strides(b.strides()));
+        let work = [m, k, n].iter().fold(V::PARTS * size_of::<V>(), |work, &x| work.saturating_mul(x)) / 8;
+        if work.saturating_mul(count) < WORTH_SHARING {
+            return Self { together: count, pieces: 1, thin, ..self };
+        }
+        let all = rayon::current_num_threads();
+        let together = (WORTH_SHARING / 4 / work.max(1)).clamp(1, count.div_ceil(all).max(1));
+        // Large products have more pieces than threads, so that one late thread delays the others less.
+        let each = if work < MANY { 1 } else { 4 };
+        let pieces = if work < WORTH_SHARING || all == 1 { 1 } else { (each * all).div_ceil(count.max(1)) };
+        Self { together, pieces, thin, ..self }
+    }
+
     /// Computes a batch with any number of axes in front.
     fn batch(self, Matrices { a, b, mut c }: Matrices<'_, V, IxDyn>) {
-        let three = "three axes are left";
-        match c.ndim() {
-            2 => {
-                self.batch(Matrices { a: a.insert_axis(Axis(0)), b: b.insert_axis(Axis(0)), c: c.insert_axis(Axis(0)) })
-            }
-            3 => self.row(Matrices {
-                a: a.into_dimensionality::<Ix3>().expect(three),
-                b: b.into_dimensionality::<Ix3>().expect(three),
-                c: c.into_dimensionality::<Ix3>().expect(three),
-            }),
-            _ => c.outer_iter_mut().zip(a.outer_iter().zip(b.outer_iter())).for_each(|(c, (a, b))| {
-                self.batch(Matrices { a, b, c });
-            }),
+        if c.ndim() == 3 {
+            let three = "three axes are left";
+            return self.row(Matrices {
+                a: a.into_dimensionality().expect(three),
+                b: b.into_dimensionality().expect(three),
+                c: c.into_dimensionality().expect(three),
+            });
         }
+        c.outer_iter_mut().zip(a.outer_iter().zip(b.outer_iter())).for_each(|(c, (a, b))| {
+            self.batch(Matrices { a, b, c });
+        });
     }
 
     /// Computes a batch with one axis in front.
@@ -201,17 +201,5 @@ impl<V: Number> Task<V> {
             return V::multiply(Block::new([a, b], c.insert_axis(Axis(0)), self.conjugate, self.alpha, add, self.thin));
         };
         parallel::both(|| self.split(low, add, first), || self.split(high, add, pieces - first));
-    }
-}
-
-impl<'a, V, D: Dimension> Matrices<'a, V, D> {
-    /// Cuts a product in two: C at an index of axis `c`, A and B at the same index of their axes, if these are given.
-    fn cut(self, a: Option<Axis>, b: Option<Axis>, c: Axis, index: usize) -> (Self, Self) {
-        let both = |x: ArrayView<'a, V, D>, axis: Option<Axis>| match axis {
-            Some(axis) => x.split_at(axis, index),
-            None => (x.clone(), x),
-        };
-        let ((a0, a1), (b0, b1), (c0, c1)) = (both(self.a, a), both(self.b, b), self.c.split_at(c, index));
-        (Self { a: a0, b: b0, c: c0 }, Self { a: a1, b: b1, c: c1 })
     }
 }

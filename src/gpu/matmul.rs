@@ -11,7 +11,7 @@ use crate::gpu::buffer::{Alternating, Array};
 use crate::gpu::device::Context;
 use crate::gpu::pipeline::{Slot, Source, folded, generate_as, unrolled};
 use crate::machine::pages;
-use crate::matmul::product::{Op, Product};
+use crate::matmul::product::{Matrices, Op, Product};
 use crate::matmul::recipe::MatmulRecipe;
 use crate::numeric::float::Float;
 use crate::real::Number;
@@ -427,8 +427,9 @@ impl Slots {
 }
 
 /// C = alpha·A·B + beta·C of matrices on the host, in the recipe's pieces.
-pub(super) fn run<V: Number>(context: &Context, recipe: &MatmulRecipe, product: Product<'_, V>) -> Result<()> {
-    let Product { a, b, mut c, conjugate, alpha, beta } = product;
+pub(super) fn run<V: Number>(context: &Context, recipe: &MatmulRecipe, product: &mut Product<'_, V>) -> Result<()> {
+    let Product { matrices, conjugate, alpha, beta } = product;
+    let (Matrices { a, b, mut c }, conjugate, alpha, beta) = (matrices.any(), *conjugate, *alpha, *beta);
     let ([m, k, n], batch, [high, deep, wide]) = (recipe.shape, recipe.batch, recipe.pieces);
     if c.is_empty() {
         return Ok(());

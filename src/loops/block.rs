@@ -10,29 +10,47 @@ use crate::numeric::float::{Float, Numeric};
 
 /// The most lanes of C in a thin product, which are its rows, or twice as many for complex numbers.
 pub(super) const LANES: usize = 8;
-/// From so many steps on, contiguous columns of B are multiplied by dot products.
-pub(super) const LONG: usize = 48;
+/// Times the square of the few rows or columns of C: from so many steps on, contiguous columns of B are multiplied by
+/// dot products. A dot product takes some 12 cycles for its end, and its vectors are full whatever the extents.
+const LONG: usize = 24;
 /// The C of a thin product is swept from so many elements of a row on; tiles are faster for fewer.
 const WIDE: usize = 64;
+/// The most numbers of A whose rows are copied for dot products.
+const COPIED: usize = 1 << 19;
 
-/// Whether a product is thin, with few rows or with few columns. This depends on the whole product and not on how
-/// threads divide it, since sums have another order here than in tiles.
+/// Whether a product is thin, with few rows or with few columns, and then whether its elements are dot products. These
+/// sum in another order, so this depends on the whole product and not on how threads divide it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Thin {
     No,
-    Rows,
-    Columns,
+    Rows { dots: bool },
+    Columns { dots: bool },
 }
 
 impl Thin {
     /// What a product of these extents is, of factors with these strides in elements, as it is best computed.
     pub(crate) fn of<V: Numeric>([m, k, n]: [usize; 3], a_strides: [isize; 2], b_strides: [isize; 2]) -> Self {
-        // The strides of the long factor, B or Aᵀ, from row to row and from column to column.
-        let (few, many, [down, across], thin) =
-            if m <= n { (m, n, b_strides, Self::Rows) } else { (n, m, [a_strides[1], a_strides[0]], Self::Columns) };
+        // The strides of the long factor, B or Aᵀ, from row to row and from column to column, and from one step of the
+        // short factor to the next.
+        let rows = m <= n;
+        let (few, many, [down, across], step) =
+            if rows { (m, n, b_strides, a_strides[1]) } else { (n, m, [a_strides[1], a_strides[0]], b_strides[0]) };
+        if few * V::PARTS > LANES {
+            return Self::No;
+        }
+        let dots = down == 1 && k >= LONG * few * few && (step == 1 || LANES * k <= COPIED);
         // Packing complex numbers for a sweep takes longer than tiles do.
         let sweeps = many >= WIDE && (across == 1 || V::PARTS == 1);
-        if few * V::PARTS <= LANES && (sweeps || down == 1 && k >= LONG) { thin } else { Self::No }
+        match rows {
+            _ if !(dots || sweeps) => Self::No,
+            true => Self::Rows { dots },
+            false => Self::Columns { dots },
+        }
+    }
+
+    /// Whether elements are dot products.
+    pub(super) fn dots(self) -> bool {
+        matches!(self, Self::Rows { dots: true } | Self::Columns { dots: true })
     }
 
     /// The same for the transposed product.
@@ -40,8 +58,8 @@ impl Thin {
     pub(super) fn transposed(self) -> Self {
         match self {
             Self::No => Self::No,
-            Self::Rows => Self::Columns,
-            Self::Columns => Self::Rows,
+            Self::Rows { dots } => Self::Columns { dots },
+            Self::Columns { dots } => Self::Rows { dots },
         }
     }
 }
@@ -133,10 +151,21 @@ impl<'a, T: Float> Block<'a, T> {
     /// There are so many.
     #[inline(always)]
     pub(super) unsafe fn item(&self, item: usize) -> Self {
+        // SAFETY: as the caller promises.
+        let (a, b, c) = unsafe { self.of(item) };
+        Self { a, b, c, count: 1, ..*self }
+    }
+
+    /// A, B and C of one of the batch.
+    ///
+    /// # Safety
+    /// There are so many.
+    #[inline(always)]
+    pub(super) unsafe fn of(&self, item: usize) -> (Matrix<T>, Matrix<T>, *mut T) {
         let [a, b, c] = self.apart.map(|apart| item as isize * apart);
         // SAFETY: the matrices are inside of the batch's arrays, as the caller promises.
         let (a, b, c) = unsafe { (self.a.start.offset(a), self.b.start.offset(b), self.c.offset(c)) };
-        Self { a: Matrix { start: a, ..self.a }, b: Matrix { start: b, ..self.b }, c, count: 1, ..*self }
+        (Matrix { start: a, ..self.a }, Matrix { start: b, ..self.b }, c)
     }
 
     /// A pointer to an element of C.

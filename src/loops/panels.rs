@@ -6,6 +6,9 @@ use crate::machine::pages::Line;
 use crate::machine::simd::Vector;
 use crate::numeric::float::Float;
 
+/// Numbers of a row, and steps, that are packed together.
+const SQUARE: usize = 4;
+
 /// Packed blocks of A and panels of B, kept by each thread.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
@@ -64,18 +67,13 @@ impl<T: Float> Matrix<T> {
         steps: usize,
         to: &mut [T],
     ) {
-        // SAFETY: the rows are inside, as the caller promises.
-        let lanes: [*const T; LANES] = unsafe { self.lanes::<PARTS, LANES>(0, rows) };
-        let whole = rows * PARTS == LANES && self.strides[0] == PARTS as isize;
+        if rows * PARTS < LANES || self.strides[0] != PARTS as isize {
+            // SAFETY: the rows are inside, as the caller promises.
+            return unsafe { self.transposed().pack::<PARTS>([rows * PARTS, LANES], steps, LANES, to) };
+        }
         for (step, to) in to.as_chunks_mut::<LANES>().0[..steps].iter_mut().enumerate() {
-            let offset = step as isize * self.strides[1];
-            if whole {
-                // SAFETY: the rows are neighbours, so the numbers of one step are contiguous.
-                *to = unsafe { lanes[0].offset(offset).cast::<[T; LANES]>().read_unaligned() };
-            } else {
-                // SAFETY: the step is inside each row.
-                (0..LANES).for_each(|lane| to[lane] = unsafe { *lanes[lane].offset(offset) });
-            }
+            // SAFETY: the rows are neighbours, so the numbers of one step are contiguous.
+            *to = unsafe { self.start.offset(step as isize * self.strides[1]).cast::<[T; LANES]>().read_unaligned() };
         }
     }
 
@@ -116,49 +114,98 @@ impl<T: Float> Matrix<T> {
             }
             return;
         }
-        // Columns are rather contiguous: some are read side by side, and missing ones repeat the last.
-        const SIDE_BY_SIDE: usize = 4;
-        for lane in (0..across).step_by(SIDE_BY_SIDE) {
-            let mut starts = [self.start; SIDE_BY_SIDE];
-            for (next, start) in starts.iter_mut().enumerate() {
-                let number = (lane + next).min(count - 1);
-                let column = (number / PARTS) as isize * self.strides[1] + (number % PARTS) as isize;
-                *start = start.wrapping_offset(column);
-            }
-            for step in 0..steps {
-                let offset = step as isize * self.strides[0];
-                // SAFETY: the step is inside the columns.
-                let four = unsafe { starts.map(|start| *start.offset(offset)) };
-                to[step * across + lane..][..SIDE_BY_SIDE].copy_from_slice(&four);
-            }
-        }
+        // SAFETY: as the caller promises.
+        unsafe { self.pack::<PARTS>([count, across], steps, across, to) };
     }
 
-    /// Pointers to the rows of a tile, real and imaginary parts in turn; missing rows repeat the last one.
+    /// Pointers to the first rows, real and imaginary parts in turn.
     ///
     /// # Safety
-    /// `count` rows from `row` on are inside.
+    /// The rows of `R` lanes are inside.
     #[inline(always)]
-    pub(super) unsafe fn lanes<const PARTS: usize, const R: usize>(self, row: usize, count: usize) -> [*const T; R] {
+    pub(super) unsafe fn lanes<const PARTS: usize, const R: usize>(self) -> [*const T; R] {
         std::array::from_fn(|lane| {
-            let row = row + (lane / PARTS).min(count - 1);
             // SAFETY: the row is inside, and an element has `PARTS` parts.
-            unsafe { self.start.offset(row as isize * self.strides[0]).add(lane % PARTS) }
+            unsafe { self.start.offset((lane / PARTS) as isize * self.strides[0]).add(lane % PARTS) }
         })
     }
 
-    /// Copies `steps` rows of `count` real numbers, any strides, to rows that are `wide` numbers apart.
+    /// Copies `steps` rows of `count` real numbers, at any strides, to rows that are `wide` numbers apart, of which
+    /// `full` are filled: missing ones repeat the last.
     ///
     /// # Safety
     /// The matrix has these rows and columns.
-    #[inline(always)]
-    pub(super) unsafe fn pack_segment<const PARTS: usize>(self, count: usize, steps: usize, wide: usize, to: &mut [T]) {
-        for number in 0..count {
-            let column = (number / PARTS) as isize * self.strides[1] + (number % PARTS) as isize;
-            for step in 0..steps {
-                // SAFETY: the step is inside the column.
-                to[step * wide + number] = unsafe { *self.start.offset(column + step as isize * self.strides[0]) };
+    pub(super) unsafe fn pack<const PARTS: usize>(
+        self,
+        [count, full]: [usize; 2],
+        steps: usize,
+        wide: usize,
+        to: &mut [T],
+    ) {
+        let room = full.is_multiple_of(2) && full <= wide && steps * wide <= to.len();
+        assert!(count <= full && room, "there is room for the rows");
+        for first in (0..full).step_by(SQUARE) {
+            let task = Packed { first, count, steps, wide };
+            // SAFETY: the matrix has the rows, as the caller promises, and there is room, as just asserted.
+            unsafe {
+                if full - first >= SQUARE {
+                    self.pack_some::<PARTS, SQUARE>(task, to.as_mut_ptr());
+                } else {
+                    self.pack_some::<PARTS, 2>(task, to.as_mut_ptr());
+                }
             }
         }
     }
+
+    /// Copies `N` numbers of each step.
+    ///
+    /// # Safety
+    /// The matrix has the task's rows, and there is room for them.
+    #[inline(always)]
+    unsafe fn pack_some<const PARTS: usize, const N: usize>(self, task: Packed, to: *mut T) {
+        let Packed { first, count, steps, wide } = task;
+        let starts: [*const T; N] = std::array::from_fn(|next| {
+            let number = (first + next).min(count - PARTS + next % PARTS);
+            let column = (number / PARTS) as isize * self.strides[1] + (number % PARTS) as isize;
+            self.start.wrapping_offset(column)
+        });
+        // SAFETY: as the caller promises.
+        unsafe {
+            let put = |step: usize, numbers: [T; N]| {
+                to.add(step * wide + first).cast::<[T; N]>().write_unaligned(numbers);
+            };
+            let mut step = 0;
+            // Contiguous columns are read some steps at a time.
+            while self.strides[0] == PARTS as isize && step + SQUARE <= steps {
+                let columns = starts.map(|start| start.add(step * PARTS));
+                let square: [[T; N]; SQUARE] = if PARTS == 1 {
+                    let lines = columns.map(|column| column.cast::<[T; SQUARE]>().read_unaligned());
+                    std::array::from_fn(|row| std::array::from_fn(|number| lines[number][row]))
+                } else {
+                    // The first of two pointers is that of the real part.
+                    let pairs = columns.map(|column| column.cast::<[[T; 2]; SQUARE]>());
+                    std::array::from_fn(|row| std::array::from_fn(|number| (*pairs[number / 2 * 2])[row][number % 2]))
+                };
+                for (next, numbers) in square.into_iter().enumerate() {
+                    put(step + next, numbers);
+                }
+                step += SQUARE;
+            }
+            while step < steps {
+                let offset = step as isize * self.strides[0];
+                put(step, starts.map(|start| *start.offset(offset)));
+                step += 1;
+            }
+        }
+    }
+}
+
+/// Some numbers of each step that are packed: the first one, the number of those that there are, and how far apart
+/// packed steps are.
+#[derive(Debug, Clone, Copy)]
+struct Packed {
+    first: usize,
+    count: usize,
+    steps: usize,
+    wide: usize,
 }

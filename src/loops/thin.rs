@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::loops::block::{Block, LANES, LONG, Thin};
+use crate::loops::block::{Block, LANES, Thin};
 use crate::loops::panels::{Matrix, Scratch, room};
 use crate::loops::tiles::DEPTH;
 use crate::machine::simd::Vector;
@@ -18,8 +18,6 @@ const STEPS: usize = 8;
 const SEGMENTS: usize = 16 << 10;
 /// Rows of B that are added at a time.
 const TOGETHER: usize = 4;
-/// The most numbers of A whose rows are copied for dot products.
-const COPIED: usize = 1 << 19;
 /// Vectors that a dot product is summed in.
 const SUMS: usize = 2;
 
@@ -31,16 +29,13 @@ impl<T: Float> Block<'_, T> {
         capability: V::Capability,
         scratch: &mut Scratch,
     ) {
-        let block = if self.thin == Thin::Columns { self.transposed() } else { self };
-        let steps = PARTS as isize;
+        let block = if matches!(self.thin, Thin::Columns { .. }) { self.transposed() } else { self };
         for item in 0..block.count {
             // SAFETY: the item is in the batch.
             let Self { a, b, c, .. } = unsafe { block.item(item) };
-            // The bound does not count the rows: threads may divide them, and the order of sums must not change.
-            let near = a.strides[1] == steps || LANES * block.k <= COPIED;
             // SAFETY: these are the factors and the result of one product, of the block's extents.
             unsafe {
-                if b.strides[0] == steps && block.k >= LONG && near {
+                if block.thin.dots() && b.strides[0] == PARTS as isize {
                     block.dots::<V, PARTS>(capability, a, b, c, scratch);
                 } else {
                     block.sweep::<V, PARTS>(capability, a, b, c, scratch);
@@ -95,8 +90,9 @@ impl<T: Float> Block<'_, T> {
                         while from < count {
                             if task.count == 0 {
                                 let part = part.at(0, from / PARTS);
-                                part.pack_segment::<PARTS>(count - from, steps, wide, rows);
-                                let count = (count - from).next_multiple_of(V::LANES);
+                                let left = count - from;
+                                let count = left.next_multiple_of(V::LANES);
+                                part.pack::<PARTS>([left, count], steps, wide, rows);
                                 task = Rows { start: rows.as_ptr(), stride: wide as isize, count, ..task };
                             }
                             task.add::<V, PARTS>(capability, &mut sums[from..]);
@@ -435,7 +431,13 @@ mod tests {
                 let (a, b, c) = (turned(0, (2, m, k), 1), turned(1, (2, k, n), 2), numbers((2, m, n), 3));
                 let alpha = Complex::new(2.0, 1.0);
                 let (mut complex, mut real) = (c.clone(), c.mapv(|z| z.re));
-                let thin = if m <= n { Thin::Rows } else { Thin::Columns };
+                // Dot products where a whole product of this shape would be computed by them, sweeps elsewhere.
+                let of = |x: &Array3<Complex<f64>>| [x.strides()[1], x.strides()[2]];
+                let thin = match Thin::of::<Complex<f64>>([m, k, n], of(&a), of(&b)) {
+                    Thin::No if m <= n => Thin::Rows { dots: false },
+                    Thin::No => Thin::Columns { dots: false },
+                    thin => thin,
+                };
                 let block = Block::new([a.view(), b.view()], complex.view_mut(), [true, false], alpha, true, thin);
                 let mut scratch = Scratch::default();
                 match WideF64::capability() {

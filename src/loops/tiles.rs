@@ -9,12 +9,13 @@
 //! The loops are written here because the crates measured lost to OpenBLAS by a quarter on a processor whose caches are
 //! shared with others (f64, n = 1000, one thread, Zen 3: faer 0.24 29 GFLOP/s, gemm 0.19 29, OpenBLAS 38, this 36), and
 //! faer would have been half of the library's compile time. Vectors are explicit because the compiler vectorised
-//! differently whenever code nearby changed. Prefetching A and B and tiles of 4 by 3 vectors gained nothing.
+//! differently whenever code nearby changed. Prefetching A and B and tiles of 4 by 3 vectors gained nothing; blocks of
+//! 128 and 384 steps had 0.85 and 0.97 of the rate (n = 512 to 2000, f64, AVX-512).
 
 use std::marker::PhantomData;
 
 use crate::loops::block::{Block, Thin};
-use crate::loops::panels::{Matrix, SCRATCH, Scratch, room};
+use crate::loops::panels::{SCRATCH, Scratch, room};
 use crate::machine::simd::{self, Vector, Vectorised, Widest, prefetch_from};
 use crate::numeric::float::Float;
 
@@ -28,12 +29,10 @@ pub(crate) const DEPTH: usize = 256;
 pub(crate) const HIGH: usize = 144;
 /// Bytes of a row of the packed panels of B, which take 1 MiB and stay mostly in the second-level cache.
 pub(crate) const WIDE: usize = 4096;
-/// Blocks of A of at most this many bytes are read in place instead of packed.
-const NEAR: usize = 16 << 10;
 /// With at most this many columns of C, tall matrices A are taken one tile's rows at a time.
 const NARROW: usize = 64;
 /// With at most this many steps along k, C is written in the order of memory.
-const SHALLOW: usize = 16;
+pub(super) const SHALLOW: usize = 16;
 /// The most rows of C for which B is read in place where its layout allows it.
 const FEW: usize = 48;
 /// The largest stride in bytes between rows of B that are read in place: beyond it each row is on a page of its own.
@@ -53,9 +52,10 @@ where
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
+        let Self(block, _) = self;
         match V::capability() {
-            Some(capability) if FMA => self.0.all::<V, PARTS, ROWS>(capability),
-            _ => self.0.all::<A, PARTS, ROWS>(()),
+            Some(capability) if FMA => block.all::<V, PARTS, ROWS>(capability),
+            _ => block.all::<A, PARTS, ROWS>(()),
         }
     }
 }
@@ -69,7 +69,8 @@ impl<T: Float, V: Vector<T>, const PARTS: usize> Vectorised for Tall<'_, T, V, P
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let capability = V::capability().expect("these loops run where there are such vectors");
-        self.0.tiled::<V, PARTS, TALL>(capability);
+        let Self(block, _) = self;
+        block.all::<V, PARTS, TALL>(capability);
     }
 }
 
@@ -83,8 +84,18 @@ pub(crate) fn tile() -> [usize; 2] {
 impl<T: Float> Block<'_, T> {
     /// Computes the block with the widest vectors that the processor has: `W`, `V`, or arrays `A`.
     pub(crate) fn run<W: Vector<T>, V: Vector<T>, A: Vector<T, Capability = ()>, const PARTS: usize>(self) {
-        // Thin products wait for memory, and narrower vectors have less to fill where C has few columns.
-        if simd::widest() && self.thin == Thin::No && self.n * PARTS > V::LANES {
+        let lanes = if simd::widest() { W::LANES } else { V::LANES };
+        if !self.thin.dots()
+            && let Some(block) = self.small::<PARTS>(lanes)
+        {
+            // Narrower vectors have less to fill where C has few columns.
+            if simd::widest() && block.n * PARTS > V::LANES {
+                block.multiply_small::<W, A, PARTS, true>();
+            } else {
+                block.multiply_small::<V, A, PARTS, false>();
+            }
+        } else if simd::widest() && self.thin == Thin::No && self.n * PARTS > V::LANES {
+            // Thin products wait for memory.
             simd::run_widest(Tall::<T, W, PARTS>(self, PhantomData));
         } else {
             simd::run(Loops::<T, V, A, PARTS>(self, PhantomData));
@@ -94,25 +105,23 @@ impl<T: Float> Block<'_, T> {
     /// Computes all products, in the way that fits their shape.
     #[inline(always)]
     fn all<V: Vector<T>, const PARTS: usize, const R: usize>(self, capability: V::Capability) {
-        if self.thin != Thin::No {
-            let mut scratch = SCRATCH.take();
+        let mut scratch = SCRATCH.take();
+        if R < TALL && self.thin != Thin::No {
             self.multiply_thin::<V, PARTS>(capability, &mut scratch);
-            SCRATCH.set(scratch);
         } else {
-            self.tiled::<V, PARTS, R>(capability);
+            self.tiled::<V, PARTS, R>(capability, &mut scratch);
         }
+        SCRATCH.set(scratch);
     }
 
     /// Computes all products in tiles; those that are not at an edge have `R` lanes.
     #[inline(always)]
-    fn tiled<V: Vector<T>, const PARTS: usize, const R: usize>(self, capability: V::Capability) {
-        let mut scratch = SCRATCH.take();
+    fn tiled<V: Vector<T>, const PARTS: usize, const R: usize>(self, capability: V::Capability, scratch: &mut Scratch) {
         for item in 0..self.count {
             // SAFETY: the item is in the batch.
             let one = unsafe { self.item(item) };
-            one.multiply::<V, PARTS, R>(capability, &mut scratch);
+            one.multiply::<V, PARTS, R>(capability, scratch);
         }
-        SCRATCH.set(scratch);
     }
 
     /// Computes all tiles of one product.
@@ -131,13 +140,9 @@ impl<T: Float> Block<'_, T> {
         // few steps, most of the time goes into writing C.
         let narrow = block.n <= NARROW && block.m > HIGH || block.k <= SHALLOW;
         let high = if narrow { R } else { HIGH } / PARTS;
-        // In place, each lane is a pointer: there are too few registers for those of tall tiles.
-        let near = R < TALL
-            && (block.m.min(high) * block.k.min(DEPTH) * PARTS * size_of::<T>() <= NEAR
-                || narrow && block.a.strides[1] == PARTS as isize);
         let far = block.b.strides[0].unsigned_abs() * size_of::<T>() > FAR;
         let loose = block.b.strides[1] != PARTS as isize || block.m > FEW || far;
-        let a_room: &mut [T] = room(&mut scratch.a, if near { 0 } else { (HIGH + R) * DEPTH });
+        let a_room: &mut [T] = room(&mut scratch.a, (HIGH + R) * DEPTH);
         let steps = block.k.min(DEPTH);
         let b_room: &mut [T] = room(&mut scratch.b, wide.min(block.n.next_multiple_of(columns)) * PARTS * steps);
         for first in (0..block.n).step_by(wide) {
@@ -161,18 +166,16 @@ impl<T: Float> Block<'_, T> {
                     let height = high.min(block.m - top);
                     // SAFETY: the rows and steps are inside A.
                     let a = unsafe { block.a.at(top, depth) };
-                    if !near {
-                        for (row, lanes) in rows::<PARTS, R>(height) {
-                            let to = &mut a_room[row * PARTS * steps..];
-                            // SAFETY: the row is inside A.
-                            let part = unsafe { a.at(row, 0) };
-                            let count = (height - row).min(lanes / PARTS);
-                            // SAFETY: `count` rows from there on are inside A.
-                            unsafe {
-                                match lanes {
-                                    4 => part.pack_rows::<PARTS, 4>(count, steps, to),
-                                    _ => part.pack_rows::<PARTS, R>(count, steps, to),
-                                }
+                    for (row, lanes) in rows::<PARTS, R>(height) {
+                        let to = &mut a_room[row * PARTS * steps..];
+                        // SAFETY: the row is inside A.
+                        let part = unsafe { a.at(row, 0) };
+                        let count = (height - row).min(lanes / PARTS);
+                        // SAFETY: `count` rows from there on are inside A.
+                        unsafe {
+                            match lanes {
+                                4 => part.pack_rows::<PARTS, 4>(count, steps, to),
+                                _ => part.pack_rows::<PARTS, R>(count, steps, to),
                             }
                         }
                     }
@@ -186,15 +189,13 @@ impl<T: Float> Block<'_, T> {
                             // SAFETY: the panel's columns are inside B.
                             (unsafe { b.at(0, panel * columns) }.start, b.strides[0])
                         };
-                        let panel_b = Matrix { start, strides: [step, 1] };
                         for (row, lanes) in rows::<PARTS, R>(height) {
-                            let a =
-                                if near { Rows::Near(a, row) } else { Rows::Packed(&a_room[row * PARTS * steps..]) };
+                            let a = a_room[row * PARTS * steps..].as_ptr();
                             let at = [top + row, first + panel * columns];
                             let left = [height - row, count];
-                            let part = Part { a, b: panel_b, steps, at, left, add: block.add || depth > 0 };
-                            // SAFETY: the rows and columns are inside C and no other block's; A and B, or their packed
-                            // copies, have `steps` steps there.
+                            let part = Part { a, b: start, b_step: step, steps, at, left, add: block.add || depth > 0 };
+                            // SAFETY: the rows and columns are inside C and no other block's; A is packed, and
+                            // B has `steps` steps there or is packed.
                             unsafe {
                                 match (lanes, one) {
                                     (4, true) => block.tile::<V, PARTS, 4, 1>(capability, part),
@@ -225,9 +226,12 @@ fn rows<const PARTS: usize, const R: usize>(height: usize) -> impl Iterator<Item
 
 /// What one tile is computed from, where it begins in C, and the rows and columns of C that are left from there on.
 #[derive(Debug, Clone, Copy)]
-struct Part<'a, T> {
-    a: Rows<'a, T>,
-    b: Matrix<T>,
+struct Part<T> {
+    /// Packed rows of A, `R` numbers for each step.
+    a: *const T,
+    /// Rows of B, which are so far apart.
+    b: *const T,
+    b_step: isize,
     steps: usize,
     at: [usize; 2],
     left: [usize; 2],
@@ -235,91 +239,60 @@ struct Part<'a, T> {
     add: bool,
 }
 
-/// The rows of A for a tile: in place or packed.
-#[derive(Debug, Clone, Copy)]
-enum Rows<'a, T> {
-    /// In place: A, and the row to start from.
-    Near(Matrix<T>, usize),
-    /// Packed, `R` numbers for each step.
-    Packed(&'a [T]),
-}
-
-/// The rows of A and the columns of B that a tile is made of.
-#[derive(Debug, Clone, Copy)]
-struct Factors<T, const R: usize> {
-    lanes: [*const T; R],
-    a_step: isize,
-    b: *const T,
-    b_step: isize,
-}
-
-impl<T: Float, const R: usize> Factors<T, R> {
-    /// `Σ_l a[i][l] b[l][j]`, with the sums in registers. Packed A is one array with R numbers for each step.
+impl<T: Float> Part<T> {
+    /// `Σ_l a[i][l] b[l][j]`, with the sums in registers.
     ///
     /// # Safety
-    /// Each row of A has `steps` numbers, and B has `steps` rows of W vectors.
+    /// A has `R` numbers for each step, and B as many rows of `W` vectors.
     #[inline(always)]
-    unsafe fn sums<V: Vector<T>, const W: usize, const PACKED: bool>(
-        self,
-        capability: V::Capability,
-        steps: usize,
-    ) -> [[V; W]; R] {
+    unsafe fn sums<V: Vector<T>, const R: usize, const W: usize>(self, capability: V::Capability) -> [[V; W]; R] {
         let mut sums = [[V::splat(capability, T::zero()); W]; R];
-        let mut walk = self;
+        let (mut a, mut row) = (self.a, self.b);
         // Small tiles take four steps at a time, since counting takes some of the instructions that the processor can
         // start in a cycle. Large ones would only take the compiler longer.
         let turn = if R * W < 16 { 4 } else { 1 };
         // SAFETY: the caller promises that these steps exist.
         unsafe {
-            for _ in 0..steps / turn {
+            for _ in 0..self.steps / turn {
                 for next in 0..turn {
-                    walk.step::<V, W, PACKED>(capability, next as isize, &mut sums);
+                    let row = row.offset(next as isize * self.b_step);
+                    step(capability, a.add(next * R), row, &mut sums);
                 }
-                walk.advance::<PACKED>(turn as isize);
+                a = a.wrapping_add(turn * R);
+                row = row.wrapping_offset(turn as isize * self.b_step);
             }
-            for _ in 0..steps % turn {
-                walk.step::<V, W, PACKED>(capability, 0, &mut sums);
-                walk.advance::<PACKED>(1);
-            }
-            sums
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn step<V: Vector<T>, const W: usize, const PACKED: bool>(
-        &self,
-        capability: V::Capability,
-        at: isize,
-        sums: &mut [[V; W]; R],
-    ) {
-        // SAFETY: the caller promises that this step exists.
-        unsafe {
-            let row = self.b.offset(at * self.b_step);
-            let mut b = [V::load(capability, row); W];
-            if W == 2 {
-                b[W - 1] = V::load(capability, row.add(V::LANES));
-            }
-            for (lane, sums) in sums.iter_mut().enumerate() {
-                let x = if PACKED {
-                    *self.lanes[0].offset(at * R as isize + lane as isize)
-                } else {
-                    *self.lanes[lane].offset(at * self.a_step)
-                };
-                let x = V::splat(capability, x);
-                for part in 0..W {
-                    sums[part] = x.multiply_add(b[part], sums[part]);
-                }
+            for _ in 0..self.steps % turn {
+                step(capability, a, row, &mut sums);
+                a = a.wrapping_add(R);
+                row = row.wrapping_offset(self.b_step);
             }
         }
+        sums
     }
+}
 
-    #[inline(always)]
-    fn advance<const PACKED: bool>(&mut self, steps: isize) {
-        self.b = self.b.wrapping_offset(steps * self.b_step);
-        if PACKED {
-            self.lanes[0] = self.lanes[0].wrapping_offset(steps * R as isize);
-        } else {
-            self.lanes = self.lanes.map(|lane| lane.wrapping_offset(steps * self.a_step));
+/// Adds one step's products.
+///
+/// # Safety
+/// There are `R` numbers of A and `W` vectors of B.
+#[inline(always)]
+unsafe fn step<T: Float, V: Vector<T>, const R: usize, const W: usize>(
+    capability: V::Capability,
+    a: *const T,
+    row: *const T,
+    sums: &mut [[V; W]; R],
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut b = [V::load(capability, row); W];
+        if W == 2 {
+            b[W - 1] = V::load(capability, row.add(V::LANES));
+        }
+        for (lane, sums) in sums.iter_mut().enumerate() {
+            let x = V::splat(capability, *a.add(lane));
+            for part in 0..W {
+                sums[part] = x.multiply_add(b[part], sums[part]);
+            }
         }
     }
 }
@@ -334,9 +307,9 @@ impl<T: Float> Block<'_, T> {
     unsafe fn tile<V: Vector<T>, const PARTS: usize, const R: usize, const W: usize>(
         &self,
         capability: V::Capability,
-        part: Part<'_, T>,
+        part: Part<T>,
     ) {
-        let Part { a, b, steps, at, left: [left, across], add } = part;
+        let Part { at, left: [left, across], add, .. } = part;
         let count = left.min(R / PARTS);
         // SAFETY: as the caller promises.
         unsafe {
@@ -344,17 +317,7 @@ impl<T: Float> Block<'_, T> {
             for row in 0..count {
                 prefetch_from(to.wrapping_offset(row as isize * self.c_strides[0]));
             }
-            let (b, b_step) = (b.start, b.strides[0]);
-            let sums = match a {
-                Rows::Near(a, row) => {
-                    let near = Factors { lanes: a.lanes::<PARTS, R>(row, count), a_step: a.strides[1], b, b_step };
-                    near.sums::<V, W, false>(capability, steps)
-                }
-                Rows::Packed(a) => {
-                    let packed = Factors { lanes: [a.as_ptr(); R], a_step: R as isize, b, b_step };
-                    packed.sums::<V, W, true>(capability, steps)
-                }
-            };
+            let sums = part.sums::<V, R, W>(capability);
             self.put::<V, PARTS, R, W>(capability, sums, to, [count, across], add);
         }
     }
@@ -419,22 +382,34 @@ mod tests {
         Array2::from_shape_fn((rows, columns), |(i, j)| ((7 * i + 3 * j + seed) % 11) as f64 - 5.0)
     }
 
+    /// In tiles of each kind of vectors that the processor has.
+    fn tiled<const PARTS: usize>(block: Block<'_, f64>, kind: usize) {
+        let mut scratch = Scratch::default();
+        match (kind, simd::WideF64::capability(), simd::WidestF64::capability()) {
+            (1, Some(capability), _) => block.tiled::<simd::WideF64, PARTS, ROWS>(capability, &mut scratch),
+            (2, _, Some(capability)) => block.tiled::<simd::WidestF64, PARTS, TALL>(capability, &mut scratch),
+            _ => block.tiled::<[f64; 4], PARTS, ROWS>((), &mut scratch),
+        }
+    }
+
     #[test]
     fn every_edge_and_stride_is_multiplied() {
-        for (m, k, n) in [(1, 1, 1), (5, 3, 9), (7, 13, 8), (12, 2, 17), (6, 260, 3)] {
-            let (a, b, c) = (numbers(m, k, 1), numbers(k, n, 2), numbers(m, n, 3));
-            let one = Axis(0);
-            let expected = &c + 2.0 * a.dot(&b);
-            let (mut plain, mut transposed) = (c.clone(), c.reversed_axes().as_standard_layout().to_owned());
-            let (left, right) = (a.view().insert_axis(one), b.view().insert_axis(one));
-            Block::new([left, right], plain.view_mut().insert_axis(one), [false; 2], 2.0, true, Thin::No)
-                .run::<simd::WidestF64, simd::WideF64, [f64; 4], 1>();
-            assert_eq!(plain, expected, "{m} x {k} x {n}");
-            let (a, b) = (a.t().as_standard_layout().to_owned(), b.slice(ndarray::s![.., ..;-1]).to_owned());
-            let (left, right) = (a.t().insert_axis(one), b.slice(ndarray::s![.., ..;-1]).insert_axis(one));
-            let c = transposed.view_mut().reversed_axes().insert_axis(one);
-            Block::new([left, right], c, [false; 2], 2.0, true, Thin::No).run::<[f64; 4], [f64; 4], [f64; 4], 1>();
-            assert_eq!(transposed.t(), expected, "transposed, {m} x {k} x {n}");
+        for (m, k, n) in [(1, 1, 1), (5, 3, 9), (7, 13, 8), (12, 2, 17), (6, 260, 3), (29, 4, 33)] {
+            for kind in 0..3 {
+                let (a, b, c) = (numbers(m, k, 1), numbers(k, n, 2), numbers(m, n, 3));
+                let one = Axis(0);
+                let expected = &c + 2.0 * a.dot(&b);
+                let (mut plain, mut transposed) = (c.clone(), c.reversed_axes().as_standard_layout().to_owned());
+                let (left, right) = (a.view().insert_axis(one), b.view().insert_axis(one));
+                let c = plain.view_mut().insert_axis(one);
+                tiled::<1>(Block::new([left, right], c, [false; 2], 2.0, true, Thin::No), kind);
+                assert_eq!(plain, expected, "{m} x {k} x {n}");
+                let (a, b) = (a.t().as_standard_layout().to_owned(), b.slice(ndarray::s![.., ..;-1]).to_owned());
+                let (left, right) = (a.t().insert_axis(one), b.slice(ndarray::s![.., ..;-1]).insert_axis(one));
+                let c = transposed.view_mut().reversed_axes().insert_axis(one);
+                tiled::<1>(Block::new([left, right], c, [false; 2], 2.0, true, Thin::No), kind);
+                assert_eq!(transposed.t(), expected, "transposed, {m} x {k} x {n}");
+            }
         }
     }
 
@@ -445,18 +420,14 @@ mod tests {
             Array2::from_shape_fn((rows, columns), |at| Complex::new(re[at], im[at]))
         };
         let (a, b) = (complex(4, 5, 1), complex(5, 7, 2));
-        let mut c = Array2::default((4, 7));
-        let (left, right) = (a.view().insert_axis(Axis(0)), b.view().insert_axis(Axis(0)));
-        Block::new(
-            [left, right],
-            c.view_mut().insert_axis(Axis(0)),
-            [true, false],
-            Complex::new(0.0, 1.0),
-            false,
-            Thin::No,
-        )
-        .run::<[f64; 4], [f64; 4], [f64; 4], 2>();
-        let expected = a.mapv(|z| z.conj()).dot(&b).mapv(|z| z * Complex::new(0.0, 1.0));
-        assert_eq!(c, expected);
+        let i = Complex::new(0.0, 1.0);
+        let expected = a.mapv(|z| z.conj()).dot(&b).mapv(|z| z * i);
+        for kind in 0..3 {
+            let mut c = Array2::default((4, 7));
+            let (left, right) = (a.view().insert_axis(Axis(0)), b.view().insert_axis(Axis(0)));
+            let to = c.view_mut().insert_axis(Axis(0));
+            tiled::<2>(Block::new([left, right], to, [true, false], i, false, Thin::No), kind);
+            assert_eq!(c, expected);
+        }
     }
 }

@@ -24,6 +24,7 @@ static LONG_ONES: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
 impl Vector<f32> for WideF32 {
     type Capability = V3;
     const LANES: usize = 8;
+    const MASKED: bool = true;
     #[inline(always)]
     fn capability() -> Option<V3> {
         V3::try_new()
@@ -94,6 +95,7 @@ impl Vector<f32> for WideF32 {
 impl Vector<f64> for WideF64 {
     type Capability = V3;
     const LANES: usize = 4;
+    const MASKED: bool = true;
     #[inline(always)]
     fn capability() -> Option<V3> {
         V3::try_new()
@@ -158,6 +160,7 @@ impl Vector<f64> for WideF64 {
 impl Vector<f32> for WidestF32 {
     type Capability = V4;
     const LANES: usize = 16;
+    const MASKED: bool = true;
     #[inline(always)]
     fn capability() -> Option<V4> {
         V4::try_new()
@@ -210,6 +213,7 @@ impl Vector<f32> for WidestF32 {
 impl Vector<f64> for WidestF64 {
     type Capability = V4;
     const LANES: usize = 8;
+    const MASKED: bool = true;
     #[inline(always)]
     fn capability() -> Option<V4> {
         V4::try_new()

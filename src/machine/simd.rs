@@ -88,6 +88,15 @@ pub(crate) fn run<V: Vectorised>(loops: V) -> V::Output {
     loops.run::<{ cfg!(target_arch = "aarch64") }>()
 }
 
+/// Whether [`run`] runs loops with fused multiply-add.
+#[inline(always)]
+pub(crate) fn fused() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return pulp::x86::V3::try_new().is_some();
+    #[cfg(not(target_arch = "x86_64"))]
+    cfg!(target_arch = "aarch64")
+}
+
 /// Whether the processor has AVX-512, for [`run_widest`].
 #[inline(always)]
 pub(crate) fn widest() -> bool {
@@ -97,13 +106,13 @@ pub(crate) fn widest() -> bool {
     false
 }
 
-/// Runs loops with AVX-512 where the processor has it, else as [`run`] does.
+/// Runs loops with AVX-512, which the processor has ([`widest`]).
 #[inline]
 pub(crate) fn run_widest<V: Widest>(loops: V) -> V::Output {
+    assert!(widest(), "the processor has AVX-512");
     #[cfg(target_arch = "x86_64")]
-    if pulp::x86::V4::try_new().is_some() {
-        // SAFETY: the processor has these instructions, as just proved.
-        return unsafe { loops.with_avx512() };
-    }
-    run(loops)
+    // SAFETY: the processor has these instructions, as just asserted.
+    return unsafe { loops.with_avx512() };
+    #[cfg(not(target_arch = "x86_64"))]
+    loops.run::<true>()
 }

@@ -14,6 +14,8 @@ pub(crate) trait Vector<T>: Copy {
     type Capability: Copy;
     /// Numbers in a vector.
     const LANES: usize;
+    /// Whether a part of a vector is loaded in one instruction.
+    const MASKED: bool;
     /// The proof, if the processor has the instructions.
     fn capability() -> Option<Self::Capability>;
     /// A vector of one number, repeated.
@@ -59,6 +61,7 @@ pub(crate) trait Vector<T>: Copy {
 impl<T: Float, const L: usize> Vector<T> for [T; L] {
     type Capability = ();
     const LANES: usize = L;
+    const MASKED: bool = false;
     #[inline(always)]
     fn capability() -> Option<()> {
         Some(())
@@ -83,6 +86,10 @@ impl<T: Float, const L: usize> Vector<T> for [T; L] {
     }
     #[inline(always)]
     unsafe fn load_some((): (), from: *const T, count: usize) -> Self {
+        if count == L {
+            // SAFETY: the caller promises that these numbers can be read.
+            return unsafe { Self::load((), from) };
+        }
         let mut numbers = [T::zero(); L];
         for (lane, number) in numbers[..count].iter_mut().enumerate() {
             // SAFETY: the caller promises that these numbers can be read.

@@ -2,12 +2,12 @@
 
 use std::marker::PhantomData;
 
-use ndarray::{Array, ArrayRef, ArrayViewD, Dimension, IntoDimension, Ix2, IxDyn};
+use ndarray::{Array, ArrayBase, ArrayRef, ArrayView, Axis, Dimension, IntoDimension, Ix2, Ix3, IxDyn, RawData};
 
 use crate::backend::product::Multiply as _;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::matmul::product::{Op, Product};
+use crate::matmul::product::{Batch, Matrices, Op, Product};
 use crate::matmul::recipe::MatmulRecipe;
 use crate::plan::arrays::zeros;
 use crate::real::{Number, Real};
@@ -77,21 +77,29 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
         c: &mut ArrayRef<V, DC>,
     ) -> Result<()> {
         let [m, k, n] = self.recipe.shape;
-        let (a, b, c) = (a.view().into_dyn(), b.view().into_dyn(), c.view_mut().into_dyn());
         let axes = self.batch.len();
-        if c.ndim() != axes + 2 || c.shape()[..axes] != self.batch || c.shape()[axes..] != [m, n] {
+        let of_batch = |shape: &[usize]| shape.len() == axes + 2 && shape[..axes] == self.batch;
+        if !of_batch(c.shape()) || c.shape()[axes..] != [m, n] {
             let expected = self.batched([m, n]);
             return Err(Error::shape("C", shape::written(expected.slice()), shape::written(c.shape())));
         }
-        let (a, b) = (self.as_multiplied("A", a, 0)?, self.as_multiplied("B", b, 1)?);
-        // Broadcasting takes longer than the smallest products.
-        let whole = |x: &ArrayViewD<'_, V>| x.ndim() == axes + 2 && x.shape()[..axes] == self.batch;
-        let a = if whole(&a) { Some(a.view()) } else { a.broadcast(self.batched([m, k])) }
-            .ok_or_else(|| self.misfit("A", a.shape(), 0))?;
-        let b = if whole(&b) { Some(b.view()) } else { b.broadcast(self.batched([k, n])) }
-            .ok_or_else(|| self.misfit("B", b.shape(), 1))?;
-        let product = Product { a, b, c, conjugate: self.ops.map(Op::conjugates), alpha, beta };
-        self.device.matmul(&self.recipe, product)
+        self.check("A", a.shape(), 0)?;
+        self.check("B", b.shape(), 1)?;
+        let one_axis = axes < 2 && of_batch(a.shape()) && of_batch(b.shape());
+        let (a, b) = (self.as_multiplied(a.view(), 0), self.as_multiplied(b.view(), 1));
+        // Most products have no batch or one axis of it. The smallest take less time than views of any number of axes.
+        if one_axis {
+            return self.multiply(Batch::Row(Matrices { a: row(a), b: row(b), c: row(c.view_mut()) }), alpha, beta);
+        }
+        let (a, b) = (a.into_dyn(), b.into_dyn());
+        let a = a.broadcast(self.batched([m, k])).ok_or_else(|| self.misfit("A", a.shape(), 0))?;
+        let b = b.broadcast(self.batched([k, n])).ok_or_else(|| self.misfit("B", b.shape(), 1))?;
+        self.multiply(Batch::Any(Matrices { a, b, c: c.view_mut().into_dyn() }), alpha, beta)
+    }
+
+    fn multiply(&self, matrices: Batch<'_, V>, alpha: V, beta: V) -> Result<()> {
+        let conjugate = self.ops.map(Op::conjugates);
+        self.device.matmul(&self.recipe, &mut Product { matrices, conjugate, alpha, beta })
     }
 
     /// Computes the same as [`MatmulPlan::execute_into`] for arrays on the plan's GPU, in C order and with the shapes
@@ -143,19 +151,21 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
         if self.ops[factor].transposes() { [columns, rows] } else { [rows, columns] }
     }
 
+    /// Checks the last two axes of A or B.
+    fn check(&self, what: &'static str, shape: &[usize], factor: usize) -> Result<()> {
+        // Rows and columns must agree exactly: `broadcast` would also repeat a single row any number of times.
+        let fits = shape.len() >= 2 && shape[shape.len() - 2..] == self.before_op(factor);
+        if fits { Ok(()) } else { Err(self.misfit(what, shape, factor)) }
+    }
+
     /// A view of A or B with rows and columns in the order in which they are multiplied; conjugation is left to the
     /// kernel.
-    fn as_multiplied<'a>(&self, what: &'static str, x: ArrayViewD<'a, V>, factor: usize) -> Result<ArrayViewD<'a, V>> {
-        let axes = x.ndim();
-        // Rows and columns must agree exactly: `broadcast` would also repeat a single row any number of times.
-        if axes < 2 || x.shape()[axes - 2..] != self.before_op(factor) {
-            return Err(self.misfit(what, x.shape(), factor));
-        }
-        let mut x = x;
+    fn as_multiplied<'a, X: Dimension>(&self, mut x: ArrayView<'a, V, X>, factor: usize) -> ArrayView<'a, V, X> {
         if self.ops[factor].transposes() {
+            let axes = x.ndim();
             x.swap_axes(axes - 2, axes - 1);
         }
-        Ok(x)
+        x
     }
 
     fn misfit(&self, what: &'static str, got: &[usize], factor: usize) -> Error {
@@ -204,6 +214,15 @@ impl<V: Number, D: Dimension> MatmulBuilder<V, D> {
         }
         let recipe = device.matmul_recipe::<V>([m, k, n], count, memory)?;
         Ok(MatmulPlan { batch, ops, recipe, device: device.clone(), kind: PhantomData })
+    }
+}
+
+/// A matrix as a batch of one, or the matrices of one axis.
+fn row<S: RawData, D: Dimension>(x: ArrayBase<S, D>) -> ArrayBase<S, Ix3> {
+    let axes = "one axis more than a matrix has, at most";
+    match x.ndim() {
+        2 => x.into_dimensionality::<Ix2>().expect(axes).insert_axis(Axis(0)),
+        _ => x.into_dimensionality::<Ix3>().expect(axes),
     }
 }
 

@@ -177,10 +177,10 @@ impl<E: Element> ReduceState<E> {
         let partials = Partials::read(plan.needs(), plan.outputs(), E::PARTS, &mut Bytes(&body[head..]));
         let reduced: usize =
             plan.shape.iter().zip(&plan.over).filter(|&(_, &over)| over).map(|(&len, _)| len).product();
-        state.partials = partials
-            .filter(|partials| partials.fit(reduced as u64, plan.skip))
-            .ok_or_else(|| wrong("numbers that no elements come to".into()))?;
-        Ok(state)
+        let nonsense = || wrong("numbers that no elements come to".into());
+        state.partials = partials.filter(|partials| partials.fit(reduced as u64, plan.skip)).ok_or_else(nonsense)?;
+        // What a state does not use is written as zeros: anything else there would be lost without a word.
+        if state.to_bytes() == bytes { Ok(state) } else { Err(nonsense()) }
     }
 }
 
