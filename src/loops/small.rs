@@ -134,19 +134,22 @@ impl<T: Float> Block<'_, T> {
             for depth in (0..self.k).step_by(DEPTH) {
                 let steps = DEPTH.min(self.k - depth);
                 // SAFETY: the item is in the batch, and the step inside A and B.
-                let (a, mut b, c) = unsafe {
+                let (a, b, c) = unsafe {
                     let (a, b, c) = self.of(item);
                     (a.at(0, depth), b.at(depth, 0), c)
                 };
-                if !in_place {
-                    let rows: &mut [T] = room(&mut scratch.b, steps * whole);
-                    // SAFETY: B has these steps and columns.
-                    unsafe { b.pack::<PARTS>([numbers, whole], steps, whole, rows) };
-                    b = Matrix { start: rows.as_ptr(), strides: [whole as isize, PARTS as isize] };
-                }
                 for from in (0..numbers).step_by(wide) {
                     let end = numbers.min(from + wide);
                     let mut task = Task { a, b, c, steps, from, end, add: self.add || depth > 0 };
+                    if !in_place {
+                        let (count, full) = (end - from, wide.min(whole - from));
+                        let rows: &mut [T] = room(&mut scratch.b, steps * full);
+                        // SAFETY: B has these steps and columns.
+                        unsafe { b.at(0, from / PARTS).pack::<PARTS>([count, full], steps, full, rows) };
+                        // Columns are counted from B's first one.
+                        let start = rows.as_ptr().wrapping_sub(from);
+                        task.b = Matrix { start, strides: [full as isize, PARTS as isize] };
+                    }
                     let mut row = 0;
                     while row < self.m {
                         let (height, rows) = heights(PARTS, self.m - row, flat);
