@@ -214,7 +214,7 @@ fn a_state_is_read_as_it_was_written_or_refused() {
             Err(_) => refused += 1,
         }
     }
-    assert!(refused > 600, "most of a state of few elements has to be zeros, but {refused} changes were refused");
+    assert!(refused > 200, "what a state does not use has one form, but only {refused} changes were refused");
     assert_eq!(ReduceState::from_bytes(&plan, &sealed(whole.clone())).unwrap().to_bytes(), whole);
 }
 

@@ -3,8 +3,8 @@
 //! The loops of a block are in `loops/tiles.rs`, in `loops/small.rs` where B is best read in place, and in
 //! `loops/thin.rs` where C has few rows or columns.
 //!
-//! Every element of C is summed in the order of k. Where C is small and k long, k is summed in parts that the shape
-//! decides, so results are the same bits for any number of threads.
+//! Every element of C is summed in the order of k, but for dot products. Where C is small and k long, k is summed in
+//! parts. The shape decides both, so results are the same bits for any number of threads.
 
 use ndarray::{ArrayViewMut, Axis, Dimension, Ix2, Ix3, IxDyn};
 

@@ -375,7 +375,8 @@ fn factor<'a, V: Number>(x: &'a ArrayViewD<'_, V>, batch: usize) -> Result<CowAr
     let axes = x.ndim();
     let [rows, columns] = [x.len_of(Axis(axes - 2)), x.len_of(Axis(axes - 1))];
     let mut first = x.view();
-    if first.strides()[..axes - 2].iter().all(|&stride| stride == 0) {
+    // The stride of an axis of one matrix is any number.
+    if (0..axes - 2).all(|axis| first.strides()[axis] == 0 || first.len_of(Axis(axis)) == 1) {
         for _ in 0..axes - 2 {
             first = first.index_axis_move(Axis(0), 0);
         }

@@ -131,7 +131,7 @@ impl<T: Float> Matrix<T> {
     }
 
     /// Copies `steps` rows of `count` real numbers, at any strides, to rows that are `wide` numbers apart, of which
-    /// `full` are filled: missing ones repeat the last.
+    /// `full` are filled: missing ones repeat the last. It is compiled once for each type, for any processor.
     ///
     /// # Safety
     /// The matrix has these rows and columns.

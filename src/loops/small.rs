@@ -1,7 +1,7 @@
 //! Products of small matrices: factors are read where they are, in tiles of as many lanes and vectors as there are.
 //!
-//! Packing takes longer than it saves where B fits in the first-level cache, or where C has few rows. Only a B whose
-//! rows are not contiguous is packed. Elements of C are summed in the order of k, as in the other tiles.
+//! Packing takes longer than it saves where B fits in the first-level cache, or where C has few rows. B is packed only
+//! if its rows are not contiguous, or end with a part of a vector that takes more than one instruction. Elements of C are summed in the order of k, as in the other tiles.
 
 #![expect(clippy::needless_range_loop, reason = "one index runs over the vectors of several arrays")]
 
@@ -25,6 +25,7 @@ const FEW: usize = 24;
 /// The largest stride in bytes between rows of a larger B with more than [`DEEP`] rows: each is on a page of its own
 /// beyond it.
 const FAR: usize = 2048;
+/// So many pages are found without a search in tables.
 const DEEP: usize = 48;
 /// With at most so many steps, C is written two lanes at a time, since most of the time goes into that.
 const FLAT: usize = 4;
@@ -92,7 +93,7 @@ impl<T: Float, V: Vector<T>, A: Vector<T, Capability = ()>, const PARTS: usize, 
 }
 
 impl<T: Float> Block<'_, T> {
-    /// Half of the cycles that the product takes, about, in tiles of vectors of `lanes` numbers.
+    /// The half cycles that the product takes, about, in tiles of vectors of `lanes` numbers.
     fn price(&self, parts: usize, lanes: usize) -> usize {
         let (high, vectors) = (self.m * parts, (self.n * parts).div_ceil(lanes));
         let tile = [high.min(6), vectors.min(if high <= 2 { MOST } else { 2 })];
@@ -109,7 +110,7 @@ impl<T: Float> Block<'_, T> {
         let block = if turned.price(PARTS, lanes) < self.price(PARTS, lanes) { turned } else { self };
         let row = block.n * PARTS * size_of::<T>();
         let near = block.k.min(DEPTH) * row <= NEAR;
-        let close = block.b.strides[0].unsigned_abs() * size_of::<T>() <= FAR || block.k <= DEEP;
+        let close = block.b.strides[0].unsigned_abs().saturating_mul(size_of::<T>()) <= FAR || block.k <= DEEP;
         let swept = block.thin != Thin::No && block.k * row > LARGE;
         let few = block.k <= SHALLOW || block.m <= FEW && close && !swept;
         let narrow = block.n * PARTS <= NARROW * lanes && block.a.strides[1] == PARTS as isize;
@@ -122,6 +123,7 @@ impl<T: Float> Block<'_, T> {
         V: Vector<T>,
         A: Vector<T, Capability = ()>,
     {
+        const { assert!(WIDEST || V::LANES == A::LANES, "one width of vectors with FMA or without") };
         let numbers = self.n * PARTS;
         let whole = numbers.next_multiple_of(V::LANES);
         let masked = if simd::fused() { V::MASKED } else { A::MASKED };
@@ -331,7 +333,7 @@ fn heights(parts: usize, left: usize, flat: bool) -> (usize, usize) {
         (1, 3 | 5) => (3, 3),
         (1, 4 | 7) => (4, 4),
         (1, 8 | 11) => (4, 8),
-        // All but the last rows, which are 3, 4 or none, or 7 or 8 in tiles of 4.
+        // All but the last rows, of which tiles of 3 and 4 lanes leave none.
         (1, _) => (6, (left - [0, 7, 8, 3, 4, 11][left % 6]) / 6 * 6),
         (_, 2) => (2, 2),
         (_, 4) => (2, 4),

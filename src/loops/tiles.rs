@@ -140,7 +140,7 @@ impl<T: Float> Block<'_, T> {
         // few steps, most of the time goes into writing C.
         let narrow = block.n <= NARROW && block.m > HIGH || block.k <= SHALLOW;
         let high = if narrow { R } else { HIGH } / PARTS;
-        let far = block.b.strides[0].unsigned_abs() * size_of::<T>() > FAR;
+        let far = block.b.strides[0].unsigned_abs().saturating_mul(size_of::<T>()) > FAR;
         let loose = block.b.strides[1] != PARTS as isize || block.m > FEW || far;
         let a_room: &mut [T] = room(&mut scratch.a, (HIGH + R) * DEPTH);
         let steps = block.k.min(DEPTH);

@@ -38,7 +38,7 @@ pub(crate) trait Vector<T>: Copy {
     fn plus(self, a: Self) -> Self;
     /// The vector with each pair of neighbours exchanged.
     fn swapped(self) -> Self;
-    /// Loads the first `count` numbers, which are at most a vector; the rest are anything.
+    /// Loads the first `count` numbers, which are at most a vector; the rest are zeros.
     ///
     /// # Safety
     /// So many numbers can be read there.

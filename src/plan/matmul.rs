@@ -86,15 +86,17 @@ impl<V: Number, D: Dimension> MatmulPlan<V, D> {
         self.check("A", a.shape(), 0)?;
         self.check("B", b.shape(), 1)?;
         let one_axis = axes < 2 && of_batch(a.shape()) && of_batch(b.shape());
-        let (a, b) = (self.as_multiplied(a.view(), 0), self.as_multiplied(b.view(), 1));
-        // Most products have no batch or one axis of it. The smallest take less time than views of any number of axes.
+        let (left, right) = (self.as_multiplied(a.view(), 0), self.as_multiplied(b.view(), 1));
+        // Most products have no batch or one axis of it. The smallest take less time than making views with a list of
+        // axes.
         if one_axis {
-            return self.multiply(Batch::Row(Matrices { a: row(a), b: row(b), c: row(c.view_mut()) }), alpha, beta);
+            let matrices = Matrices { a: row(left), b: row(right), c: row(c.view_mut()) };
+            return self.multiply(Batch::Row(matrices), alpha, beta);
         }
-        let (a, b) = (a.into_dyn(), b.into_dyn());
-        let a = a.broadcast(self.batched([m, k])).ok_or_else(|| self.misfit("A", a.shape(), 0))?;
-        let b = b.broadcast(self.batched([k, n])).ok_or_else(|| self.misfit("B", b.shape(), 1))?;
-        self.multiply(Batch::Any(Matrices { a, b, c: c.view_mut().into_dyn() }), alpha, beta)
+        let (left, right) = (left.into_dyn(), right.into_dyn());
+        let left = left.broadcast(self.batched([m, k])).ok_or_else(|| self.misfit("A", a.shape(), 0))?;
+        let right = right.broadcast(self.batched([k, n])).ok_or_else(|| self.misfit("B", b.shape(), 1))?;
+        self.multiply(Batch::Any(Matrices { a: left, b: right, c: c.view_mut().into_dyn() }), alpha, beta)
     }
 
     fn multiply(&self, matrices: Batch<'_, V>, alpha: V, beta: V) -> Result<()> {

@@ -140,7 +140,8 @@ impl<E: Element> ReduceState<E> {
         Ok(self.plan.shaped(columns, &kept))
     }
 
-    /// The state as bytes, little-endian; their number does not depend on the data.
+    /// The state as bytes, little-endian; their number does not depend on the data. The last eight are the 64-bit FNV-1a
+    /// hash of the others.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
@@ -179,7 +180,7 @@ impl<E: Element> ReduceState<E> {
             plan.shape.iter().zip(&plan.over).filter(|&(_, &over)| over).map(|(&len, _)| len).product();
         let nonsense = || wrong("numbers that no elements come to".into());
         state.partials = partials.filter(|partials| partials.fit(reduced as u64, plan.skip)).ok_or_else(nonsense)?;
-        // What a state does not use is written as zeros: anything else there would be lost without a word.
+        // What a state does not use is written in one way: anything else there would be lost without a word.
         if state.to_bytes() == bytes { Ok(state) } else { Err(nonsense()) }
     }
 }
