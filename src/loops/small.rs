@@ -343,20 +343,12 @@ fn heights(parts: usize, left: usize, flat: bool) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array3, Axis, s};
+    use ndarray::{Axis, s};
     use num_complex::Complex;
 
     use super::*;
+    use crate::loops::thin::tests::numbers;
     use crate::machine::simd::{WideF64, WidestF64};
-
-    /// Small whole numbers, whose products and sums are exact.
-    fn numbers(shape: (usize, usize, usize), seed: usize) -> Array3<Complex<f64>> {
-        let number = |at| ((7 * at + at / 5 + seed) % 11) as f64 - 5.0;
-        Array3::from_shape_fn(shape, |(item, i, j)| {
-            let at = 31 * item + 13 * i + 3 * j;
-            Complex::new(number(at), number(at + 4))
-        })
-    }
 
     /// With each kind of vectors that the processor has.
     fn multiply<const PARTS: usize>(block: Block<'_, f64>, kind: usize) {
@@ -364,10 +356,7 @@ mod tests {
             0 => block.multiply_small::<[f64; 4], [f64; 4], PARTS, false>(),
             1 => block.multiply_small::<WideF64, [f64; 4], PARTS, false>(),
             _ if simd::widest() => block.multiply_small::<WidestF64, [f64; 4], PARTS, true>(),
-            _ => {
-                let turned = block.transposed();
-                turned.multiply_small::<WideF64, [f64; 4], PARTS, false>();
-            }
+            _ => block.transposed().multiply_small::<WideF64, [f64; 4], PARTS, false>(),
         }
     }
 

@@ -394,7 +394,7 @@ impl<T: Float> Rows<T> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use ndarray::{Array3, Axis, s};
     use num_complex::Complex;
 
@@ -402,7 +402,7 @@ mod tests {
     use crate::machine::simd::WideF64;
 
     /// Small whole numbers, whose products and sums are exact.
-    fn numbers(shape: (usize, usize, usize), seed: usize) -> Array3<Complex<f64>> {
+    pub(in crate::loops) fn numbers(shape: (usize, usize, usize), seed: usize) -> Array3<Complex<f64>> {
         let number = |at| ((7 * at + at / 5 + seed) % 11) as f64 - 5.0;
         Array3::from_shape_fn(shape, |(item, i, j)| {
             let at = 31 * item + 13 * i + 3 * j;
