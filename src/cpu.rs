@@ -31,6 +31,9 @@ use crate::reduce::op::Op;
 use crate::reduce::partials::Partials;
 use crate::reduce::request::{Answered, Reduced, Reduction};
 
+/// The most threads that can be asked for.
+const MOST_THREADS: usize = 1024;
+
 /// The CPU. Results are the same bits whatever the number of threads.
 #[derive(Debug, Clone, Default)]
 pub struct Cpu {
@@ -47,8 +50,16 @@ impl Cpu {
     /// Uses `threads` threads of its own; 0 means one for each core.
     ///
     /// # Errors
-    /// [`Error::Device`] if the threads cannot be started.
+    /// [`Error::Parameter`] for more than 1024, [`Error::Device`] if the threads cannot be started.
     pub fn with_threads(threads: usize) -> Result<Self> {
+        // Thousands more would take the system minutes to start, and no machine has use for them.
+        if threads > MOST_THREADS {
+            return Err(Error::parameter(
+                "threads",
+                format!("at most {MOST_THREADS}; 0 is one for each core"),
+                threads,
+            ));
+        }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|error| Error::Device { device: "CPU".into(), reason: error.to_string() })?;
         Ok(Self { pool: Some(Arc::new(pool)) })

@@ -18,6 +18,7 @@
 //! `scale_factor`, `add_offset`, `_FillValue` and `missing_value` are applied as xarray does it by default
 //! ([`Decoding`]): elements that equal a fill value become NaN, and integers become floats.
 
+pub(crate) mod converted;
 pub(crate) mod decoded;
 pub(crate) mod description;
 pub(crate) mod element;
@@ -31,6 +32,8 @@ pub(crate) mod npy;
 pub(crate) mod numbers;
 pub(crate) mod open;
 pub(crate) mod region;
+#[doc(hidden)]
+pub mod staging;
 #[cfg(feature = "zarr")]
 pub(crate) mod zarr;
 

@@ -261,6 +261,77 @@ fn results_beyond_the_range_are_not_written() {
     succeed(&arguments);
 }
 
+/// One value near the limit of the range: the result can be represented, and is right or refused.
+#[test]
+fn a_value_near_the_limit_gives_a_right_result_or_none() {
+    let folder = Folder::new("limit");
+    let [points, one, modes, targets, out] =
+        ["x.npy", "c.npy", "f.npy", "s.npy", "out.npy"].map(|name| folder.path(name));
+    write_npy(&points, &Array1::from(vec![0.5])).unwrap();
+    write_npy(&targets, &Array1::from_iter((0..5).map(|k| f64::from(k) - 2.0))).unwrap();
+    let mut given = 0;
+    for (precision, size) in [("f32", 3e38), ("f64", 1.7e308), ("f32", 1e30), ("f64", 1e300)] {
+        write_npy(&one, &Array1::from(vec![size])).unwrap();
+        write_npy(&modes, &Array1::from(vec![0.0, 0.0, 0.0, size, 0.0])).unwrap();
+        let first: Vec<f64> = (0..5).map(|k| 0.5 * (f64::from(k) - 2.0)).collect();
+        for (kind, values, axis, phases) in [
+            ("1", &one, ["--modes", "5"], &first[..]),
+            ("2", &modes, ["--modes", "5"], &[0.5]),
+            ("3", &one, ["--targets", &targets], &first),
+        ] {
+            let args = ["nufft", "--type", kind, "--points", &points, "--values", values, "--out", &out];
+            let args = [&args[..], &axis, &["--precision", precision, "--tol", "1e-5", "--device", "cpu"]].concat();
+            let output = wavemill(&args);
+            let errors = String::from_utf8_lossy(&output.stderr);
+            if !output.status.success() {
+                assert!(errors.contains("leave the range of") && !Path::new(&out).exists(), "{args:?}: {errors}");
+                continue;
+            }
+            given += 1;
+            let got: Vec<Complex<f64>> = if precision == "f32" {
+                let got: Array1<Complex<f32>> = read_npy(&out).unwrap();
+                got.iter().map(|z| Complex::new(z.re.into(), z.im.into())).collect()
+            } else {
+                read_npy::<_, Array1<Complex<f64>>>(&out).unwrap().to_vec()
+            };
+            let want: Vec<_> = phases.iter().map(|&phase| Complex::cis(phase)).collect();
+            let got: Vec<_> = got.iter().map(|z| z / size).collect();
+            assert!(error(&got, &want) < 5e-5, "{args:?}: {got:?}");
+            fs::remove_file(&out).unwrap();
+        }
+    }
+    assert!(given >= 6, "{given} results were given");
+}
+
+/// What the caller fixes and cannot keep the tolerance is refused; accepted, the tolerance that is kept is printed.
+#[test]
+fn a_tolerance_out_of_reach_is_refused_or_the_one_that_is_kept_is_printed() {
+    let folder = Folder::new("reach");
+    let [points, values, out] = ["x.npy", "c.npy", "f.npy"].map(|name| folder.path(name));
+    let (x, c) = (Array1::from_iter(numbers(300, 1).map(|x| 6.0 * x)), complex(300, 2));
+    write_npy(&points, &x).unwrap();
+    write_npy(&values, &c).unwrap();
+    let common = ["nufft", "--type", "1", "--modes", "200", "--points", &points, "--values", &values, "--out", &out];
+    let want: Vec<Complex<f64>> =
+        (0..200).map(|k| x.iter().zip(&c).map(|(x, c)| c * Complex::cis((f64::from(k) - 100.0) * x)).sum()).collect();
+    for (kernel, upsampling) in [("gaussian", "1.2"), ("gaussian", "1.25"), ("kaiser-bessel", "1.2")] {
+        let choice = ["--kernel", kernel, "--upsampling", upsampling, "--tol", "1e-6", "--precision", "f32"];
+        let args = [&common[..], &choice, &["--device", "cpu"]].concat();
+        let refused = fail(&args);
+        assert!(refused.contains("--accept-reachable") && !Path::new(&out).exists(), "{refused}");
+        let smallest = refused.split("reachable one is ").nth(1).unwrap().split(' ').next().unwrap();
+        let printed = succeed(&[&args[..], &["--accept-reachable"]].concat());
+        let kept = printed.split("1.0e-6 asked, ").nth(1).unwrap().split(' ').next().unwrap();
+        let [smallest, kept]: [f64; 2] = [smallest, kept].map(|text| text.parse().unwrap());
+        assert!(kept > 1e-6 && (kept / smallest - 1.0).abs() < 0.06, "{kept:e}, {smallest:e}: {printed}");
+        let got: Array1<Complex<f32>> = read_npy(&out).unwrap();
+        let got: Vec<_> = got.iter().map(|z| Complex::new(z.re.into(), z.im.into())).collect();
+        let found = error(&got, &want);
+        assert!(found <= 4.2 * kept, "{kernel} {upsampling}: {found:e}, {kept:e} kept");
+        fs::remove_file(&out).unwrap();
+    }
+}
+
 #[test]
 fn bad_input_ends_in_one_line_and_no_file() {
     let folder = Folder::new("bad");
@@ -362,6 +433,15 @@ fn float16_points_and_integer_strengths_are_transformed() {
     };
     let want: Vec<Complex<f64>> = (0..9).map(term).collect();
     assert!(error(&read_npy::<_, Array1<Complex<f64>>>(&out).unwrap(), &want) < 4e-9);
+    // Strengths that are bool are 0 and 1.
+    let transformed = || {
+        succeed(&args);
+        read_npy::<_, Array1<Complex<f64>>>(&out).unwrap()
+    };
+    write_npy(&values, &Array1::from(vec![true, false, true, true])).unwrap();
+    let of_bool = transformed();
+    write_npy(&values, &Array1::from(vec![1.0, 0.0, 1.0, 1.0])).unwrap();
+    assert_eq!(of_bool, transformed());
 }
 
 #[test]

@@ -5,7 +5,9 @@
 use crate::common::{self, Random, allowed, own_device, relative_error, views};
 use ndarray::{Array1, Array2, Axis};
 use num_complex::Complex;
+use wavemill::matmul::MatmulPlan;
 use wavemill::nufft::direct;
+use wavemill::reduce::{Op, ReducePlan};
 use wavemill::{
     Device, Error, Gpu, ModeOrder, NufftPlan, NufftPlan3, Real, Shape, Sign, Stage, UniformTransform, wgpu,
 };
@@ -439,6 +441,42 @@ fn a_lost_device_is_an_error_and_leaves_the_output_alone() {
     let mut plan = NufftPlan::<f32>::builder([50]).build(&common::cpu()).unwrap();
     plan.set_points(views(&x)).unwrap();
     assert!(relative_error(&plan.type1(&c).unwrap(), &before.mapv(|z| Complex::new(z.re.into(), z.im.into()))) < 1e-5);
+}
+
+#[test]
+fn a_lost_device_ends_every_kind_of_work_and_leaves_the_outputs_alone() {
+    let Some((_, _turn)) = common::gpu() else { return };
+    let (raw, gpu) = own_device(wgpu::Limits::default(), wgpu::Features::empty());
+    let device = Device::from(gpu);
+    let mut random = Random::new(48);
+    let (x, s) = (random.points(90, 1, 3.0), random.points(70, 1, 40.0));
+    let (c, f) = (random.strengths::<f32>(90), random.modes::<f32>(&[50]));
+    let mut plan = NufftPlan::<f32>::builder([50]).build(&device).unwrap();
+    plan.set_points(views(&x)).unwrap();
+    let mut plan3 = NufftPlan3::<f32>::builder(1).build(&device).unwrap();
+    plan3.set_points(views(&x), views(&s)).unwrap();
+    let matrix = Array2::from_shape_fn((40, 40), |(i, j)| (i + 2 * j) as f32);
+    let product = MatmulPlan::<f32>::builder(40, 40, 40).build(&device).unwrap();
+    let sums = ReducePlan::<f32>::builder([40, 40]).axes(&[0]).ops([Op::Sum, Op::Max]).build(&device).unwrap();
+    let mut values = plan.type2(&f).unwrap();
+    let mut spectrum = plan3.type3(&c).unwrap();
+    let mut squares = product.execute(&matrix, &matrix).unwrap();
+    let mut answers = sums.execute(&matrix).unwrap();
+    let before = (values.clone(), spectrum.clone(), squares.clone(), answers.clone());
+    raw.destroy();
+    let lost = |result: Result<(), Error>| {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+    };
+    for _ in 0..2 {
+        lost(plan.type2_into(&f, &mut values));
+        lost(plan3.type3_into(&c, &mut spectrum));
+        lost(product.execute_into(2.0, &matrix, &matrix, 1.0, &mut squares));
+        lost(sums.execute_into(&matrix, &mut answers));
+        lost(plan.set_points(views(&x)));
+        lost(plan3.set_points(views(&s), views(&x)));
+    }
+    assert_eq!((values, spectrum, squares, answers), before);
 }
 
 #[test]

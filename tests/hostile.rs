@@ -227,6 +227,8 @@ fn impossible_parameters() {
     // 70 terabytes are refused when the plan is built, not when it is used.
     let error = build(&[1 << 20, 1 << 20]).unwrap_err();
     assert!(matches!(error, Error::TooLarge { what: "the fine grid", .. }), "{error}");
+    let error = wavemill::Cpu::with_threads(100_000).unwrap_err();
+    assert!(matches!(error, Error::Parameter { what: "threads", .. }), "{error}");
     let builder = NufftPlan::<f64>::builder([10]);
     for tolerance in [0.0, -1.0, 1.0, f64::NAN] {
         assert!(matches!(builder.clone().tolerance(tolerance).build(&cpu()), Err(Error::Parameter { .. })));

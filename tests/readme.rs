@@ -231,7 +231,7 @@ fn every_promise_names_its_tests() {
             let path: Vec<&str> = test.split("::").collect();
             let source = match path[..] {
                 ["cli", _] => "tests/cli.rs".to_owned(),
-                ["cli", module, ..] => format!("tests/cli/{module}.rs"),
+                [folder @ ("cli" | "fuzz"), module, ..] => format!("tests/{folder}/{module}.rs"),
                 [module, ..] => format!("tests/{module}.rs"),
                 [] => unreachable!("a name has parts"),
             };

@@ -367,7 +367,7 @@ pub(crate) struct Matmul {
     #[arg(long, value_name = "R")]
     pub(crate) check: Option<NonZeroUsize>,
     /// Multiplies in this much memory, as 256MB: A and B may then be larger than memory, and also store.zarr:array or
-    /// file.nc:variable, of float32, float64 or complex numbers, with two axes.
+    /// file.nc:variable, with two axes or one.
     #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with_all = ["timings", "check"])]
     pub(crate) memory: Option<usize>,
     /// Prints the sum of the product's elements.

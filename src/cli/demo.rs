@@ -9,8 +9,7 @@ use serde_json::Map;
 use wavemill::source::{ElementType, Region, ZarrWriter};
 
 use crate::args::{self, Example};
-use crate::progress;
-use crate::{output, results};
+use crate::{memory, output, progress, results};
 
 /// Time steps of a NetCDF file: a day of measurements.
 const STEPS: usize = 4;
@@ -23,6 +22,13 @@ pub(crate) fn run(args: &args::Demo) -> Result<()> {
         "--shape and --chunks have three extents: time steps, latitudes, longitudes"
     );
     ensure!(args.shape.iter().chain(&args.chunks).all(|&extent| extent > 0), "--shape and --chunks are above 0");
+    // Few files are so large, and sizes in bytes must not overflow.
+    let most = args.shape.iter().try_fold(4usize, |bytes, &extent| bytes.checked_mul(extent));
+    ensure!(
+        most.is_some_and(|bytes| bytes < 1 << 60),
+        "--shape {:?} is more than any disk holds; give smaller extents",
+        args.shape
+    );
     if results::is_store(&args.out) { zarr(args) } else { netcdf(args) }
 }
 
@@ -32,6 +38,8 @@ fn temperature(t: usize, j: usize, i: usize) -> f32 {
 }
 
 fn zarr(args: &args::Demo) -> Result<()> {
+    let chunk: Vec<_> = args.shape.iter().zip(&args.chunks).map(|(&len, &chunk)| len.min(chunk)).collect();
+    memory::room("a chunk and a copy of it", &chunk, 8 * rayon::current_num_threads(), "give smaller --chunks")?;
     let (writer, staged) = output::stage(|| ZarrWriter::create(&args.out), ZarrWriter::staging)?;
     let axes = ["time", "latitude", "longitude"].map(|name| Some(name.to_owned()));
     let mut about = Map::new();
@@ -77,6 +85,14 @@ fn coordinates(len: usize, (first, last): (f64, f64)) -> Vec<f64> {
 
 /// Writes files of [`STEPS`] time steps in NetCDF's classic format with 64-bit offsets.
 fn netcdf(args: &args::Demo) -> Result<()> {
+    // The format writes sizes of variables in 32 bits.
+    let bytes = STEPS as u128 * 4 * args.shape[1] as u128 * args.shape[2] as u128;
+    ensure!(
+        bytes < 1 << 32,
+        "a file of {STEPS} time steps would take {bytes} bytes, and NetCDF's classic format has less than {} for a \
+         variable; write a store, as --out weather.zarr",
+        1u64 << 32
+    );
     output::make_folder(&args.out)?;
     let bar = progress::bar(args.shape.iter().product::<usize>() as u64 * 4)?;
     let files = args.shape[0].div_ceil(STEPS);

@@ -47,6 +47,11 @@ impl Expression {
         Ok(Self { name: name.to_owned(), text: sum.trim().to_owned(), terms })
     }
 
+    /// The name of its result.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What the terms ask for, in their order.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.terms.iter().map(|(_, request)| request.clone()).collect()

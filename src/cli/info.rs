@@ -5,8 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use wavemill::source::{self, Source};
 
-use crate::args;
-use crate::output;
+use crate::{args, output, stream};
 
 /// Prints the description of a source.
 pub(crate) fn run(args: &args::Info) -> Result<()> {
@@ -14,6 +13,7 @@ pub(crate) fn run(args: &args::Info) -> Result<()> {
     if let Some(axis) = &args.along {
         options = options.along(axis);
     }
+    stream::in_parts(&args.data)?;
     let source = source::open(&args.data, &options)?;
     output::print(&text(&*source)?)
 }

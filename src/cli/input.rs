@@ -8,6 +8,7 @@ use ndarray_npy::WritableElement;
 use num_complex::Complex;
 use wavemill::{Float, Number, Numeric, Real};
 
+use crate::memory;
 use crate::npy::{self, Npy, Type};
 
 /// Coordinates, an array for each axis: f32 if no file has a wider type.
@@ -96,10 +97,10 @@ impl<T: Real> Values<T> {
     }
 
     /// The values as complex numbers.
-    pub(crate) fn complex(self) -> Self {
+    pub(crate) fn complex(self) -> Result<Self> {
         match self {
-            Self::Real(array) => Self::Complex(array.mapv(|value| value.complex())),
-            Self::Complex(_) => self,
+            Self::Real(array) => npy::converted(array, |value| value.complex()).map(Self::Complex),
+            Self::Complex(_) => Ok(self),
         }
     }
 
@@ -122,7 +123,12 @@ fn finite<V: Number>(value: V) -> bool {
 }
 
 fn checked<V: Number>(path: &Path, array: ArrayD<V>) -> Result<ArrayD<V>> {
-    let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
+    let array = if array.is_standard_layout() {
+        array
+    } else {
+        memory::room("a copy in C order", array.shape(), size_of::<V>(), "write the file in C order")?;
+        array.as_standard_layout().into_owned()
+    };
     if let Some((index, value)) = array.indexed_iter().find(|&(_, &value)| !finite(value)) {
         let (index, value) = (ndarray::Dimension::slice(&index), value.complex());
         bail!(

@@ -40,14 +40,14 @@ pub(crate) fn multiply(args: &args::Matmul, [a, b]: [Npy; 2], element: Type) -> 
     // Cutting bits off a sum that wrapped leaves what it is in fewer bits.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "integers wrap")]
     match element {
-        Type::Bool => npy::write(path, &c.mapv(|x| x != 0)),
-        Type::Int8 => npy::write(path, &c.mapv(|x| x as i8)),
-        Type::Int16 => npy::write(path, &c.mapv(|x| x as i16)),
-        Type::Int32 => npy::write(path, &c.mapv(|x| x as i32)),
-        Type::Uint8 => npy::write(path, &c.mapv(|x| x as u8)),
-        Type::Uint16 => npy::write(path, &c.mapv(|x| x as u16)),
-        Type::Uint32 => npy::write(path, &c.mapv(|x| x as u32)),
-        Type::Uint64 => npy::write(path, &c.mapv(|x| x as u64)),
+        Type::Bool => npy::write(path, &npy::converted(c, |x| x != 0)?),
+        Type::Int8 => npy::write(path, &npy::converted(c, |x| x as i8)?),
+        Type::Int16 => npy::write(path, &npy::converted(c, |x| x as i16)?),
+        Type::Int32 => npy::write(path, &npy::converted(c, |x| x as i32)?),
+        Type::Uint8 => npy::write(path, &npy::converted(c, |x| x as u8)?),
+        Type::Uint16 => npy::write(path, &npy::converted(c, |x| x as u16)?),
+        Type::Uint32 => npy::write(path, &npy::converted(c, |x| x as u32)?),
+        Type::Uint64 => npy::write(path, &npy::converted(c, |x| x as u64)?),
         _ => npy::write(path, &c),
     }
 }

@@ -1,18 +1,22 @@
 //! Products of matrices that are larger than memory: read from files or stores, and written to one.
 
-use anyhow::{Result, bail};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Result, bail, ensure};
 use ndarray::{ArrayView2, Ix2};
 use num_complex::Complex;
 use serde_json::Map;
 use wavemill::dynamic::Streamed;
 use wavemill::matmul::Op;
 use wavemill::reduce::{Answer, ReducePlan, ReduceState};
-use wavemill::source::{self, ElementType, NpyWriter, Region, ZarrArray, ZarrWriter};
+use wavemill::source::{self, ElementType, NpyWriter, Region, Source, ZarrArray, ZarrWriter};
 use wavemill::stream::Multiply;
 use wavemill::{Cpu, Device};
 
 use crate::args::{self, Choice};
-use crate::{device, output, progress, results};
+use crate::vector::{Vector, without};
+use crate::{device, output, progress, results, stream};
 
 /// Where the product goes.
 enum Sink {
@@ -22,40 +26,73 @@ enum Sink {
 
 /// Multiplies in so many bytes of memory.
 pub(crate) fn multiply(args: &args::Matmul, memory: usize) -> Result<()> {
-    let store = args.out.as_ref().filter(|path| results::is_store(path));
-    if store.is_none() {
-        output::check(&args.out)?;
+    match &args.out {
+        Some(path) if results::is_store(path) => output::check_store(path)?,
+        _ => output::check(&args.out)?,
     }
-    let name = |path: &std::path::Path| path.display().to_string();
-    let a = source::open(&name(&args.a), &source::Options::default())?;
-    let b = if args.a == args.b { a.clone() } else { source::open(&name(&args.b), &source::Options::default())? };
-    let op = |transposed: bool| if transposed { Op::Transpose } else { Op::Plain };
+    let open = |path: &Path| -> Result<_> {
+        let name = path.display().to_string();
+        stream::in_parts(&name)?;
+        Ok(source::open(&name, &source::Options::default())?)
+    };
+    let (a, b) = (open(&args.a)?, open(&args.b)?);
+    for source in [&a, &b] {
+        let about = source.description();
+        ensure!(
+            matches!(about.shape[..], [_] | [_, _]),
+            "{} has the shape {:?}; --memory multiplies matrices, of two axes, and vectors, of one",
+            about.name,
+            about.shape
+        );
+    }
+    // As in NumPy a vector is a row of A, or a column of B, and is its own transpose.
+    let vectors = [&a, &b].map(|source| source.description().shape.len() == 1);
+    let op = |transposed: bool, vector: bool| if transposed && !vector { Op::Transpose } else { Op::Plain };
+    let ops = [op(args.trans_a, vectors[0]), op(args.trans_b, vectors[1])];
+    let b = if args.a == args.b { a.clone() } else { b };
+    let a: Arc<dyn Source> = if vectors[0] { Arc::new(Vector::new(a, 0)) } else { a };
+    let b: Arc<dyn Source> = if vectors[1] { Arc::new(Vector::new(b, 1)) } else { b };
     // Reading takes as long as multiplying on a fast device.
     let device =
         if args.run.device == Choice::Auto { Device::from(Cpu::new()) } else { device::choose(args.run.device, 0.0)? };
-    let builder = Multiply::builder(a, b).op_a(op(args.trans_a)).op_b(op(args.trans_b));
+    let builder = Multiply::builder(a, b).op_a(ops[0]).op_b(ops[1]);
     let product = builder.memory(memory).build(&device)?;
     if args.plan {
         return output::print(&format!("{}\n", product.describe()));
     }
+    let lost: Vec<usize> = (0..2).filter(|&axis| vectors[axis]).collect();
     match product.element() {
-        ElementType::Float32 => run::<f32>(args, &product),
-        ElementType::Float64 => run::<f64>(args, &product),
-        ElementType::Complex64 => run::<Complex<f32>>(args, &product),
-        _ => run::<Complex<f64>>(args, &product),
+        // Bytes of 0 and 1.
+        ElementType::Bool | ElementType::Uint8 => run::<u8>(args, &product, &lost),
+        ElementType::Int8 => run::<i8>(args, &product, &lost),
+        ElementType::Int16 => run::<i16>(args, &product, &lost),
+        ElementType::Int32 => run::<i32>(args, &product, &lost),
+        ElementType::Int64 => run::<i64>(args, &product, &lost),
+        ElementType::Uint16 => run::<u16>(args, &product, &lost),
+        ElementType::Uint32 => run::<u32>(args, &product, &lost),
+        ElementType::Uint64 => run::<u64>(args, &product, &lost),
+        ElementType::Float32 => run::<f32>(args, &product, &lost),
+        ElementType::Float64 => run::<f64>(args, &product, &lost),
+        ElementType::Complex64 => run::<Complex<f32>>(args, &product, &lost),
+        ElementType::Complex128 => run::<Complex<f64>>(args, &product, &lost),
+        other => bail!("there are no products of {other}"),
     }
 }
 
-fn run<E: Streamed>(args: &args::Matmul, product: &Multiply) -> Result<()> {
+/// Computes the product, which is written without the axes that are lost.
+fn run<E: Streamed>(args: &args::Matmul, product: &Multiply, lost: &[usize]) -> Result<()> {
     let shape = product.shape();
+    let chunks = Region { start: product.chunks().to_vec(), shape: shape.to_vec() };
+    let Region { start: chunks, shape: kept } = without(&chunks, lost);
+    let element = product.element();
     let (sink, staged) = match &args.out {
         Some(path) if results::is_store(path) => {
             let (writer, staged) = output::stage(|| ZarrWriter::create(path), ZarrWriter::staging)?;
-            let array = writer.array("product", (&shape, &product.chunks()), E::TYPE, &[None, None], Map::new())?;
+            let array = writer.array("product", (&kept, &chunks), element, &vec![None; kept.len()], Map::new())?;
             (Some(Sink::Zarr(writer, Box::new(array))), Some(staged))
         }
         Some(path) => {
-            let (writer, staged) = output::stage(|| NpyWriter::create(path, &shape, E::TYPE), NpyWriter::staging)?;
+            let (writer, staged) = output::stage(|| NpyWriter::create(path, &kept, element), NpyWriter::staging)?;
             (Some(Sink::Npy(writer)), Some(staged))
         }
         None => (None, None),
@@ -74,8 +111,8 @@ fn run<E: Streamed>(args: &args::Matmul, product: &Multiply) -> Result<()> {
                 add(&mut sum, block, bytes)?;
             }
             match &sink {
-                Some(Sink::Npy(writer)) => writer.write(block, bytes),
-                Some(Sink::Zarr(_, array)) => array.write(block, bytes),
+                Some(Sink::Npy(writer)) => writer.write(&without(block, lost), bytes),
+                Some(Sink::Zarr(_, array)) => array.write(&without(block, lost), bytes),
                 None => Ok(()),
             }
         },

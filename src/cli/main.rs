@@ -42,6 +42,7 @@ mod search;
 mod series;
 mod spectrum;
 mod stream;
+mod vector;
 
 use std::process::ExitCode;
 

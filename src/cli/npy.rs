@@ -155,7 +155,7 @@ fn unreadable(path: &Path, why: &anyhow::Error) -> anyhow::Error {
 
 /// Writes an array to a NumPy file.
 pub(crate) fn write<A: WritableElement>(path: &Path, array: &ArrayD<A>) -> Result<()> {
-    draft(path, array)?.place()
+    output::place([draft(path, array)?])
 }
 
 /// Writes an array to a NumPy file that is not yet in its place.

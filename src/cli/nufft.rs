@@ -53,7 +53,7 @@ impl<T: Real> Input<T> {
         let points = Points::read(&args.points)?;
         let values = Values::<T>::read(&args.values)?;
         // Only type 1 has a faster transform of real values; for other types they become complex.
-        let values = if args.kind == 1 { values } else { values.complex() };
+        let values = if args.kind == 1 { values } else { values.complex()? };
         let targets = Points::read(&args.targets)?;
         let (item, name) = if args.kind == 2 {
             (args.modes.clone(), "modes in --modes")

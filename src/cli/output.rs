@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
-use tempfile::{Builder, NamedTempFile, TempPath};
+use tempfile::{NamedTempFile, TempPath};
+use wavemill::source::ZarrWriter;
+use wavemill::source::staging::{destination, file_in, folder_of};
 
 /// The temporary files that exist now, for the handler of signals.
 static DRAFTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -22,17 +24,16 @@ pub(crate) struct Draft {
     waiting: Option<(TempPath, PathBuf)>,
 }
 
-impl Draft {
-    /// Replaces the destination.
-    pub(crate) fn place(mut self) -> Result<()> {
-        if let Some((draft, path)) = self.waiting.take() {
-            let name = draft.to_path_buf();
-            let placed = draft.persist(&path).with_context(|| failed(&path));
-            forget(&name);
-            placed?;
-        }
-        Ok(())
-    }
+/// Replaces the destinations of all of them.
+pub(crate) fn place(complete: impl IntoIterator<Item = Draft>) -> Result<()> {
+    let mut complete: Vec<Draft> = complete.into_iter().collect();
+    // The lock keeps a signal from ending the program between two of them.
+    let mut known = drafts();
+    let mut waiting = complete.iter_mut().filter_map(|draft| draft.waiting.take());
+    waiting.try_for_each(|(draft, path)| {
+        known.retain(|known| known.as_path() != &*draft);
+        draft.persist(&path).with_context(|| failed(&path))
+    })
 }
 
 impl Drop for Draft {
@@ -102,33 +103,12 @@ fn remove_drafts_on_signals() {
     });
 }
 
-/// The file that a path leads to, through links, whether it exists or not.
-fn destination(path: &Path) -> PathBuf {
-    fs::canonicalize(path).ok().unwrap_or_else(|| match fs::read_link(path) {
-        Ok(target) => path.parent().unwrap_or(Path::new("")).join(target),
-        Err(_) => path.to_owned(),
-    })
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// A new temporary file in a folder, with the permissions that new files get.
-fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = Builder::new();
-    builder.prefix(".wavemill-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
-}
-
 /// Whether new files can be made in a folder.
 fn probe(folder: &Path) -> io::Result<()> {
     remove_drafts_on_signals();
     // The lock keeps a signal from ending the program while the file is there.
     let _lock = drafts();
-    temporary(folder).and_then(NamedTempFile::close)
+    file_in(folder).and_then(NamedTempFile::close)
 }
 
 /// Writes a file to a temporary one in its folder, so that a failure leaves no half-written file. Links are followed,
@@ -154,7 +134,7 @@ pub(crate) fn draft(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Res
     let path = destination(path);
     let file = {
         let mut drafts = drafts();
-        let file = temporary(folder_of(&path)).with_context(context)?;
+        let file = file_in(folder_of(&path)).with_context(context)?;
         drafts.push(file.path().to_owned());
         file
     };
@@ -169,7 +149,7 @@ pub(crate) fn draft(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Res
 
 /// Writes one file.
 pub(crate) fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> Result<()>) -> Result<()> {
-    draft(path, fill)?.place()
+    place([draft(path, fill)?])
 }
 
 /// Writes a text file.
@@ -196,6 +176,12 @@ pub(crate) fn make_folder(folder: &Path) -> Result<()> {
     let context = || format!("cannot write to the folder {}; name one in a place you can write to", folder.display());
     fs::create_dir_all(folder).with_context(context)?;
     probe(folder).with_context(context)
+}
+
+/// Checks before a long computation whether a store could be written to this path.
+pub(crate) fn check_store(path: &Path) -> Result<()> {
+    stage(|| ZarrWriter::create(path), ZarrWriter::staging)?;
+    Ok(())
 }
 
 /// Checks before a long computation whether files could be written at these paths, and that no two are the same.

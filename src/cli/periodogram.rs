@@ -38,7 +38,7 @@ pub(crate) fn run(args: &args::Periodogram) -> Result<()> {
         let contents = if drawn(path) { spectrum::draw(&all, &found)? } else { numbers(&all, &found)? };
         drafts.push(output::draft(path, |file| Ok(std::io::Write::write_all(file, contents.as_bytes())?))?);
     }
-    drafts.into_iter().try_for_each(output::Draft::place)?;
+    output::place(drafts)?;
     output::print(&text)
 }
 

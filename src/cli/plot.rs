@@ -5,6 +5,7 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use wavemill::significant;
 
 use crate::args::Precision;
 use crate::cases::{Group, PUBLISHED, PUBLISHED_POINTS};
@@ -300,7 +301,7 @@ pub(crate) fn families(report: &Report) -> Result<String> {
         root.draw(&Text::new(title, (20, 22), words(20, BLACK, HPos::Left)))?;
         let (_, body) = root.split_vertically(36);
         let bars = report.rates.iter().filter_map(|rate| {
-            let written = format!("{:.3} {}", rate.rate, rate.unit());
+            let written = format!("{} {}", significant(rate.rate, 4), rate.unit());
             rate.ceiling.map(|ceiling| (rate.what.clone(), rate.rate / ceiling, written))
         });
         bars_of(&body, bars)

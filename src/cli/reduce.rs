@@ -18,11 +18,12 @@ use crate::{device, measured, output, progress};
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Reduce) -> Result<()> {
-    output::check(args.run.timings.iter().chain(&args.map))?;
-    let store = args.out.as_ref().filter(|path| results::is_store(path));
-    if let (Some(folder), None) = (&args.out, store) {
-        output::make_folder(folder)?;
+    match &args.out {
+        Some(store) if results::is_store(store) => output::check_store(store)?,
+        Some(folder) => output::make_folder(folder)?,
+        None => {}
     }
+    check_files(args, args.ops.iter().map(|op| op.name()))?;
     let weighed = args.ops.iter().find(|op| matches!(op, Op::WeightedSum | Op::Average));
     match (weighed, &args.weights) {
         (Some(op), None) => bail!("--ops {op} needs weights; name their file with --weights"),
@@ -49,6 +50,7 @@ pub(crate) fn run(args: &args::Reduce) -> Result<()> {
     let source = source::open(&args.data, &options)?;
     let expressions =
         args.expr.iter().map(|text| Expression::parse(text, source.description())).collect::<Result<Vec<_>>>()?;
+    check_files(args, expressions.iter().map(Expression::name))?;
     let mut requests: Vec<Request> = expressions.iter().flat_map(Expression::requests).collect();
     if expressions.is_empty() {
         requests.push(request(args, &*source)?);
@@ -78,6 +80,14 @@ pub(crate) fn run(args: &args::Reduce) -> Result<()> {
         expressions.iter().map(|expression| expression.combine(&mut left, &axes_of)).collect::<Result<Vec<_>>>()?
     };
     results::give(named, args, Some(&*source))
+}
+
+/// Checks that the files of these results, and the others that are asked for, could be written and are different.
+fn check_files<'a>(args: &args::Reduce, names: impl Iterator<Item = &'a str>) -> Result<()> {
+    let folder = args.out.as_ref().filter(|path| !results::is_store(path));
+    let results = names.filter_map(|name| Some(folder?.join(format!("{name}.npy"))));
+    let all: Vec<_> = args.run.timings.iter().chain(&args.map).cloned().chain(results).collect();
+    output::check(&all)
 }
 
 /// The request of --ops, --axis and --slice.

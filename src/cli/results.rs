@@ -54,7 +54,7 @@ pub(crate) fn give(results: Vec<Named>, args: &args::Reduce, source: Option<&dyn
             output::print(&text)?;
         }
     }
-    drafts.into_iter().try_for_each(Draft::place)?;
+    output::place(drafts)?;
     store.map_or(Ok(()), |(writer, staged): (ZarrWriter, StagedFolder)| {
         writer.finish()?;
         drop(staged);

@@ -120,12 +120,10 @@ fn grid(args: &args::Periodogram, samples: usize, span: f64) -> Result<Frequenci
     let (low, high) = args.frequency_range.unwrap_or((2.0 / span, (samples - 1) as f64 / (2.0 * span)));
     let low = if args.frequency_range.is_none() { low } else { low.max(step) };
     let steps = ((high - low) / step).floor();
+    // Without a range there are more steps: no model has fewer than 8 rows.
     if steps.is_nan() || steps < 2.0 {
         let found = crate::numbers::short(1.0 / span);
-        if args.frequency_range.is_some() {
-            bail!("--frequency-range {low},{high} holds no peak: peaks are about {found} wide; give a wider range");
-        }
-        bail!("{samples} values are too few for a spectrum from {found} up to half their rate; give --frequency-range");
+        bail!("--frequency-range {low},{high} holds no peak: peaks are about {found} wide; give a wider range");
     }
     if steps > MOST_FREQUENCIES {
         bail!("{steps:.1e} frequencies are too many; give a smaller --frequency-range or --oversample");

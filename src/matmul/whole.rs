@@ -30,7 +30,22 @@ const COLUMNS: usize = 512;
 /// # Errors
 /// [`Error::Shape`] if the shapes do not fit, [`Error::TooLarge`] if B is not in C order and there is no memory for a
 /// copy.
-pub fn wrapping(a: ArrayView2<'_, i64>, b: ArrayView2<'_, i64>, mut c: ArrayViewMut2<'_, i64>) -> Result<()> {
+pub fn wrapping(a: ArrayView2<'_, i64>, b: ArrayView2<'_, i64>, c: ArrayViewMut2<'_, i64>) -> Result<()> {
+    run(a, b, c, |_, sum| sum)
+}
+
+/// Adds A·B to C.
+pub(crate) fn add_wrapping(a: ArrayView2<'_, i64>, b: ArrayView2<'_, i64>, c: ArrayViewMut2<'_, i64>) -> Result<()> {
+    run(a, b, c, i64::wrapping_add)
+}
+
+/// Computes elements of C from what they were and those of A·B.
+fn run(
+    a: ArrayView2<'_, i64>,
+    b: ArrayView2<'_, i64>,
+    mut c: ArrayViewMut2<'_, i64>,
+    put: impl Fn(i64, i64) -> i64 + Sync,
+) -> Result<()> {
     let (m, k, n) = (a.nrows(), a.ncols(), b.ncols());
     if b.nrows() != k {
         return Err(Error::shape("B", format!("{k} rows, as A has columns"), b.nrows()));
@@ -55,7 +70,7 @@ pub fn wrapping(a: ArrayView2<'_, i64>, b: ArrayView2<'_, i64>, mut c: ArrayView
                 }
             }
             for (mut c, sums) in c.outer_iter_mut().zip(sums.chunks_exact(columns.len())) {
-                columns.clone().zip(sums).for_each(|(column, &sum)| c[column] = sum);
+                columns.clone().zip(sums).for_each(|(column, &sum)| c[column] = put(c[column], sum));
             }
         }
         Ok(())

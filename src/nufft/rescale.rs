@@ -160,15 +160,13 @@ impl Axis {
         2.0 * self.reach.0 * self.reach.1 / std::f64::consts::PI
     }
 
-    /// The grid's spacing for an upsampling factor: the band of the targets must be 1/σ of the grid's. With a single
-    /// source or target any spacing will do.
+    /// The grid's spacing for an upsampling factor: the band of the targets must be 1/σ of the grid's. It is no more
+    /// than the extent of the sources: where targets are all but equal, the grid's length would not be finite.
     fn spacing(&self, upsampling: f64) -> f64 {
         let (sources, targets) = self.reach;
-        match (sources > 0.0, targets > 0.0) {
-            (_, true) => std::f64::consts::PI / (upsampling * targets),
-            (true, false) => 2.0 * sources,
-            (false, false) => 1.0,
-        }
+        // A smaller spacing has no reciprocal.
+        let most = if sources > 0.0 { (2.0 * sources).max(1e-290) } else { 1.0 };
+        if targets > 0.0 { most.min(std::f64::consts::PI / (upsampling * targets)) } else { most }
     }
 }
 

@@ -6,6 +6,7 @@ use bytemuck::Pod;
 use num_traits::AsPrimitive;
 
 use crate::error::Result;
+use crate::source::converted::in_place;
 use crate::source::description::{Coordinates, Description, Source};
 use crate::source::element::ElementType;
 use crate::source::region::Region;
@@ -107,23 +108,11 @@ impl Decoded {
             .filter(|&(x, r)| !exact || AsPrimitive::<f64>::as_(r) == x)
             .map(|(_, r)| r)
             .collect();
-        let (count, skip) = (to.len() / size_of::<O>(), to.len() - to.len() / size_of::<O>() * size_of::<R>());
-        // Pieces are copied first: they overlap with what they are decoded to.
-        const PIECE: usize = 512;
-        let mut raw = [R::zeroed(); PIECE];
-        for first in (0..count).step_by(PIECE) {
-            let len = PIECE.min(count - first);
-            let raw = &mut raw[..len];
-            let from = skip + first * size_of::<R>();
-            bytemuck::cast_slice_mut::<R, u8>(raw).copy_from_slice(&to[from..from + len * size_of::<R>()]);
-            let place = &mut to[first * size_of::<O>()..(first + len) * size_of::<O>()];
-            for (place, &x) in place.chunks_exact_mut(size_of::<O>()).zip(raw.iter()) {
-                let number: O = x.as_();
-                let number = if plain { number } else { number * scale + offset };
-                let number = if fills.contains(&x) { O::nan() } else { number };
-                place.copy_from_slice(bytemuck::bytes_of(&number));
-            }
-        }
+        in_place(to, |x: R| {
+            let number: O = x.as_();
+            let number = if plain { number } else { number * scale + offset };
+            if fills.contains(&x) { O::nan() } else { number }
+        });
     }
 }
 

@@ -112,6 +112,10 @@ fn one(path: &Path, variable: &str, options: &Options, keep: bool) -> Result<Arc
     if path.is_dir() {
         return store(path, variable, options);
     }
+    // To open a pipe is to wait for who writes to it.
+    if path.metadata().is_ok_and(|about| !about.is_file()) {
+        return Err(failed(&"it is a pipe or a device, which cannot be read in parts; save it to a file first"));
+    }
     let mut start = Vec::new();
     let file = File::open(path).map_err(|error| failed(&format_args!("{error}; check the path")))?;
     file.take(8).read_to_end(&mut start).map_err(|error| failed(&error))?;

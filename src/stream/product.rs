@@ -4,16 +4,19 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use bytemuck::Pod;
 use ndarray::{Array2, ArrayView2, s};
 use num_complex::Complex;
 
-use crate::device::Device;
+use crate::device::{Device, Kind};
 use crate::error::{Error, Result};
 use crate::machine::pages;
 use crate::matmul::product::Op;
+use crate::matmul::whole::add_wrapping;
 use crate::plan::matmul::MatmulPlan;
 use crate::real::Number;
 use crate::shape;
+use crate::source::converted::Converted;
 use crate::source::description::Source;
 use crate::source::element::{ElementType, Stored};
 use crate::source::region::Region;
@@ -25,7 +28,11 @@ const DEPTH: usize = 1024;
 /// Rows of C that are given at a time; tiles are multiples of it, so that they are whole chunks of a store.
 const STRIPE: usize = 256;
 
-/// C = op(A)·op(B) for sources A and B of f32, f64 or complex numbers of these, within a memory budget.
+/// C = op(A)·op(B) for two sources, within a memory budget.
+///
+/// Elements of two types are converted to the one that NumPy's `result_type` gives, with float32 in place of float16.
+/// Integers wrap, and of bool an element of C is whether both factors are true somewhere, as in NumPy; the CPU
+/// multiplies these.
 ///
 /// A tile of C is accumulated in memory over all of k, so that there are no partial products. With tiles of t rows and
 /// columns the traffic is `m n k (1/t + 1/t)` elements read and `m n` written; reading overlaps with multiplying. If A
@@ -36,6 +43,7 @@ pub struct Multiply {
     b: Arc<dyn Source>,
     ops: [Op; 2],
     device: Device,
+    element: ElementType,
     extents: [usize; 3],
     /// Rows and columns of a tile of C, and the depth of a panel.
     tile: [usize; 3],
@@ -74,9 +82,8 @@ impl MultiplyBuilder {
     /// Checks the factors and chooses tiles.
     ///
     /// # Errors
-    /// [`Error::Shape`] if they are not matrices that can be multiplied; [`Error::Parameter`] for elements of two types
-    /// or others than f32, f64 and complex numbers; [`Error::TooLarge`] if the budget is too small, which names one
-    /// that would do.
+    /// [`Error::Shape`] if they are not matrices that can be multiplied; [`Error::Device`] for integers or bool on a
+    /// GPU; [`Error::TooLarge`] if the budget is too small, which names one that would do.
     pub fn build(self, device: &Device) -> Result<Multiply> {
         let Self { sources: [a, b], ops, budget } = self;
         let (left, right) = (a.description(), b.description());
@@ -89,10 +96,11 @@ impl MultiplyBuilder {
                 ));
             }
         }
-        use ElementType::{Complex64, Complex128, Float32, Float64};
-        if left.element != right.element || !matches!(left.element, Float32 | Float64 | Complex64 | Complex128) {
-            let expected = "float32, float64, complex64 or complex128, the same for both";
-            return Err(Error::parameter("elements", expected, format!("{} and {}", left.element, right.element)));
+        let element = left.element.promoted(right.element);
+        let computed = computed(element);
+        if computed == ElementType::Int64 && device.kind() != Kind::Cpu {
+            let reason = format!("it does not multiply {element}; use the CPU, or convert the factors to float32");
+            return Err(Error::Device { device: device.name(), reason });
         }
         let turned = |op: Op, extents: &[usize]| {
             if op.transposes() { [extents[1], extents[0]] } else { [extents[0], extents[1]] }
@@ -101,7 +109,7 @@ impl MultiplyBuilder {
         if rows != k {
             return Err(Error::shape("B", format!("{k} rows, as A has columns"), rows));
         }
-        let size = left.element.size();
+        let size = computed.size();
         let symmetric = Arc::ptr_eq(&a, &b) && matches!(ops, [Op::Plain, Op::Transpose] | [Op::Transpose, Op::Plain]);
         let limit = budget.or_else(|| pages::available().map(|bytes| bytes as usize / 2)).unwrap_or(usize::MAX);
         let scratch = |panel: usize| a.scratch(panel).max(b.scratch(panel));
@@ -109,7 +117,9 @@ impl MultiplyBuilder {
         let cost = |[rows, columns, depth]: [usize; 3]| {
             let panels = (rows + columns).saturating_mul(depth).saturating_mul(size);
             let stripes = 2 * STRIPE * rows.max(columns) * size;
-            rows.saturating_mul(columns).saturating_mul(size) + 2 * panels + stripes + scratch(panels)
+            // Products of integers copy a panel of B that is not in C order.
+            let copy = if computed == ElementType::Int64 { columns.saturating_mul(depth) * size } else { 0 };
+            rows.saturating_mul(columns).saturating_mul(size) + 2 * panels + stripes + copy + scratch(panels)
         };
         let whole = [m.max(1), n.max(1), k.max(1)];
         let mut found = None;
@@ -140,7 +150,53 @@ impl MultiplyBuilder {
             });
         };
         let peak = cost(tile);
-        Ok(Multiply { a, b, ops, device: device.clone(), extents: [m, k, n], tile, symmetric, peak })
+        let [a, b] = [a, b].map(|x| Converted::of(x, computed));
+        Ok(Multiply { a, b, ops, device: device.clone(), element, extents: [m, k, n], tile, symmetric, peak })
+    }
+}
+
+/// The type in which products with elements of this type are computed.
+fn computed(element: ElementType) -> ElementType {
+    use ElementType::{Complex64, Complex128, Float32, Float64, Int64};
+    if matches!(element, Float32 | Float64 | Complex64 | Complex128) { element } else { Int64 }
+}
+
+/// Elements of panels, and how the product of two panels is added to a tile.
+trait Panel: Stored {
+    fn add(
+        device: &Device,
+        ops: [Op; 2],
+        left: ArrayView2<'_, Self>,
+        right: ArrayView2<'_, Self>,
+        tile: &mut Array2<Self>,
+    ) -> Result<()>;
+}
+
+impl<V: Number + Stored> Panel for V {
+    fn add(
+        device: &Device,
+        ops: [Op; 2],
+        left: ArrayView2<'_, V>,
+        right: ArrayView2<'_, V>,
+        tile: &mut Array2<V>,
+    ) -> Result<()> {
+        // The views are transposed already; conjugation is left to the plan.
+        let only = |op: Op| if op.conjugates() { Op::Conjugate } else { Op::Plain };
+        let builder = MatmulPlan::<V>::builder(left.nrows(), left.ncols(), right.ncols());
+        let plan = builder.op_a(only(ops[0])).op_b(only(ops[1])).build(device)?;
+        plan.execute_into(V::unit(), &left, &right, V::unit(), tile)
+    }
+}
+
+impl Panel for i64 {
+    fn add(
+        _: &Device,
+        _: [Op; 2],
+        left: ArrayView2<'_, i64>,
+        right: ArrayView2<'_, i64>,
+        tile: &mut Array2<i64>,
+    ) -> Result<()> {
+        add_wrapping(left, right, tile.view_mut())
     }
 }
 
@@ -162,7 +218,7 @@ impl Multiply {
     /// The element type of C.
     #[must_use]
     pub fn element(&self) -> ElementType {
-        self.a.description().element
+        self.element
     }
 
     /// Chunks for a store of C: every block that [`Multiply::run`] gives is made of whole ones.
@@ -186,10 +242,10 @@ impl Multiply {
         tiles.map(|[i, j]| [i, j, self.tile[0].min(m - i), self.tile[1].min(n - j)]).collect()
     }
 
-    /// Bytes of A and B that are read.
+    /// Bytes of A and B that are read, in the type in which they are multiplied.
     #[must_use]
     pub fn reads(&self) -> u64 {
-        let size = self.element().size() as u64;
+        let size = computed(self.element).size() as u64;
         let lines = |[i, j, rows, columns]: [usize; 4]| if self.symmetric && i == j { rows } else { rows + columns };
         let lines: u64 = self.tiles().into_iter().map(|tile| lines(tile) as u64).sum();
         lines * self.extents[1] as u64 * size
@@ -223,15 +279,16 @@ impl Multiply {
     /// # Errors
     /// [`Error::Read`] if a factor cannot be read, [`Error::Stopped`], and what `take` gives.
     pub fn run(&self, watch: &dyn Fn(Progress) -> bool, take: &mut Take<'_>) -> Result<()> {
-        match self.element() {
+        match self.element {
             ElementType::Float32 => self.run_as::<f32>(watch, take),
             ElementType::Float64 => self.run_as::<f64>(watch, take),
             ElementType::Complex64 => self.run_as::<Complex<f32>>(watch, take),
-            _ => self.run_as::<Complex<f64>>(watch, take),
+            ElementType::Complex128 => self.run_as::<Complex<f64>>(watch, take),
+            element => self.run_as::<i64>(watch, &mut |block, bytes| narrowed(element, block, bytes, take)),
         }
     }
 
-    fn run_as<V: Number + Stored>(&self, watch: &dyn Fn(Progress) -> bool, take: &mut Take<'_>) -> Result<()> {
+    fn run_as<V: Panel>(&self, watch: &dyn Fn(Progress) -> bool, take: &mut Take<'_>) -> Result<()> {
         let (total, mut done) = (self.reads(), 0);
         std::thread::scope(|scope| {
             // Panels that were multiplied go back to the reader, which fills them again. An error drops these ends, and
@@ -251,11 +308,7 @@ impl Multiply {
                     let one = self.symmetric && i == j;
                     let left = self.panel(&a, [rows, depth], self.ops[0]);
                     let right = if one { left.reversed_axes() } else { self.panel(&b, [depth, columns], self.ops[1]) };
-                    // The views are transposed already; conjugation is left to the plan.
-                    let plan = MatmulPlan::<V>::builder(rows, depth, columns);
-                    let only = |op: Op| if op.conjugates() { Op::Conjugate } else { Op::Plain };
-                    let plan = plan.op_a(only(self.ops[0])).op_b(only(self.ops[1])).build(&self.device)?;
-                    plan.execute_into(V::unit(), &left, &right, V::unit(), &mut tile)?;
+                    V::add(&self.device, self.ops, left, right, &mut tile)?;
                     done += ((rows + if one { 0 } else { columns }) * depth * size_of::<V>()) as u64;
                     // The reader has ended where there is nothing left to read.
                     let _ = back.send([a, b]);
@@ -274,7 +327,7 @@ impl Multiply {
     }
 
     /// A panel as it is multiplied: rows and columns after op().
-    fn panel<'a, V: Number>(&self, panel: &'a [V], [rows, columns]: [usize; 2], op: Op) -> ArrayView2<'a, V> {
+    fn panel<'a, V>(&self, panel: &'a [V], [rows, columns]: [usize; 2], op: Op) -> ArrayView2<'a, V> {
         let len = rows * columns;
         let shape = if op.transposes() { (columns, rows) } else { (rows, columns) };
         let view = ArrayView2::from_shape(shape, &panel[..len]).expect("a panel has as many elements as its shape");
@@ -282,7 +335,7 @@ impl Multiply {
     }
 
     /// Reads the panels of all tiles in the order in which they are multiplied.
-    fn read_all<V: Number + Stored>(&self, full: &SyncSender<Result<[Vec<V>; 2]>>, empty: &Receiver<[Vec<V>; 2]>) {
+    fn read_all<V: Panel>(&self, full: &SyncSender<Result<[Vec<V>; 2]>>, empty: &Receiver<[Vec<V>; 2]>) {
         let mut spare = 2;
         for [i, j, rows, columns] in self.tiles() {
             for k in (0..self.extents[1]).step_by(self.tile[2]) {
@@ -311,13 +364,7 @@ impl Multiply {
 }
 
 /// Reads the part of op(X) that begins at a row and a column.
-fn read<V: Number + Stored>(
-    x: &dyn Source,
-    at: [usize; 2],
-    extents: [usize; 2],
-    op: Op,
-    to: &mut Vec<V>,
-) -> Result<()> {
+fn read<V: Panel>(x: &dyn Source, at: [usize; 2], extents: [usize; 2], op: Op, to: &mut Vec<V>) -> Result<()> {
     let turn = |[a, b]: [usize; 2]| if op.transposes() { vec![b, a] } else { vec![a, b] };
     let block = Region { start: turn(at), shape: turn(extents) };
     to.resize(block.len(), V::default());
@@ -325,7 +372,7 @@ fn read<V: Number + Stored>(
 }
 
 /// Gives a tile in stripes of rows.
-fn give<V: Number + Stored>(tile: &ArrayView2<'_, V>, [i, j]: [usize; 2], take: &mut Take<'_>) -> Result<()> {
+fn give<V: Panel>(tile: &ArrayView2<'_, V>, [i, j]: [usize; 2], take: &mut Take<'_>) -> Result<()> {
     let (rows, columns) = tile.dim();
     for first in (0..rows).step_by(STRIPE) {
         let last = rows.min(first + STRIPE);
@@ -335,4 +382,20 @@ fn give<V: Number + Stored>(tile: &ArrayView2<'_, V>, [i, j]: [usize; 2], take: 
         take(&block, bytemuck::cast_slice(stripe.as_slice().unwrap_or_default()))?;
     }
     Ok(())
+}
+
+/// Gives integers of 64 bits as elements of this type, of which they have the last bits; or bool, which is true if the
+/// sum of products is not 0.
+fn narrowed(element: ElementType, block: &Region, bytes: &[u8], take: &mut Take<'_>) -> Result<()> {
+    fn cut<T: Pod>(bytes: &[u8], to: impl Fn(i64) -> T) -> Vec<T> {
+        bytemuck::cast_slice(bytes).iter().map(|&x| to(x)).collect()
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "integers wrap")]
+    match (element, element.size()) {
+        (ElementType::Bool, _) => take(block, &cut(bytes, |x| u8::from(x != 0))),
+        (_, 1) => take(block, &cut(bytes, |x| x as u8)),
+        (_, 2) => take(block, bytemuck::cast_slice(&cut(bytes, |x| x as u16))),
+        (_, 4) => take(block, bytemuck::cast_slice(&cut(bytes, |x| x as u32))),
+        _ => take(block, bytes),
+    }
 }

@@ -12,10 +12,17 @@ use crate::{Folder, fail, npy, succeed};
 struct Files(Folder);
 
 impl Files {
-    fn multiply<E: ReadableElement>(&self, a: &str, b: &str) -> ArrayD<E> {
+    fn multiply<E: ReadableElement + PartialEq>(&self, a: &str, b: &str) -> ArrayD<E> {
         let [a, b, c] = [a, b, "c"].map(|name| self.0.path(&format!("{name}.npy")));
         succeed(&["matmul", &a, &b, "--out", &c, "--check", "3", "--device", "cpu"]);
-        read_npy(&c).unwrap_or_else(|error| panic!("{a} by {b}: {error}"))
+        let read = || read_npy::<_, ArrayD<E>>(&c).unwrap_or_else(|error| panic!("{a} by {b}: {error}"));
+        let whole = read();
+        if !b.contains("batch") {
+            // What is multiplied in parts is the same.
+            succeed(&["matmul", &a, &b, "--memory", "4MB", "--out", &c, "--device", "cpu"]);
+            assert!(read() == whole, "{a} by {b}");
+        }
+        whole
     }
 
     fn write<E: ndarray_npy::WritableElement, D: ndarray::Dimension>(&self, name: &str, array: &ndarray::Array<E, D>) {
@@ -57,6 +64,14 @@ fn integers_wrap_in_the_type_that_numpy_gives() {
     let message =
         fail(&["matmul", &files.0.path("i1.npy"), &files.0.path("i1.npy"), "--out", "x", "--device", "gpu:0"]);
     assert!(message.contains("only the processor multiplies integers"), "{message}");
+    let [a, c] = ["i1.npy", "c.zarr"].map(|name| files.0.path(name));
+    let sum = format!("sum: {}\n", exact.iter().map(|&x| i64::from(x as i8)).sum::<i64>());
+    assert_eq!(succeed(&["matmul", &a, &a, "--memory", "4MB", "--sum", "--out", &c]), sum);
+    assert_eq!(succeed(&["reduce", &c, "--ops", "sum"]), sum);
+    if crate::devices::has_gpu() {
+        let message = fail(&["matmul", &a, &a, "--memory", "4MB", "--sum", "--device", "gpu:0"]);
+        assert!(message.contains("does not multiply int8") && message.contains("CPU"), "{message}");
+    }
 }
 
 #[test]
@@ -111,6 +126,11 @@ fn vectors_are_rows_on_the_left_and_columns_on_the_right() {
     assert_eq!(read_npy::<_, Array1<f64>>(&c).unwrap(), array![-1.0, 1.0]);
     fs::remove_file(&c).unwrap();
     assert!(fail(&["matmul", &v, &m, "--out", &c]).contains("as many rows"));
+    succeed(&["matmul", &v, &m, "--trans-a", "--trans-b", "--memory", "1MB", "--out", &c]);
+    assert_eq!(read_npy::<_, Array1<f64>>(&c).unwrap(), array![-1.0, 1.0]);
+    fs::remove_file(&c).unwrap();
+    let message = fail(&["matmul", &files.0.path("batch.npy"), &v, "--memory", "1MB", "--out", &c]);
+    assert!(message.contains("[2, 3, 4]") && message.contains("of two axes"), "{message}");
     files.write("number", &arr0(2.0));
     let message = fail(&["matmul", &files.0.path("number.npy"), &m, "--out", &c]);
     assert!(message.contains("holds one number"), "{message}");

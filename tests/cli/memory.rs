@@ -87,3 +87,18 @@ fn files_larger_than_memory_are_refused() {
     let plan = succeed(&["reduce", &x, "--ops", "sum", "--plan"]);
     assert!(plan.contains("reads 4.40 TB"), "{plan}");
 }
+
+#[test]
+fn examples_that_no_disk_or_memory_holds_are_refused() {
+    let folder = Folder::new("large-demo");
+    let [store, files] = ["x.zarr", "files"].map(|name| folder.path(name));
+    for (shape, chunks, out, part) in [
+        ("4294967296,4294967296,4294967296", "1,1,1", &store, "than any disk holds"),
+        ("100000,100000,100000", "100000,100000,100000", &store, "smaller --chunks"),
+        ("8,40000,40000", "1,1,1", &files, "write a store"),
+    ] {
+        let line = fail(&["demo", "weather", "--shape", shape, "--chunks", chunks, "--out", out]);
+        assert!(line.contains(part), "{line}");
+    }
+    assert!(folder.names().is_empty());
+}

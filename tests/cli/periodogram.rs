@@ -208,3 +208,24 @@ fn columns_delimiters_and_commas_of_any_kind() {
     assert!(printed.contains("period, hours") && printed.contains("e300"), "{printed}");
     assert!((periods(&printed)[0] - 1.5).abs() < 1e-6 && printed.lines().all(|line| line.len() < 160), "{printed}");
 }
+
+#[test]
+fn frequencies_that_hold_no_peak_or_too_many_are_refused_with_what_to_change() {
+    let folder = Folder::new("frequencies");
+    let [path, few] = ["data.csv", "few.csv"].map(|name| folder.path(name));
+    csv(&path, (0..100).map(|t| (f64::from(t), (0.7 * f64::from(t)).sin())));
+    csv(&few, (0..3).map(|t| (f64::from(t), f64::from(t * t))));
+    let says = |args: &[&str], parts: &[&str]| {
+        let line = fail(&[&["periodogram"], args].concat());
+        parts.iter().for_each(|part| assert!(line.contains(part), "{part}: {line}"));
+        line
+    };
+    says(
+        &[&path, "--frequency-range", "0.1,0.10001"],
+        &["0.1,0.10001 holds no peak", "about 0.01010", "a wider range"],
+    );
+    says(&[&path, "--frequency-range", "0.1,1e12"], &["too many", "--oversample"]);
+    // No option was given, and none is blamed.
+    let line = says(&[&few], &["few.csv", "3 usable rows", "10 are needed"]);
+    assert!(!line.contains("--max"), "{line}");
+}

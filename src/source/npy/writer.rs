@@ -1,24 +1,28 @@
 //! `.npy` files that are written block by block: a file appears at its place whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
 
 use crate::error::{Error, Result};
 use crate::source::element::ElementType;
 use crate::source::flat::write_at;
 use crate::source::region::{Region, strides};
+use crate::source::staging::{destination, file_in, folder_of};
 
 /// An `.npy` file in C order that is being written, in a file beside its place.
 #[derive(Debug)]
 pub struct NpyWriter {
     path: PathBuf,
-    staging: PathBuf,
+    staging: TempPath,
     file: File,
+    /// Those of the file that is replaced.
+    permissions: Option<Permissions>,
     shape: Vec<usize>,
     element: ElementType,
     start: u64,
-    placed: bool,
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
@@ -26,18 +30,27 @@ fn failed(path: &Path, error: &io::Error) -> Error {
 }
 
 impl NpyWriter {
-    /// Begins a file of these extents. It is written beside `path`, and takes its place at the end.
+    /// Begins a file of these extents. It is written beside `path`, and takes its place at the end. Links are followed,
+    /// and a file that exists keeps its permissions.
     ///
     /// # Errors
-    /// [`Error::Write`] if no file can be made there.
+    /// [`Error::Write`] if no file can be made there, or something that is not a file is there.
     pub fn create(path: impl AsRef<Path>, shape: &[usize], element: ElementType) -> Result<Self> {
         let path = path.as_ref().to_owned();
-        let Some(name) = path.file_name() else {
-            return Err(Error::Write { what: path.display().to_string(), reason: "it names no file".into() });
-        };
-        let staging = path.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
-        let file =
-            OpenOptions::new().write(true).create_new(true).open(&staging).map_err(|error| failed(&path, &error))?;
+        let wrong = |reason: &str| Error::Write { what: path.display().to_string(), reason: reason.into() };
+        if path.file_name().is_none() {
+            return Err(wrong("it names no file"));
+        }
+        let io = |error: io::Error| failed(&path, &error);
+        let existing = fs::metadata(&path).ok();
+        if let Some(existing) = &existing {
+            if !existing.is_file() {
+                return Err(wrong("it is not a regular file, and blocks are written in any order; name a file"));
+            }
+            // Who may not write to a file may not replace it.
+            OpenOptions::new().write(true).open(&path).map_err(io)?;
+        }
+        let (file, staging) = file_in(folder_of(&destination(&path))).map_err(io)?.into_parts();
         let order = if element.size() == 1 {
             '|'
         } else if cfg!(target_endian = "little") {
@@ -53,12 +66,12 @@ impl NpyWriter {
         text.push('\n');
         let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
         let header = [b"\x93NUMPY\x01\x00", &length.to_le_bytes()[..], text.as_bytes()].concat();
-        let writer =
-            Self { path, staging, file, shape: shape.to_vec(), element, start: header.len() as u64, placed: false };
+        let start = header.len() as u64;
         let bytes = crate::shape::product("the file", shape)?.saturating_mul(element.size()) as u64;
-        writer.file.set_len(writer.start + bytes).map_err(|error| failed(&writer.path, &error))?;
-        write_at(&writer.file, &header, 0).map_err(|error| failed(&writer.path, &error))?;
-        Ok(writer)
+        file.set_len(start.saturating_add(bytes)).map_err(io)?;
+        write_at(&file, &header, 0).map_err(io)?;
+        let permissions = existing.map(|existing| existing.permissions());
+        Ok(Self { path, staging, file, permissions, shape: shape.to_vec(), element, start })
     }
 
     /// The file that holds the array until it is complete.
@@ -100,18 +113,11 @@ impl NpyWriter {
     ///
     /// # Errors
     /// [`Error::Write`] if that fails; what was there before is still there then.
-    pub fn finish(mut self) -> Result<()> {
-        fs::rename(&self.staging, &self.path).map_err(|error| failed(&self.path, &error))?;
-        self.placed = true;
-        Ok(())
-    }
-}
-
-impl Drop for NpyWriter {
-    fn drop(&mut self) {
-        if !self.placed {
-            // Nothing more can be done if the system refuses.
-            let _ = fs::remove_file(&self.staging);
+    pub fn finish(self) -> Result<()> {
+        let io = |error: io::Error| failed(&self.path, &error);
+        if let Some(permissions) = self.permissions {
+            self.file.set_permissions(permissions).map_err(io)?;
         }
+        self.staging.persist(destination(&self.path)).map_err(|error| io(error.error))
     }
 }

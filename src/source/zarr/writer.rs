@@ -1,11 +1,12 @@
 //! Zarr stores that are written: a store appears at its place whole or not at all.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use tempfile::TempDir;
 use zarrs::array::codec::ZstdCodec;
 use zarrs::array::{Array, ArrayBuilder, ArrayBytes, CodecOptions, DataType, FillValue, data_type};
 use zarrs::storage::{StoreKey, WritableStorageTraits};
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::shape;
 use crate::source::element::ElementType;
 use crate::source::region::{Place, Region, copy};
+use crate::source::staging::{destination, folder_in, folder_of};
 
 /// The level of zstd: above it files get hardly smaller and writing slower.
 const LEVEL: i32 = 1;
@@ -23,9 +25,10 @@ const LEVEL: i32 = 1;
 #[derive(Debug)]
 pub struct ZarrWriter {
     path: PathBuf,
-    staging: PathBuf,
+    staging: TempDir,
+    /// Those of the store that is replaced.
+    permissions: Option<Permissions>,
     store: Arc<Folder>,
-    placed: bool,
 }
 
 /// An array of a store that is being written.
@@ -55,24 +58,24 @@ fn is_store(path: &Path) -> bool {
 
 impl ZarrWriter {
     /// Begins a store that is a group of arrays. It is written to a folder beside `path`, which is renamed at the end;
-    /// a store that is there already is replaced then, and anything else that is there is an error.
+    /// a store that is there already is replaced then, and anything else that is there is an error. Links are followed.
     ///
     /// # Errors
     /// [`Error::Write`] if the folder cannot be made, or something that is not a Zarr store is at `path`.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_owned();
-        let Some(name) = path.file_name() else {
+        if path.file_name().is_none() {
             return Err(failed(&path, "it names no folder; give a store's name, as out.zarr"));
-        };
+        }
         let empty = || fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
         if path.exists() && !is_store(&path) && !empty() {
             return Err(failed(&path, "it exists and is not a Zarr store; name another place, or remove it first"));
         }
-        let number = std::process::id();
-        let staging = path.with_file_name(format!(".{}.{number}.tmp", name.to_string_lossy()));
-        fs::create_dir(&staging).map_err(|error| failed(&path, format!("{error}; name a place you can write to")))?;
-        let store = Arc::new(Folder::new(&staging));
-        let writer = Self { path, staging, store, placed: false };
+        let permissions = fs::metadata(&path).ok().map(|existing| existing.permissions());
+        let staging = folder_in(folder_of(&destination(&path)))
+            .map_err(|error| failed(&path, format!("{error}; name a place you can write to")))?;
+        let store = Arc::new(Folder::new(staging.path()));
+        let writer = Self { path, staging, permissions, store };
         writer.group(&Map::new())?;
         Ok(writer)
     }
@@ -80,7 +83,7 @@ impl ZarrWriter {
     /// The folder that holds the store until it is complete.
     #[must_use]
     pub fn staging(&self) -> &Path {
-        &self.staging
+        self.staging.path()
     }
 
     fn group(&self, attributes: &Map<String, Value>) -> Result<()> {
@@ -120,15 +123,20 @@ impl ZarrWriter {
     ///
     /// # Errors
     /// [`Error::Write`] if that fails; what was there before is still there then.
-    pub fn finish(mut self) -> Result<()> {
-        let exists = self.path.exists();
-        place(&self.staging, &self.path, exists).map_err(|error| failed(&self.path, error))?;
-        self.placed = true;
-        if exists {
-            // The store that was there before has the place of the new one now.
-            fs::remove_dir_all(&self.staging).map_err(|error| failed(&self.staging, error))?;
+    pub fn finish(self) -> Result<()> {
+        let (io, staging) = (|error: io::Error| failed(&self.path, error), self.staging.path());
+        if let Some(permissions) = self.permissions {
+            fs::set_permissions(staging, permissions).map_err(io)?;
         }
-        Ok(())
+        let (path, exists) = (destination(&self.path), self.path.exists());
+        place(staging, &path, exists).map_err(io)?;
+        if exists {
+            // The store that was there before has the place of the new one now, and is removed from it.
+            self.staging.close().map_err(io)
+        } else {
+            let _ = self.staging.keep();
+            Ok(())
+        }
     }
 }
 
@@ -160,15 +168,6 @@ fn place_in_steps(staging: &Path, path: &Path) -> io::Result<()> {
         return Err(error);
     }
     fs::rename(&old, staging)
-}
-
-impl Drop for ZarrWriter {
-    fn drop(&mut self) {
-        if !self.placed {
-            // Nothing more can be done if the system refuses.
-            let _ = fs::remove_dir_all(&self.staging);
-        }
-    }
 }
 
 /// The store's name of an element type.
