@@ -1,7 +1,8 @@
 //! Products of small matrices: factors are read where they are, in tiles of as many lanes and vectors as there are.
 //!
 //! Packing takes longer than it saves where B fits in the first-level cache, or where C has few rows. B is packed only
-//! if its rows are not contiguous, or end with a part of a vector that takes more than one instruction. Elements of C are summed in the order of k, as in the other tiles.
+//! if its rows are not contiguous, or end with a part of a vector that takes more than one instruction. Elements of C
+//! are summed in the order of k, as in the other tiles.
 
 #![expect(clippy::needless_range_loop, reason = "one index runs over the vectors of several arrays")]
 
