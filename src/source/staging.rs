@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile, TempDir};
+use tempfile::{Builder, NamedTempFile};
 
 /// The file or folder that a path leads to, through links, whether it exists or not.
 #[must_use]
@@ -21,10 +21,15 @@ pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Names that no other program and no earlier run has.
-fn builder() -> Builder<'static, 'static> {
+/// Names that no other program and no earlier run has, and on Unix permissions, of which the system takes those away
+/// that its user does not give.
+fn builder(mode: u32) -> Builder<'static, 'static> {
     let mut builder = Builder::new();
     builder.prefix(".wavemill-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    #[cfg(not(unix))]
+    let _ = mode;
     builder
 }
 
@@ -33,16 +38,11 @@ fn builder() -> Builder<'static, 'static> {
 /// # Errors
 /// Those of the system.
 pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = builder();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
+    builder(0o666).tempfile_in(folder)
 }
 
 /// A new temporary folder in a folder, with the permissions that new folders get.
-pub(super) fn folder_in(folder: &Path) -> io::Result<TempDir> {
-    let mut builder = builder();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    builder.tempdir_in(folder)
+#[cfg(feature = "zarr")]
+pub(super) fn folder_in(folder: &Path) -> io::Result<tempfile::TempDir> {
+    builder(0o777).tempdir_in(folder)
 }
