@@ -196,3 +196,21 @@ fn what_cannot_be_is_refused_and_the_earlier_points_stay() {
     assert!(matches!(NufftPlan3::<f64>::builder(4).build(&cpu()), Err(Error::Parameter { .. })));
     assert!(matches!(NufftPlan3::<f32>::builder(1).tolerance(1e-9).build(&cpu()), Err(Error::Tolerance { .. })));
 }
+
+/// Half of the smallest number is 0, so that such targets are not in one place, and nor is their grid.
+#[test]
+fn coordinates_below_the_normal_range_are_taken() {
+    let mut random = Random::new(4);
+    let (x, c) = (random.points(40, 1, 3.0), random.strengths::<f64>(40));
+    for size in [5e-324, -5e-324, 1e-310, 1e-300] {
+        let tiny = [Array1::from_elem(40, size)];
+        let mut plan = NufftPlan3::<f64>::builder(1).tolerance(1e-9).build(&cpu()).unwrap();
+        for (sources, targets) in [(&x[..], &tiny[..]), (&tiny, &x), (&tiny, &tiny)] {
+            plan.set_points(views(sources), views(targets)).unwrap();
+            // Every phase is 0.
+            let exact = vec![c.sum(); 40];
+            let error = relative_error(&plan.type3(&c).unwrap(), &exact);
+            assert!(error <= 5e-9, "{size:e}: {error:e}");
+        }
+    }
+}
