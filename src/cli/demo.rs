@@ -86,10 +86,11 @@ fn coordinates(len: usize, (first, last): (f64, f64)) -> Vec<f64> {
 /// Writes files of [`STEPS`] time steps in NetCDF's classic format with 64-bit offsets.
 fn netcdf(args: &args::Demo) -> Result<()> {
     // The format writes sizes of variables in 32 bits.
-    let bytes = STEPS as u128 * 4 * args.shape[1] as u128 * args.shape[2] as u128;
+    let steps = STEPS.min(args.shape[0]);
+    let bytes = steps as u128 * 4 * args.shape[1] as u128 * args.shape[2] as u128;
     ensure!(
         bytes < 1 << 32,
-        "a file of {STEPS} time steps would take {bytes} bytes, and NetCDF's classic format has less than {} for a \
+        "a file of {steps} time steps would take {bytes} bytes, and NetCDF's classic format has less than {} for a \
          variable; write a store, as --out weather.zarr",
         1u64 << 32
     );

@@ -84,8 +84,16 @@ pub(crate) fn run(args: &args::Reduce) -> Result<()> {
 
 /// Checks that the files of these results, and the others that are asked for, could be written and are different.
 fn check_files<'a>(args: &args::Reduce, names: impl Iterator<Item = &'a str>) -> Result<()> {
-    let folder = args.out.as_ref().filter(|path| !results::is_store(path));
-    let results = names.filter_map(|name| Some(folder?.join(format!("{name}.npy"))));
+    let Some(out) = &args.out else {
+        return output::check(args.run.timings.iter().chain(&args.map));
+    };
+    let mut earlier = Vec::new();
+    for name in names {
+        ensure!(!earlier.contains(&name), "two results are called {name}; give each a name of its own");
+        earlier.push(name);
+    }
+    let earlier = if results::is_store(out) { Vec::new() } else { earlier };
+    let results = earlier.into_iter().map(|name| out.join(format!("{name}.npy")));
     let all: Vec<_> = args.run.timings.iter().chain(&args.map).cloned().chain(results).collect();
     output::check(&all)
 }

@@ -79,7 +79,7 @@ impl Series {
         let columns = Columns::find(&record, args)?;
         let mut times = Times::new(args.time_format, args.decimal_comma);
         let mut numbers: Vec<Vec<f64>> = vec![Vec::new(); columns.values.len() + usize::from(columns.errors.is_some())];
-        let mut gaps = 0;
+        let (mut gaps, mut rows) = (0, 0);
         let mut more = columns.first_is_data || reader.read_byte_record(&mut record).with_context(unreadable)?;
         while more {
             let line = record.position().map_or(0, csv::Position::line);
@@ -96,6 +96,12 @@ impl Series {
                 if time.is_some() {
                     numbers.push(number);
                 }
+            }
+            rows += 1;
+            // A pipe may have no end. What is kept is copied once more.
+            let kept = 16 * rows * (numbers.len() as u64 + 1);
+            if rows % (1 << 20) == 0 && wavemill::available_memory().is_some_and(|available| kept > available) {
+                bail!("{}: {rows} rows take half of memory, and there are more; give a part of them", path.display());
             }
             more = reader.read_byte_record(&mut record).with_context(unreadable)?;
         }

@@ -31,37 +31,33 @@ impl<R: Read> Read for Bounded<R> {
         let got = self.inner.read(to)?;
         self.left = self.left.checked_sub(got as u64).ok_or_else(|| {
             let most = self.most;
-            io::Error::other(format!("it gives more than {most} bytes, half of memory; save it to a file in parts"))
+            io::Error::other(format!(
+                "it gives more than {most} bytes, half of memory; save it to a file, and name that"
+            ))
         })?;
         Ok(got)
     }
 }
 
-/// The contents of a file, to be read as they come, and how many bytes they are. A pipe does not say its length.
-fn contents(path: &Path) -> Result<(Box<dyn Read>, Option<u64>)> {
-    if path == Path::new("-") {
-        return Ok((Box::new(Bounded::new(io::stdin().lock())), None));
-    }
-    let file = File::open(path).with_context(|| format!("cannot open {}; check the path", path.display()))?;
-    match path.metadata() {
-        Ok(about) if about.is_file() && about.len() > 0 => Ok((Box::new(BufReader::new(file)), Some(about.len()))),
-        _ => Ok((Box::new(Bounded::new(BufReader::new(file))), None)),
-    }
-}
-
 /// The contents of a file, to be read as they come.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>> {
-    Ok(contents(path)?.0)
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path).with_context(|| format!("cannot open {}; check the path", path.display()))?;
+    Ok(Box::new(BufReader::new(file)))
 }
 
-/// The contents of a file, and how many bytes they are. What does not say its length is read to its end first.
+/// The contents of a file, and how many bytes they are. A pipe does not say its length, so it is read to its end first.
 pub(crate) fn open_sized(path: &Path) -> Result<(Box<dyn Read>, u64)> {
-    let (mut contents, length) = contents(path)?;
-    if let Some(length) = length {
-        return Ok((contents, length));
+    let about = (path != Path::new("-")).then(|| path.metadata().ok()).flatten();
+    let contents = open(path)?;
+    if let Some(about) = about.filter(|about| about.is_file() && about.len() > 0) {
+        return Ok((contents, about.len()));
     }
     let mut bytes = Vec::new();
-    contents.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
+    let read = Bounded::new(contents).read_to_end(&mut bytes);
+    read.with_context(|| format!("cannot read {}", path.display()))?;
     let length = bytes.len() as u64;
     Ok((Box::new(Cursor::new(bytes)), length))
 }

@@ -33,8 +33,8 @@ pub(crate) const WIDE: usize = 4096;
 const NARROW: usize = 64;
 /// With at most this many steps along k, C is written in the order of memory.
 pub(super) const SHALLOW: usize = 16;
-/// The same where rows of C are on pages of their own and tiles are not tall; where they are, B comes from the
-/// second-level cache in time for any number of steps (888 x 26 x 5686 in f32: 5 ms instead of 12).
+/// The same where rows of C are on pages of their own. Tall tiles get B from the second-level cache in time for any
+/// number of steps (888 x 26 x 5686 in f32: 5 ms instead of 12).
 const LONG: usize = 64;
 /// The most rows of C for which B is read in place where its layout allows it.
 const FEW: usize = 48;

@@ -38,7 +38,7 @@ impl Rescaling {
     pub(crate) fn grid(&self, width: usize, upsampling: f64) -> Result<Vec<usize>> {
         let cells = |axis: &Axis| {
             let spacing = axis.spacing(upsampling.min(LARGEST_UPSAMPLING));
-            let needed = size("the grid of a type 3", 2.0 * axis.reach.0 / spacing + width as f64 + 2.0)?;
+            let needed = size("the grid of a type 3", 2.0 * (axis.reach.0 / spacing) + width as f64 + 2.0)?;
             Ok(smooth_size(needed.max(2 * width)))
         };
         self.axes.iter().map(cells).collect()
@@ -165,8 +165,8 @@ impl Axis {
     fn spacing(&self, upsampling: f64) -> f64 {
         let (sources, targets) = self.reach;
         // A smaller spacing has no reciprocal.
-        let most = if sources > 0.0 { (2.0 * sources).max(1e-290) } else { 1.0 };
-        if targets > 0.0 { most.min(std::f64::consts::PI / (upsampling * targets)) } else { most }
+        let most = if sources > 0.0 { (2.0 * sources).clamp(1e-290, 1e290) } else { 1.0 };
+        if targets > 0.0 { most.min(std::f64::consts::PI / upsampling / targets) } else { most }
     }
 }
 

@@ -67,8 +67,9 @@ impl<T: Real> NufftBuilder<T, ToFrequencies> {
 /// # Accuracy
 /// The relative l2 error against direct sums is at most `max(floor, 5·tolerance)`, with floor 3e-14 in f64 and 1e-6 in
 /// f32. If a centre is not 0, however far from it, coordinates relative to the centre are rounded once, which adds
-/// `1e-16 · X S`. If targets lie only at the edges of their range, each value is off by at most
-/// `max(floor, 30·√d·tolerance)` times the sum of all absolute strengths. `tests/type3.rs` enforces both bounds.
+/// `1e-16 · X S`. Whatever the data, each value is off by at most `max(floor, 30·√d·tolerance)` times the sum of all
+/// absolute strengths. Of fewer than some 30 sources or targets, where X S is below 30 on every axis, and where targets
+/// lie only at the edges of their range, that is the only bound. `tests/type3.rs` enforces both.
 ///
 /// # Method
 /// Sources, relative to their centre, are spread onto a grid of spacing `h = π/(σ S)`; an inner type 2 evaluates the

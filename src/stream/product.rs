@@ -44,6 +44,8 @@ pub struct Multiply {
     ops: [Op; 2],
     device: Device,
     element: ElementType,
+    /// Bytes of an element of A and of B before it is converted.
+    sizes: [usize; 2],
     extents: [usize; 3],
     /// Rows and columns of a tile of C, and the depth of a panel.
     tile: [usize; 3],
@@ -150,8 +152,9 @@ impl MultiplyBuilder {
             });
         };
         let peak = cost(tile);
+        let sizes = [&a, &b].map(|x| x.description().element.size());
         let [a, b] = [a, b].map(|x| Converted::of(x, computed));
-        Ok(Multiply { a, b, ops, device: device.clone(), element, extents: [m, k, n], tile, symmetric, peak })
+        Ok(Multiply { a, b, ops, device: device.clone(), element, sizes, extents: [m, k, n], tile, symmetric, peak })
     }
 }
 
@@ -190,13 +193,13 @@ impl<V: Number + Stored> Panel for V {
 
 impl Panel for i64 {
     fn add(
-        _: &Device,
+        device: &Device,
         _: [Op; 2],
         left: ArrayView2<'_, i64>,
         right: ArrayView2<'_, i64>,
         tile: &mut Array2<i64>,
     ) -> Result<()> {
-        add_wrapping(left, right, tile.view_mut())
+        device.install(usize::MAX, || add_wrapping(left, right, tile.view_mut()))
     }
 }
 
@@ -242,13 +245,17 @@ impl Multiply {
         tiles.map(|[i, j]| [i, j, self.tile[0].min(m - i), self.tile[1].min(n - j)]).collect()
     }
 
-    /// Bytes of A and B that are read, in the type in which they are multiplied.
+    /// Bytes of A and B that are read, as they are before they are converted.
     #[must_use]
     pub fn reads(&self) -> u64 {
-        let size = computed(self.element).size() as u64;
-        let lines = |[i, j, rows, columns]: [usize; 4]| if self.symmetric && i == j { rows } else { rows + columns };
-        let lines: u64 = self.tiles().into_iter().map(|tile| lines(tile) as u64).sum();
-        lines * self.extents[1] as u64 * size
+        self.tiles().into_iter().map(|tile| self.panels(tile, self.extents[1])).sum()
+    }
+
+    /// Bytes of the panels of a tile, so many steps deep.
+    fn panels(&self, [i, j, rows, columns]: [usize; 4], depth: usize) -> u64 {
+        let both = [rows, if self.symmetric && i == j { 0 } else { columns }];
+        let line: usize = both.iter().zip(self.sizes).map(|(lines, size)| lines * size).sum();
+        line as u64 * depth as u64
     }
 
     /// The product in words: extents, tiles, traffic and memory.
@@ -309,7 +316,7 @@ impl Multiply {
                     let left = self.panel(&a, [rows, depth], self.ops[0]);
                     let right = if one { left.reversed_axes() } else { self.panel(&b, [depth, columns], self.ops[1]) };
                     V::add(&self.device, self.ops, left, right, &mut tile)?;
-                    done += ((rows + if one { 0 } else { columns }) * depth * size_of::<V>()) as u64;
+                    done += self.panels([i, j, rows, columns], depth);
                     // The reader has ended where there is nothing left to read.
                     let _ = back.send([a, b]);
                     if !watch(Progress { done, total }) {

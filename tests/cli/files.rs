@@ -145,10 +145,18 @@ fn two_results_need_two_files() {
     let sum = format!("{out}/sum.npy");
     let error = fail(&["reduce", &a, "--ops", "max,sum", "--out", &out, "--timings", &sum]);
     assert!(error.contains("two results"), "{error}");
-    let error = fail(&["reduce", &a, "--expr", "m=x.max(0)", "--expr", "m=x.min(0)", "--out", &out]);
-    assert!(error.contains("two results"), "{error}");
+    for out in [&out, &folder.path("o.zarr")] {
+        let error = fail(&["reduce", &a, "--expr", "m=x.max(0)", "--expr", "m=x.min(0)", "--out", out]);
+        assert!(error.contains("two results are called m"), "{error}");
+    }
     assert_eq!(folder.names(), ["a.npy", "out"]);
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+    // A result that is called like the coordinates of an axis.
+    let [weather, store] = ["w.zarr", "o.zarr"].map(|name| folder.path(name));
+    succeed(&["demo", "weather", "--shape", "2,3,4", "--chunks", "2,3,4", "--out", &weather]);
+    let error = fail(&["reduce", &weather, "--expr", "latitude=x.mean(0)", "--out", &store]);
+    assert!(error.contains("two of its arrays are called latitude"), "{error}");
+    assert!(!std::path::Path::new(&store).exists());
 }
 
 /// The same as of files that are written at once: of those that are written in parts, and of stores.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use zarrs::array::codec::ZstdCodec;
 use zarrs::array::{Array, ArrayBuilder, ArrayBytes, CodecOptions, DataType, FillValue, data_type};
 use zarrs::storage::{StoreKey, WritableStorageTraits};
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::shape;
 use crate::source::element::ElementType;
 use crate::source::region::{Place, Region, copy};
-use crate::source::staging::{destination, folder_in, folder_of};
+use crate::source::staging::{destination, file_in, folder_in, folder_of};
 
 /// The level of zstd: above it files get hardly smaller and writing slower.
 const LEVEL: i32 = 1;
@@ -71,9 +71,13 @@ impl ZarrWriter {
         if path.exists() && !is_store(&path) && !empty() {
             return Err(failed(&path, "it exists and is not a Zarr store; name another place, or remove it first"));
         }
+        let io = |error: io::Error| failed(&path, format!("{error}; name a place you can write to"));
         let permissions = fs::metadata(&path).ok().map(|existing| existing.permissions());
-        let staging = folder_in(folder_of(&destination(&path)))
-            .map_err(|error| failed(&path, format!("{error}; name a place you can write to")))?;
+        if permissions.is_some() {
+            // Who may not write to a store may not replace it.
+            file_in(&destination(&path)).and_then(NamedTempFile::close).map_err(io)?;
+        }
+        let staging = folder_in(folder_of(&destination(&path))).map_err(io)?;
         let store = Arc::new(Folder::new(staging.path()));
         let writer = Self { path, staging, permissions, store };
         writer.group(&Map::new())?;
@@ -96,7 +100,7 @@ impl ZarrWriter {
     /// xarray calls them, which opens no array whose axes have no names.
     ///
     /// # Errors
-    /// [`Error::Write`] if it cannot be written.
+    /// [`Error::Write`] if it cannot be written, or the store has an array of that name already.
     pub fn array(
         &self,
         name: &str,
@@ -105,6 +109,9 @@ impl ZarrWriter {
         axes: &[Option<String>],
         attributes: Map<String, Value>,
     ) -> Result<ZarrArray> {
+        if self.staging().join(name).exists() {
+            return Err(failed(&self.path, format!("two of its arrays are called {name}; give them different names")));
+        }
         let wide = |list: &[usize]| list.iter().map(|&x| x as u64).collect::<Vec<u64>>();
         let chunks: Vec<usize> = chunks.iter().zip(shape).map(|(&chunk, &len)| chunk.clamp(1, len.max(1))).collect();
         let fill = FillValue::new(vec![0; element.size()]);
