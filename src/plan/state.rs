@@ -140,8 +140,8 @@ impl<E: Element> ReduceState<E> {
         Ok(self.plan.shaped(columns, &kept))
     }
 
-    /// The state as bytes, little-endian; their number does not depend on the data. The last eight are the 64-bit FNV-1a
-    /// hash of the others.
+    /// The state as bytes, little-endian; their number does not depend on the data. The last eight are the 64-bit
+    /// FNV-1a hash of the others.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
